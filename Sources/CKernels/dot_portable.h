@@ -1,0 +1,44 @@
+// Integer dot products of one tile block (16 rows × 32 weights) with T rows of int8 activations.
+
+// w: 4 chunks of [16 rows][4 bytes]; low nibbles are weights 4 j … 4 j + 3 of chunk j, high nibbles 16 more.
+static inline __attribute__((always_inline)) void dot_nibbles(const uint8_t *w, const int8_t *a, size_t stride,
+                                                              const int T, vi *out) {
+    for (int t = 0; t < T; t++) {
+        const int8_t *x = a + (size_t)t * stride;
+        vi sum = {{0}};
+        for (int chunk = 0; chunk < 4; chunk++)
+            for (int row = 0; row < 16; row++) {
+                const uint8_t *bytes = w + chunk * 64 + row * 4;
+                int32_t s = 0;
+                for (int i = 0; i < 4; i++)
+                    s += (bytes[i] & 15) * x[chunk * 4 + i] + (bytes[i] >> 4) * x[16 + chunk * 4 + i];
+                sum.lane[row] += s;
+            }
+        out[t] = sum;
+    }
+}
+
+// w: 8 chunks of [16 rows][4 signed bytes].
+static inline __attribute__((always_inline)) void dot_bytes(const int8_t *w, const int8_t *a, size_t stride,
+                                                            const int32_t *counts, size_t count_stride, const int T,
+                                                            vi *out) {
+    (void)counts, (void)count_stride;
+    for (int t = 0; t < T; t++) {
+        const int8_t *x = a + (size_t)t * stride;
+        vi sum = {{0}};
+        for (int chunk = 0; chunk < 8; chunk++)
+            for (int row = 0; row < 16; row++) {
+                int32_t s = 0;
+                for (int i = 0; i < 4; i++) s += w[chunk * 64 + row * 4 + i] * x[chunk * 4 + i];
+                sum.lane[row] += s;
+            }
+        out[t] = sum;
+    }
+}
+
+static inline vi vi_subtract(vi a, int32_t b) {
+    for (int i = 0; i < 16; i++) a.lane[i] -= b;
+    return a;
+}
+
+enum { TOKENS_MAX = 4 };

@@ -1,0 +1,9 @@
+#include <math.h>
+#include <string.h>
+
+#include "kernels.h"
+#include "vector_portable.h"
+#include "exponential.h"
+
+#define NAMED(name) name##_portable
+#include "elementwise_template.h"

@@ -1,0 +1,96 @@
+// Norms, quantisation and other operations over single rows. Included by elementwise_{portable,avx2,avx512}.c.
+
+static void rms_norm(const float *x, const float *weight, float *out, size_t columns, float epsilon) {
+    vf squares = vf_set1(0);
+    for (size_t i = 0; i < columns; i += 16) {
+        vf v = vf_load(x + i);
+        squares = vf_fma(v, v, squares);
+    }
+    float factor = 1.0f / sqrtf(vf_sum(squares) / (float)columns + epsilon);
+    for (size_t i = 0; i < columns; i += 16)
+        vf_store(out + i, vf_mul(vf_mul(vf_load(x + i), vf_set1(factor)), vf_load(weight + i)));
+}
+
+static void quantise(const float *x, size_t columns, int8_t *quantised, float *scales, float *sums, int32_t *counts) {
+    for (size_t b = 0; b < columns / 32; b++) {
+        vf low = vf_load(x + b * 32), high = vf_load(x + b * 32 + 16);
+        float largest = vf_maximum(vf_max(vf_abs(low), vf_abs(high)));
+        // Blocks so small that the quotient would overflow count as zero.
+        float inverse = largest > 1e-30f ? 127.0f / largest : 0;
+        vi a = vf_round(vf_mul(low, vf_set1(inverse))), c = vf_round(vf_mul(high, vf_set1(inverse)));
+        vi_store_bytes(quantised + b * 32, a);
+        vi_store_bytes(quantised + b * 32 + 16, c);
+        float scale = largest / 127.0f;
+        int32_t count = vi_sum(a) + vi_sum(c);
+        scales[b] = scale;
+        counts[b] = count;
+        sums[b] = scale * (float)count;
+    }
+}
+
+// y = silu(gate) · up over 16 values.
+static void swiglu(const float *gate, const float *up, float *y) {
+    vf g = vf_load(gate);
+    vf denominator = vf_add(vf_set1(1), vf_exp(vf_sub(vf_set1(0), g)));
+    vf_store(y, vf_mul(vf_div(g, denominator), vf_load(up)));
+}
+
+// Maximum and Σ exp(x − maximum) of at most one chunk; the tail lanes of the last group count as absent.
+static void chunk_summary(const float *x, size_t count, float *maximum, float *sum) {
+    float tail[16];
+    vf largest = vf_set1(-INFINITY);
+    size_t whole = count / 16 * 16;
+    for (size_t i = 0; i < whole; i += 16) largest = vf_max(vf_load(x + i), largest);
+    float m = vf_maximum(largest);
+    for (size_t i = whole; i < count; i++) m = x[i] > m ? x[i] : m;
+    vf total = vf_set1(0);
+    for (size_t i = 0; i < whole; i += 16) total = vf_add(total, vf_exp(vf_sub(vf_load(x + i), vf_set1(m))));
+    if (whole < count) {
+        for (size_t i = 0; i < 16; i++) tail[i] = whole + i < count ? x[whole + i] - m : 0;
+        vf_store(tail, vf_exp(vf_load(tail)));
+        for (size_t i = count - whole; i < 16; i++) tail[i] = 0;
+        total = vf_add(total, vf_load(tail));
+    }
+    *maximum = m;
+    *sum = vf_sum(total);
+}
+
+static void exp_scaled(const float *x, float shift, float scale, float *out, size_t count) {
+    size_t whole = count / 16 * 16;
+    for (size_t i = 0; i < whole; i += 16)
+        vf_store(out + i, vf_exp(vf_mul(vf_sub(vf_load(x + i), vf_set1(shift)), vf_set1(scale))));
+    float tail[16];
+    if (whole < count) {
+        for (size_t i = 0; i < 16; i++) tail[i] = whole + i < count ? x[whole + i] - shift : 0;
+        vf_store(tail, vf_exp(vf_mul(vf_load(tail), vf_set1(scale))));
+        memcpy(out + whole, tail, (count - whole) * sizeof *out);
+    }
+}
+
+// Rotates pairs of one head: (x0, x1) to (x0 cos − x1 sin, x1 cos + x0 sin). Scalar: the compiler vectorises it, and
+// each result is one product and one fused multiply-add.
+static void rotate(float *head, const float *cosines, const float *sines, size_t rotated, bool halves) {
+    size_t pairs = rotated / 2, step = halves ? 1 : 2, other = halves ? pairs : 1;
+    for (size_t i = 0; i < pairs; i++) {
+        float *p = head + i * step, x0 = p[0], x1 = p[other];
+        p[0] = fmaf(x0, cosines[i], -(x1 * sines[i]));
+        p[other] = fmaf(x1, cosines[i], x0 * sines[i]);
+    }
+}
+
+static void store_half(const float *x, uint16_t *out, size_t count) {
+    for (size_t i = 0; i < count; i += 16) vf_to_half(out + i, vf_load(x + i));
+}
+
+// One key goes into one lane of its group of 16: `group` is [head dimension][16].
+static void store_key(const float *x, uint16_t *group, size_t lane, size_t count) {
+    uint16_t halves[16];
+    for (size_t i = 0; i < count; i += 16) {
+        vf_to_half(halves, vf_load(x + i));
+        for (size_t j = 0; j < 16; j++) group[(i + j) * 16 + lane] = halves[j];
+    }
+}
+
+const ryz_elementwise_functions NAMED(ryz_elementwise) = {
+    rms_norm, quantise, swiglu, chunk_summary, exp_scaled, rotate, store_half, store_key,
+};

@@ -1,0 +1,188 @@
+// Compute kernels: one source for each operation, compiled for each instruction set, chosen at run time.
+//
+// Every operation gives the same bits on every instruction set and for every number of threads: float sums have one
+// defined order (16 virtual lanes, then one fixed tree, or one lane walked in order), multiply-adds are fused where
+// they are written so, and transcendental functions are our own polynomials.
+//
+// Callers check shapes; nothing here does.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Rows are packed in tiles of this many, and the inner dimension in blocks of this many weights.
+enum { RYZ_TILE_ROWS = 16, RYZ_BLOCK = 32 };
+// Keys per attention block, and logits per normalisation chunk: both fixed for ever, as results depend on them.
+enum { RYZ_KEY_BLOCK = 256, RYZ_VOCABULARY_CHUNK = 512 };
+
+typedef enum { RYZ_ISA_PORTABLE = 0, RYZ_ISA_AVX2 = 1, RYZ_ISA_AVX512 = 2 } ryz_isa;
+
+// The best instruction set of this CPU.
+ryz_isa ryz_isa_detect(void);
+
+// Weight types, in the order of the kernel tables.
+typedef enum {
+    RYZ_F32 = 0,
+    RYZ_F16 = 1,
+    RYZ_BF16 = 2,
+    RYZ_Q8_0 = 3,
+    RYZ_Q4_0 = 4,
+    RYZ_Q4_1 = 5,
+    RYZ_TYPE_COUNT = 6
+} ryz_type;
+
+// Bytes of one tile's block: 16 rows × 32 weights, with their scales.
+size_t ryz_tile_block_bytes(ryz_type type);
+// Bytes of one block of 32 weights of one row as checkpoints store it.
+size_t ryz_source_block_bytes(ryz_type type);
+
+// Packs rows [first_row, first_row + row_count) of a row-major checkpoint tensor of `columns` columns (a multiple of
+// 32) into tiles; rows past the end of the last tile are zero. `block_begin` and `block_end` cut the columns.
+void ryz_pack(ryz_type type, const void *source, size_t columns, size_t first_row, size_t row_count,
+              size_t block_begin, size_t block_end, void *tiles);
+// Decodes one row of a checkpoint tensor to float32.
+void ryz_decode_row(ryz_type type, const void *source, size_t columns, size_t row, float *out);
+
+// MARK: threads
+
+typedef struct ryz_pool ryz_pool;
+typedef void (*ryz_task)(void *context, int thread, int thread_count);
+
+// A pool of `count` threads, the caller being the first. `cpus` (count entries, or NULL for none) pins them; the caller
+// is pinned too, so it must be the thread that runs tasks. Returns NULL and sets errno on failure.
+ryz_pool *ryz_pool_create(int count, const int *cpus);
+void ryz_pool_destroy(ryz_pool *pool);
+int ryz_pool_thread_count(const ryz_pool *pool);
+// The processors that this process may run on, ascending; fills at most `capacity` and returns how many.
+int ryz_allowed_cpus(int32_t *cpus, int capacity);
+// Runs `task` once on each thread and returns when all have.
+void ryz_pool_run(ryz_pool *pool, ryz_task task, void *context);
+
+// MARK: a compute context: pool and instruction set
+
+typedef struct ryz_kernels ryz_kernels;
+
+typedef struct {
+    ryz_pool *pool;
+    const ryz_kernels *kernels;
+} ryz_compute;
+
+const ryz_kernels *ryz_kernels_for(ryz_isa isa);
+
+// MARK: activations
+
+// Rows of activations as the matrix kernels read them: float32, and int8 in blocks of 32 with a scale each.
+typedef struct {
+    const float *values;  // [rows × columns]
+    int8_t *quantised;    // [rows × columns]
+    float *scales;        // [rows × columns / 32]
+    float *sums;          // [rows × columns / 32]: scale × counts
+    int32_t *counts;      // [rows × columns / 32]: sum of the block's int8 values
+    size_t columns;
+} ryz_activations;
+
+// out[r] = x[r] / sqrt(mean(x[r]²) + epsilon) · weight
+void ryz_rms_norm(ryz_compute compute, const float *x, const float *weight, float *out, size_t rows, size_t columns,
+                  float epsilon);
+// Fills everything else from `values`.
+void ryz_quantise(ryz_compute compute, ryz_activations activations, size_t rows);
+
+// MARK: matrices
+
+typedef struct {
+    const void *tiles;      // [rows / 16][columns / 32] tile blocks
+    ryz_type type;
+    size_t rows;            // not padded
+    size_t columns;
+    size_t segment_blocks;  // > 0: sums of so many blocks are combined in fixed point; 0: one sum in order
+} ryz_matrix;
+
+typedef enum {
+    RYZ_STORE = 0,      // y = W x
+    RYZ_ACCUMULATE = 1  // y = y + W x
+} ryz_output_mode;
+
+typedef struct {
+    ryz_matrix matrix;
+    float *y;         // [rows of x × stride]
+    size_t y_stride;  // floats from one row of y to the next
+    ryz_output_mode mode;
+} ryz_product;
+
+// Several matrices times the same activations.
+void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t product_count, ryz_activations x,
+                  size_t rows);
+// y = silu(gate x) · (up x); both matrices have the same rows and type-independent shapes.
+void ryz_multiply_swiglu(ryz_compute compute, ryz_matrix gate, ryz_matrix up, ryz_activations x, float *y,
+                         size_t y_stride, size_t rows);
+
+// MARK: attention
+
+// Where the keys and values of one layer lie. Blocks of RYZ_KEY_BLOCK positions; in a block, for each KV head, keys as
+// [position / 16][head_dimension][16] and values as [position][head_dimension], float16.
+typedef struct {
+    uint16_t *base;        // of the layer, in block 0
+    size_t block_stride;   // uint16 elements from one block to the next
+    size_t head_count;     // KV heads
+    size_t head_dimension; // a multiple of 16
+} ryz_kv_layer;
+
+// Consecutive tokens of one sequence in a batch.
+typedef struct {
+    size_t first_row;        // in the batch
+    size_t row_count;
+    size_t start_position;
+    const uint32_t *blocks;  // block numbers of the sequence, for positions 0, 256, …
+} ryz_attention_span;
+
+typedef struct {
+    const float *cosines;  // [position × rotated / 2]
+    const float *sines;
+    size_t rotated;        // dimensions that are rotated
+    bool halves;           // pairs (i, i + rotated / 2) instead of (2 i, 2 i + 1)
+} ryz_rope;
+
+// Rotates queries in place and keys on their way into the cache, and stores values.
+// qkv: [rows × qkv_stride], queries, keys and values of all heads side by side.
+void ryz_rope_store(ryz_compute compute, ryz_rope rope, ryz_kv_layer kv, const ryz_attention_span *spans,
+                    size_t span_count, float *qkv, size_t qkv_stride, size_t query_head_count);
+// out: [rows × out_stride]. Causal attention of every row over its sequence so far.
+// scratch: per thread `ryz_attention_scratch_floats` floats, one thread's after the other's.
+void ryz_attend(ryz_compute compute, ryz_kv_layer kv, const ryz_attention_span *spans, size_t span_count,
+                const float *qkv, size_t qkv_stride, size_t query_head_count, float scale, float *out,
+                size_t out_stride, float *scratch);
+size_t ryz_attention_scratch_floats(size_t head_dimension);
+
+// Fills cosines and sines for positions [0, positions); factors (rotated / 2 entries, or NULL) divide the frequencies.
+// Positions are multiplied by `position_scale` first.
+void ryz_rope_table(double base, double position_scale, size_t rotated, const float *factors, size_t positions,
+                    float *cosines, float *sines);
+
+// MARK: vocabulary
+
+typedef struct {
+    float maximum;
+    double log_sum_exp; // natural logarithm of Σ exp(logit), normalised in chunks of RYZ_VOCABULARY_CHUNK in order
+    int32_t best;       // lowest index of the maximum
+} ryz_logit_summary;
+
+ryz_logit_summary ryz_summarise_logits(ryz_compute compute, const float *logits, size_t count);
+// The `k` largest logits, best first, lower index first on ties; returns how many (min(k, count)).
+size_t ryz_top_k(const float *logits, size_t count, size_t k, int32_t *indices);
+// out[i] = exp((logits[i] − maximum) · scale), element by element.
+void ryz_exp_scaled(ryz_compute compute, const float *logits, float maximum, float scale, float *out, size_t count);
+// Sums in order, chunk by chunk and then over the chunks.
+double ryz_sum_weights(const float *weights, size_t count);
+// The first index at which the running sum, in the order of ryz_sum_weights, exceeds `target`.
+int32_t ryz_pick_weight(const float *weights, size_t count, double target);
+
+// MARK: roofs, for benchmarks
+
+// Reads `bytes` (a multiple of 64 × threads) and returns a checksum that keeps the reads alive.
+uint64_t ryz_stream_read(ryz_compute compute, const void *memory, size_t bytes);
+// Runs int8 dot products from registers and returns how many multiply-adds each thread did.
+uint64_t ryz_dot_peak(ryz_compute compute, uint64_t iterations);
+
+#endif

@@ -1,0 +1,42 @@
+// Which kernels run: the best that the processor has, or the one asked for.
+#include "kernels.h"
+
+#define DECLARE(isa)                                                          \
+    extern const ryz_tile_function ryz_tile_functions_##isa[RYZ_TYPE_COUNT];  \
+    extern const ryz_elementwise_functions ryz_elementwise_##isa;             \
+    void ryz_attend_rows_##isa(RYZ_ATTEND_ARGUMENTS);                           \
+    uint64_t ryz_dot_peak_##isa(uint64_t iterations);
+DECLARE(portable)
+
+#if defined(__x86_64__)
+DECLARE(avx2)
+DECLARE(avx512)
+#endif
+
+ryz_isa ryz_isa_detect(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vnni"))
+        return RYZ_ISA_AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
+        return RYZ_ISA_AVX2;
+#endif
+    return RYZ_ISA_PORTABLE;
+}
+
+const ryz_kernels *ryz_kernels_for(ryz_isa isa) {
+    static const ryz_kernels portable = {ryz_tile_functions_portable, &ryz_elementwise_portable, ryz_attend_rows_portable,
+                                         ryz_dot_peak_portable};
+#if defined(__x86_64__)
+    static const ryz_kernels avx2 = {ryz_tile_functions_avx2, &ryz_elementwise_avx2, ryz_attend_rows_avx2,
+                                     ryz_dot_peak_avx2};
+    static const ryz_kernels avx512 = {ryz_tile_functions_avx512, &ryz_elementwise_avx512, ryz_attend_rows_avx512,
+                                       ryz_dot_peak_avx512};
+    if (isa == RYZ_ISA_AVX512) return &avx512;
+    if (isa == RYZ_ISA_AVX2) return &avx2;
+#endif
+    (void)isa;
+    return &portable;
+}

@@ -1,0 +1,44 @@
+// What the files of this target share.
+#ifndef RYZ_KERNELS_H
+#define RYZ_KERNELS_H
+
+#include "CKernels.h"
+
+// One tile times `rows` rows of activations from `row` on: out [rows × 16].
+typedef void (*ryz_tile_function)(const void *tile, size_t blocks, size_t segment, const ryz_activations *x, size_t row,
+                                  size_t rows, float *out);
+#define RYZ_ATTEND_ARGUMENTS                                                                        \
+    const ryz_kv_layer *kv, size_t head, const uint32_t *blocks, const float *const *q, const size_t *visible, \
+        size_t rows, float scale, float *const *out, float *scratch
+// Query vectors `q` of one KV head, the i-th of which sees the first `visible[i]` keys, never fewer than the one before.
+typedef void (*ryz_attend_function)(RYZ_ATTEND_ARGUMENTS);
+typedef uint64_t (*ryz_dot_peak_function)(uint64_t iterations);
+
+typedef struct {
+    void (*rms_norm)(const float *x, const float *weight, float *out, size_t columns, float epsilon);
+    void (*quantise)(const float *x, size_t columns, int8_t *quantised, float *scales, float *sums, int32_t *counts);
+    void (*swiglu)(const float *gate, const float *up, float *y);
+    void (*chunk_summary)(const float *x, size_t count, float *maximum, float *sum);
+    void (*exp_scaled)(const float *x, float shift, float scale, float *out, size_t count);
+    void (*rotate)(float *head, const float *cosines, const float *sines, size_t rotated, bool halves);
+    void (*store_half)(const float *x, uint16_t *out, size_t count);
+    void (*store_key)(const float *x, uint16_t *group, size_t lane, size_t count);
+} ryz_elementwise_functions;
+
+struct ryz_kernels {
+    const ryz_tile_function *tiles;  // by ryz_type
+    const ryz_elementwise_functions *elementwise;
+    ryz_attend_function attend;
+    ryz_dot_peak_function dot_peak;
+};
+
+// Natural logarithm, the same bits everywhere; x > 0 and normal.
+double ryz_log(double x);
+
+// The part of [0, count) that belongs to one of `thread_count` threads.
+static inline void ryz_share(size_t count, int thread, int thread_count, size_t *begin, size_t *end) {
+    *begin = count * (size_t)thread / (size_t)thread_count;
+    *end = count * ((size_t)thread + 1) / (size_t)thread_count;
+}
+
+#endif

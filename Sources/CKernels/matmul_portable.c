@@ -1,0 +1,9 @@
+#include <math.h>
+#include <string.h>
+
+#include "kernels.h"
+#include "vector_portable.h"
+#include "dot_portable.h"
+
+#define NAMED(name) name##_portable
+#include "matmul_template.h"

@@ -1,0 +1,146 @@
+// Matrix times activations, one tile of 16 rows at a time, for every weight type. One lane is one row: a row's sum is
+// walked block by block in order, whatever the instruction set, the number of tokens or of threads.
+//
+// Included by matmul_{portable,avx2,avx512}.c after the vector and dot headers.
+
+// Sums outside ±2¹⁸ are cut off before they enter the fixed-point accumulator, the same everywhere.
+static inline void add_segment(int64_t *fixed, vf sum) {
+    const vf limit = vf_set1(262144.0f);
+    vf_add_fixed(fixed, vf_max(vf_min(sum, limit), vf_sub(vf_set1(0), limit)));
+}
+
+static inline vf fixed_value(const int64_t *fixed) {
+    float lanes[16];
+    for (int i = 0; i < 16; i++) lanes[i] = (float)((double)fixed[i] * 0x1p-32);
+    return vf_load(lanes);
+}
+
+#define INLINE static inline __attribute__((always_inline))
+#define EACH_TOKEN _Pragma("clang loop unroll(full)") for (int t = 0; t < T; t++)
+
+// Adds one block of a tile times T rows of activations to sum[t]. `b` is the block's index.
+#define BLOCK_ARGUMENTS \
+    const uint8_t *w, const ryz_activations *x, size_t row, size_t blocks, size_t b, const int T, vf *sum
+typedef void (*block_function)(BLOCK_ARGUMENTS);
+
+INLINE void block_q4_1(BLOCK_ARGUMENTS) {
+    const float *scales = x->scales + row * blocks + b, *sums = x->sums + row * blocks + b;
+    vi dots[T];
+    dot_nibbles(w, x->quantised + row * x->columns + b * 32, x->columns, T, dots);
+    vf d = vf_from_half((const uint16_t *)(w + 256)), m = vf_from_half((const uint16_t *)(w + 288));
+    EACH_TOKEN {
+        sum[t] = vf_fma(vi_float(dots[t]), vf_mul(d, vf_set1(scales[t * blocks])), sum[t]);
+        sum[t] = vf_fma(m, vf_set1(sums[t * blocks]), sum[t]);
+    }
+}
+
+INLINE void block_q4_0(BLOCK_ARGUMENTS) {
+    const float *scales = x->scales + row * blocks + b;
+    const int32_t *counts = x->counts + row * blocks + b;
+    vi dots[T];
+    dot_nibbles(w, x->quantised + row * x->columns + b * 32, x->columns, T, dots);
+    vf d = vf_from_half((const uint16_t *)(w + 256));
+    EACH_TOKEN {
+        vi centred = vi_subtract(dots[t], 8 * counts[t * blocks]);
+        sum[t] = vf_fma(vi_float(centred), vf_mul(d, vf_set1(scales[t * blocks])), sum[t]);
+    }
+}
+
+INLINE void block_q8_0(BLOCK_ARGUMENTS) {
+    const float *scales = x->scales + row * blocks + b;
+    vi dots[T];
+    dot_bytes((const int8_t *)w, x->quantised + row * x->columns + b * 32, x->columns, x->counts + row * blocks + b,
+              blocks, T, dots);
+    vf d = vf_from_half((const uint16_t *)(w + 512));
+    EACH_TOKEN sum[t] = vf_fma(vi_float(dots[t]), vf_mul(d, vf_set1(scales[t * blocks])), sum[t]);
+}
+
+// Float weights: a block's even and odd columns have a sum each.
+INLINE void block_floats(BLOCK_ARGUMENTS, const size_t width, vf (*load)(const void *)) {
+    (void)blocks;
+    const float *a = x->values + row * x->columns + b * 32;
+    vf even[T], odd[T];
+    EACH_TOKEN even[t] = odd[t] = vf_set1(0);
+    for (size_t k = 0; k < 32; k += 2) {
+        vf w0 = load(w + k * 16 * width), w1 = load(w + (k + 1) * 16 * width);
+        EACH_TOKEN {
+            even[t] = vf_fma(w0, vf_set1(a[t * x->columns + k]), even[t]);
+            odd[t] = vf_fma(w1, vf_set1(a[t * x->columns + k + 1]), odd[t]);
+        }
+    }
+    EACH_TOKEN sum[t] = vf_add(sum[t], vf_add(even[t], odd[t]));
+}
+INLINE vf load_f32(const void *p) { return vf_load(p); }
+INLINE vf load_f16(const void *p) { return vf_from_half(p); }
+INLINE vf load_bf16(const void *p) { return vf_from_bfloat(p); }
+INLINE void block_f32(BLOCK_ARGUMENTS) { block_floats(w, x, row, blocks, b, T, sum, 4, load_f32); }
+INLINE void block_f16(BLOCK_ARGUMENTS) { block_floats(w, x, row, blocks, b, T, sum, 2, load_f16); }
+INLINE void block_bf16(BLOCK_ARGUMENTS) { block_floats(w, x, row, blocks, b, T, sum, 2, load_bf16); }
+
+// One tile times T rows of activations: out [T × 16]. With segments, each one's sum enters a fixed-point accumulator,
+// where the order of additions no longer matters.
+INLINE void tile_times_rows(const uint8_t *w, const size_t block_bytes, block_function block, size_t blocks,
+                            size_t segment, const ryz_activations *x, size_t row, const int T, float *out) {
+    vf sum[T];
+    EACH_TOKEN sum[t] = vf_set1(0);
+    if (!segment) {
+        for (size_t b = 0; b < blocks; b++, w += block_bytes) block(w, x, row, blocks, b, T, sum);
+        EACH_TOKEN vf_store(out + t * 16, sum[t]);
+        return;
+    }
+    int64_t fixed[T][16];
+    memset(fixed, 0, sizeof fixed);
+    for (size_t b = 0; b < blocks;) {
+        for (size_t end = b + segment < blocks ? b + segment : blocks; b < end; b++, w += block_bytes)
+            block(w, x, row, blocks, b, T, sum);
+        EACH_TOKEN {
+            add_segment(fixed[t], sum[t]);
+            sum[t] = vf_set1(0);
+        }
+    }
+    for (int t = 0; t < T; t++) vf_store(out + t * 16, fixed_value(fixed[t]));
+}
+
+// All rows of activations of a chunk, in groups that fit the registers.
+#define TILE_FUNCTION(TYPE, BLOCK_BYTES, MOST)                                                                  \
+    static void tiles_##TYPE(const void *tile, size_t blocks, size_t segment, const ryz_activations *x, size_t row, \
+                             size_t rows, float *out) {                                                          \
+        const size_t end = row + rows;                                                                           \
+        for (; MOST >= 8 && row + 8 <= end; row += 8, out += 128)                                                \
+            tile_times_rows(tile, BLOCK_BYTES, block_##TYPE, blocks, segment, x, row, 8, out);                   \
+        for (; MOST >= 4 && row + 4 <= end; row += 4, out += 64)                                                 \
+            tile_times_rows(tile, BLOCK_BYTES, block_##TYPE, blocks, segment, x, row, 4, out);                   \
+        for (; row + 2 <= end; row += 2, out += 32)                                                              \
+            tile_times_rows(tile, BLOCK_BYTES, block_##TYPE, blocks, segment, x, row, 2, out);                   \
+        for (; row < end; row++, out += 16)                                                                      \
+            tile_times_rows(tile, BLOCK_BYTES, block_##TYPE, blocks, segment, x, row, 1, out);                   \
+    }
+TILE_FUNCTION(f32, 2048, 2)
+TILE_FUNCTION(f16, 1024, 2)
+TILE_FUNCTION(bf16, 1024, 2)
+TILE_FUNCTION(q8_0, 544, TOKENS_MAX)
+TILE_FUNCTION(q4_0, 288, TOKENS_MAX)
+TILE_FUNCTION(q4_1, 320, TOKENS_MAX)
+
+const ryz_tile_function NAMED(ryz_tile_functions)[RYZ_TYPE_COUNT] = {
+    [RYZ_F32] = tiles_f32,   [RYZ_F16] = tiles_f16,   [RYZ_BF16] = tiles_bf16,
+    [RYZ_Q8_0] = tiles_q8_0, [RYZ_Q4_0] = tiles_q4_0, [RYZ_Q4_1] = tiles_q4_1,
+};
+
+// The most int8 multiply-adds there can be: tiles of 4-bit weights that stay in the nearest cache.
+uint64_t NAMED(ryz_dot_peak)(uint64_t iterations) {
+    uint8_t w[256];
+    int8_t a[TOKENS_MAX * 32];
+    for (int i = 0; i < 256; i++) w[i] = (uint8_t)(i * 7);
+    for (int i = 0; i < TOKENS_MAX * 32; i++) a[i] = (int8_t)(i % 127);
+    vf total = vf_set1(0);
+    for (uint64_t i = 0; i < iterations; i++) {
+        vi dots[TOKENS_MAX];
+        a[0] = (int8_t)(i & 63);
+        dot_nibbles(w, a, 32, TOKENS_MAX, dots);
+        for (int t = 0; t < TOKENS_MAX; t++) total = vf_add(total, vi_float(dots[t]));
+    }
+    volatile float keep = vf_sum(total);
+    (void)keep;
+    return iterations * 16 * 32 * TOKENS_MAX;
+}

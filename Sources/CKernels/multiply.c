@@ -1,0 +1,99 @@
+// Matrix products over all threads: each thread takes a run of tiles, in the order in which they lie in memory.
+#include "kernels.h"
+
+// Rows of activations that stay in the cache while all of a thread's tiles go past them.
+enum { ROW_CHUNK = 64 };
+
+typedef struct {
+    const ryz_kernels *kernels;
+    const ryz_product *products;
+    size_t product_count;
+    const ryz_activations *x;
+    size_t rows;
+} multiply_context;
+
+static size_t tile_count(const ryz_matrix *matrix) { return (matrix->rows + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS; }
+
+static const uint8_t *tile_at(const ryz_matrix *matrix, size_t tile) {
+    return (const uint8_t *)matrix->tiles + tile * (matrix->columns / RYZ_BLOCK) * ryz_tile_block_bytes(matrix->type);
+}
+
+static void run_tile(const ryz_kernels *kernels, const ryz_matrix *matrix, size_t tile, const ryz_activations *x,
+                     size_t row, size_t rows, float *out) {
+    kernels->tiles[matrix->type](tile_at(matrix, tile), matrix->columns / RYZ_BLOCK, matrix->segment_blocks, x, row,
+                                 rows, out);
+}
+
+static void write_tile(const ryz_product *product, size_t tile, size_t row, size_t rows, const float *out) {
+    size_t first = tile * RYZ_TILE_ROWS, left = product->matrix.rows - first;
+    size_t width = left < RYZ_TILE_ROWS ? left : RYZ_TILE_ROWS;
+    for (size_t r = 0; r < rows; r++) {
+        float *y = product->y + (row + r) * product->y_stride + first;
+        const float *o = out + r * RYZ_TILE_ROWS;
+        if (product->mode == RYZ_STORE)
+            for (size_t i = 0; i < width; i++) y[i] = o[i];
+        else
+            for (size_t i = 0; i < width; i++) y[i] += o[i];
+    }
+}
+
+static void multiply_task(void *argument, int thread, int thread_count) {
+    const multiply_context *c = argument;
+    size_t total = 0, begin, end;
+    for (size_t p = 0; p < c->product_count; p++) total += tile_count(&c->products[p].matrix);
+    ryz_share(total, thread, thread_count, &begin, &end);
+    float out[ROW_CHUNK * RYZ_TILE_ROWS];
+    for (size_t row = 0; row < c->rows; row += ROW_CHUNK) {
+        size_t rows = c->rows - row < ROW_CHUNK ? c->rows - row : ROW_CHUNK, base = 0;
+        for (size_t p = 0; p < c->product_count; p++) {
+            const ryz_product *product = &c->products[p];
+            size_t tiles = tile_count(&product->matrix);
+            size_t first = begin > base ? begin - base : 0, last = end > base ? end - base : 0;
+            for (size_t tile = first; tile < (last < tiles ? last : tiles); tile++) {
+                run_tile(c->kernels, &product->matrix, tile, c->x, row, rows, out);
+                write_tile(product, tile, row, rows, out);
+            }
+            base += tiles;
+        }
+    }
+}
+
+void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t product_count, ryz_activations x,
+                  size_t rows) {
+    multiply_context context = {compute.kernels, products, product_count, &x, rows};
+    ryz_pool_run(compute.pool, multiply_task, &context);
+}
+
+typedef struct {
+    const ryz_kernels *kernels;
+    const ryz_matrix *gate, *up;
+    const ryz_activations *x;
+    float *y;
+    size_t y_stride, rows;
+} swiglu_context;
+
+static void swiglu_task(void *argument, int thread, int thread_count) {
+    const swiglu_context *c = argument;
+    size_t begin, end;
+    ryz_share(tile_count(c->gate), thread, thread_count, &begin, &end);
+    float gate[ROW_CHUNK * RYZ_TILE_ROWS], up[ROW_CHUNK * RYZ_TILE_ROWS], y[RYZ_TILE_ROWS];
+    for (size_t row = 0; row < c->rows; row += ROW_CHUNK) {
+        size_t rows = c->rows - row < ROW_CHUNK ? c->rows - row : ROW_CHUNK;
+        for (size_t tile = begin; tile < end; tile++) {
+            run_tile(c->kernels, c->gate, tile, c->x, row, rows, gate);
+            run_tile(c->kernels, c->up, tile, c->x, row, rows, up);
+            size_t first = tile * RYZ_TILE_ROWS, left = c->gate->rows - first;
+            for (size_t r = 0; r < rows; r++) {
+                c->kernels->elementwise->swiglu(gate + r * RYZ_TILE_ROWS, up + r * RYZ_TILE_ROWS, y);
+                float *target = c->y + (row + r) * c->y_stride + first;
+                for (size_t i = 0; i < (left < RYZ_TILE_ROWS ? left : RYZ_TILE_ROWS); i++) target[i] = y[i];
+            }
+        }
+    }
+}
+
+void ryz_multiply_swiglu(ryz_compute compute, ryz_matrix gate, ryz_matrix up, ryz_activations x, float *y,
+                         size_t y_stride, size_t rows) {
+    swiglu_context context = {compute.kernels, &gate, &up, &x, y, y_stride, rows};
+    ryz_pool_run(compute.pool, swiglu_task, &context);
+}

@@ -1,0 +1,102 @@
+// Operations over rows of activations: alone for the few rows of decoding, over all threads for the many of prefill.
+#include "kernels.h"
+
+// Below this many values the work costs less than waking the other threads.
+enum { PARALLEL_VALUES = 16384 };
+
+static void run_rows(ryz_compute compute, ryz_task task, void *context, size_t rows, size_t columns) {
+    if (rows > 1 && rows * columns >= PARALLEL_VALUES)
+        ryz_pool_run(compute.pool, task, context);
+    else
+        task(context, 0, 1);
+}
+
+typedef struct {
+    const ryz_kernels *kernels;
+    const float *x, *weight;
+    float *out;
+    size_t rows, columns;
+    float epsilon;
+} norm_context;
+
+static void norm_task(void *argument, int thread, int thread_count) {
+    const norm_context *c = argument;
+    size_t begin, end;
+    ryz_share(c->rows, thread, thread_count, &begin, &end);
+    for (size_t r = begin; r < end; r++)
+        c->kernels->elementwise->rms_norm(c->x + r * c->columns, c->weight, c->out + r * c->columns, c->columns,
+                                          c->epsilon);
+}
+
+void ryz_rms_norm(ryz_compute compute, const float *x, const float *weight, float *out, size_t rows, size_t columns,
+                  float epsilon) {
+    norm_context context = {compute.kernels, x, weight, out, rows, columns, epsilon};
+    run_rows(compute, norm_task, &context, rows, columns);
+}
+
+typedef struct {
+    const ryz_kernels *kernels;
+    const ryz_activations *x;
+    size_t rows;
+} quantise_context;
+
+static void quantise_task(void *argument, int thread, int thread_count) {
+    const quantise_context *c = argument;
+    const ryz_activations *x = c->x;
+    size_t begin, end, blocks = x->columns / RYZ_BLOCK;
+    ryz_share(c->rows, thread, thread_count, &begin, &end);
+    for (size_t r = begin; r < end; r++)
+        c->kernels->elementwise->quantise(x->values + r * x->columns, x->columns, x->quantised + r * x->columns,
+                                          x->scales + r * blocks, x->sums + r * blocks, x->counts + r * blocks);
+}
+
+void ryz_quantise(ryz_compute compute, ryz_activations activations, size_t rows) {
+    quantise_context context = {compute.kernels, &activations, rows};
+    run_rows(compute, quantise_task, &context, rows, activations.columns);
+}
+
+typedef struct {
+    const ryz_kernels *kernels;
+    ryz_rope rope;
+    ryz_kv_layer kv;
+    const ryz_attention_span *spans;
+    size_t span_count, rows;
+    float *qkv;
+    size_t stride, query_heads;
+} rope_context;
+
+static void rope_store_row(const rope_context *c, const ryz_attention_span *span, size_t index) {
+    size_t dimension = c->kv.head_dimension, position = span->start_position + index, pairs = c->rope.rotated / 2;
+    const ryz_elementwise_functions *f = c->kernels->elementwise;
+    float *q = c->qkv + (span->first_row + index) * c->stride, *k = q + c->query_heads * dimension;
+    float *v = k + c->kv.head_count * dimension;
+    const float *cosines = c->rope.cosines + position * pairs, *sines = c->rope.sines + position * pairs;
+    for (size_t h = 0; h < c->query_heads + c->kv.head_count; h++)
+        f->rotate(q + h * dimension, cosines, sines, c->rope.rotated, c->rope.halves);
+    size_t in_block = position % RYZ_KEY_BLOCK, head_size = RYZ_KEY_BLOCK * dimension;
+    uint16_t *block = c->kv.base + span->blocks[position / RYZ_KEY_BLOCK] * c->kv.block_stride;
+    for (size_t h = 0; h < c->kv.head_count; h++) {
+        uint16_t *keys = block + h * 2 * head_size, *values = keys + head_size;
+        f->store_key(k + h * dimension, keys + in_block / 16 * 16 * dimension, in_block % 16, dimension);
+        f->store_half(v + h * dimension, values + in_block * dimension, dimension);
+    }
+}
+
+static void rope_task(void *argument, int thread, int thread_count) {
+    const rope_context *c = argument;
+    size_t begin, end;
+    ryz_share(c->rows, thread, thread_count, &begin, &end);
+    for (size_t s = 0; s < c->span_count; s++) {
+        const ryz_attention_span *span = &c->spans[s];
+        for (size_t i = 0; i < span->row_count; i++)
+            if (span->first_row + i >= begin && span->first_row + i < end) rope_store_row(c, span, i);
+    }
+}
+
+void ryz_rope_store(ryz_compute compute, ryz_rope rope, ryz_kv_layer kv, const ryz_attention_span *spans,
+                    size_t span_count, float *qkv, size_t qkv_stride, size_t query_head_count) {
+    size_t rows = 0;
+    for (size_t s = 0; s < span_count; s++) rows += spans[s].row_count;
+    rope_context context = {compute.kernels, rope, kv, spans, span_count, rows, qkv, qkv_stride, query_head_count};
+    run_rows(compute, rope_task, &context, rows, qkv_stride);
+}

@@ -1,0 +1,109 @@
+// What the sampler needs of a vocabulary of logits.
+#include <math.h>
+
+#include "kernels.h"
+
+static size_t chunk_size(size_t first, size_t count) {
+    return count - first < RYZ_VOCABULARY_CHUNK ? count - first : RYZ_VOCABULARY_CHUNK;
+}
+
+// exp of one number, through the same lanes as everywhere.
+static float exp_one(const ryz_kernels *kernels, float x) {
+    float lanes[16] = {x};
+    kernels->elementwise->exp_scaled(lanes, 0, 1, lanes, 16);
+    return lanes[0];
+}
+
+ryz_logit_summary ryz_summarise_logits(ryz_compute compute, const float *logits, size_t count) {
+    ryz_logit_summary summary = {-INFINITY, 0, 0};
+    float sum = 0;
+    for (size_t first = 0; first < count; first += RYZ_VOCABULARY_CHUNK) {
+        size_t size = chunk_size(first, count);
+        float maximum, chunk_sum;
+        compute.kernels->elementwise->chunk_summary(logits + first, size, &maximum, &chunk_sum);
+        if (first == 0) {
+            sum = chunk_sum;
+            summary.maximum = maximum;
+        } else if (maximum > summary.maximum) {
+            sum = fmaf(sum, exp_one(compute.kernels, summary.maximum - maximum), chunk_sum);
+            summary.maximum = maximum;
+        } else {
+            sum = fmaf(chunk_sum, exp_one(compute.kernels, maximum - summary.maximum), sum);
+        }
+    }
+    while ((size_t)summary.best + 1 < count && logits[summary.best] != summary.maximum) summary.best++;
+    summary.log_sum_exp = (double)summary.maximum + ryz_log((double)sum);
+    return summary;
+}
+
+// Whether token a stands before token b: the larger logit first, the lower index on ties.
+static inline bool before(const float *logits, int32_t a, int32_t b) {
+    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+}
+
+// Moves the entry at `i` down a heap whose root is the worst of those kept.
+static void sift(const float *logits, int32_t *heap, size_t size, size_t i) {
+    for (;;) {
+        size_t worst = i;
+        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < size; child++)
+            if (before(logits, heap[worst], heap[child])) worst = child;
+        if (worst == i) return;
+        int32_t t = heap[i];
+        heap[i] = heap[worst];
+        heap[worst] = t;
+        i = worst;
+    }
+}
+
+size_t ryz_top_k(const float *logits, size_t count, size_t k, int32_t *indices) {
+    size_t size = k < count ? k : count;
+    if (!size) return 0;
+    for (size_t i = 0; i < size; i++) indices[i] = (int32_t)i;
+    for (size_t i = size / 2; i-- > 0;) sift(logits, indices, size, i);
+    for (size_t i = size; i < count; i++)
+        if (before(logits, (int32_t)i, indices[0])) {
+            indices[0] = (int32_t)i;
+            sift(logits, indices, size, 0);
+        }
+    for (size_t end = size; end-- > 1;) {
+        int32_t t = indices[0];
+        indices[0] = indices[end];
+        indices[end] = t;
+        sift(logits, indices, end, 0);
+    }
+    return size;
+}
+
+void ryz_exp_scaled(ryz_compute compute, const float *logits, float maximum, float scale, float *out, size_t count) {
+    compute.kernels->elementwise->exp_scaled(logits, maximum, scale, out, count);
+}
+
+static double sum_chunk(const float *weights, size_t count) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += (double)weights[i];
+    return sum;
+}
+
+double ryz_sum_weights(const float *weights, size_t count) {
+    double sum = 0;
+    for (size_t first = 0; first < count; first += RYZ_VOCABULARY_CHUNK)
+        sum += sum_chunk(weights + first, chunk_size(first, count));
+    return sum;
+}
+
+int32_t ryz_pick_weight(const float *weights, size_t count, double target) {
+    double before = 0;
+    size_t last = 0;
+    for (size_t first = 0; first < count; first += RYZ_VOCABULARY_CHUNK) {
+        size_t size = chunk_size(first, count);
+        double after = before + sum_chunk(weights + first, size), sum = 0;
+        for (size_t i = 0; i < size && after > target; i++) {
+            sum += (double)weights[first + i];
+            if (before + sum > target) return (int32_t)(first + i);
+        }
+        for (size_t i = 0; i < size; i++)
+            if (weights[first + i] > 0) last = first + i;
+        before = after;
+    }
+    return (int32_t)last;  // rounding left the target at the very end
+}

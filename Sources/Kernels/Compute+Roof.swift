@@ -1,0 +1,25 @@
+import CKernels
+
+/// A region of memory to read, for measuring how fast this machine can.
+public struct ReadBuffer: ~Copyable {
+    let memory: Memory
+
+    /// Touches every page, so that reads come from memory and not from the zero page.
+    public init(byteCount: Int) throws(KernelError) {
+        memory = try Memory(byteCount: byteCount, purpose: "the read benchmark")
+        memory.base.initializeMemory(as: UInt8.self, repeating: 1, count: byteCount)
+    }
+}
+
+extension Compute {
+    /// Reads the whole buffer once over all threads; the checksum keeps the reads alive.
+    @discardableResult
+    public func read(_ buffer: borrowing ReadBuffer) -> UInt64 {
+        ryz_stream_read(raw, buffer.memory.base, buffer.memory.byteCount)
+    }
+
+    /// Runs 4-bit by 8-bit dot products on data in the nearest cache; returns the multiply–adds of all threads.
+    public func dotPeak(iterations: UInt64) -> UInt64 {
+        ryz_dot_peak(raw, iterations) * UInt64(threadCount)
+    }
+}

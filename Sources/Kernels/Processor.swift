@@ -1,0 +1,62 @@
+import CKernels
+import Glibc
+
+/// What this machine is, as far as placing and pinning need to know.
+public enum Processor {
+    /// The model name of the first processor, such as `AMD Ryzen 9 7950X 16-Core Processor`.
+    public static var modelName: String {
+        for line in lines(of: "/proc/cpuinfo") where line.hasPrefix("model name") {
+            if let colon = line.firstIndex(of: ":") {
+                return String(line[line.index(after: colon)...].drop { $0 == " " })
+            }
+        }
+        return "unknown"
+    }
+
+    /// One logical processor for each physical core that this process may run on, in ascending order.
+    public static var physicalCores: [Int32] {
+        var seen = Set<String>()
+        return allowed.filter { cpu in
+            let topology = "/sys/devices/system/cpu/cpu\(cpu)/topology"
+            // Hyper-threads of one core name the same siblings; without the file each processor counts as a core.
+            return seen.insert(lines(of: topology + "/thread_siblings_list").first ?? "\(cpu)").inserted
+        }
+    }
+
+    /// The logical processors that this process may run on, in ascending order.
+    public static var allowed: [Int32] {
+        [Int32](unsafeUninitializedCapacity: 1024) { buffer, count in
+            count = Int(ryz_allowed_cpus(buffer.baseAddress, 1024))
+        }
+    }
+
+    /// Memory of the machine, and the part of it that new allocations can have, in bytes.
+    public static var memory: (total: UInt64, available: UInt64) {
+        (memoryInformation("/proc/meminfo", "MemTotal:"), memoryInformation("/proc/meminfo", "MemAvailable:"))
+    }
+
+    /// Memory of this process that is resident, in bytes.
+    public static var residentByteCount: UInt64 { memoryInformation("/proc/self/status", "VmRSS:") }
+
+    private static func memoryInformation(_ path: String, _ key: String) -> UInt64 {
+        for line in lines(of: path) where line.hasPrefix(key) {
+            return line.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }.map { $0 * 1024 } ?? 0
+        }
+        return 0
+    }
+
+    // Files of /proc and /sys say nothing of their size, so they are read in pieces, up to a bound.
+    private static func lines(of path: String) -> [String] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        var text: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 16384)
+        while text.count < 1 << 20 {
+            let count = read(descriptor, &piece, piece.count)
+            guard count > 0 else { break }
+            text += piece[..<count]
+        }
+        return text.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+    }
+}
