@@ -1,0 +1,184 @@
+import BasicContainers
+import Checkpoints
+import Kernels
+import Transport
+
+/// What a stage is made with.
+public struct StageOptions: Sendable {
+    public var threadCount: Int
+    /// Processors to pin the threads to; empty pins none.
+    public var cpus: [Int32]
+    public var instructionSet: InstructionSet
+    /// Longest sequence, in tokens.
+    public var contextLength: Int
+    /// KV cache over all sequences, in tokens; rounded up to blocks of 256.
+    public var keyValueTokenCapacity: Int
+    /// Most rows in a step.
+    public var maximumStepRowCount: Int
+
+    public init(
+        threadCount: Int, cpus: [Int32] = [], instructionSet: InstructionSet, contextLength: Int,
+        keyValueTokenCapacity: Int, maximumStepRowCount: Int = 512
+    ) {
+        self.threadCount = threadCount
+        self.cpus = cpus
+        self.instructionSet = instructionSet
+        self.contextLength = contextLength
+        self.keyValueTokenCapacity = keyValueTokenCapacity
+        self.maximumStepRowCount = maximumStepRowCount
+    }
+}
+
+/// One node's part of a model: a range of layers with their KV cache; the first stage also embeds, the last also
+/// samples. It belongs to the thread that made it, which becomes the first thread of its pool.
+public final class Stage {
+    /// What a step leaves behind.
+    public enum Output: Equatable, Sendable {
+        /// The hidden states of all rows, for the next stage: see `withHiddenStates`.
+        case hiddenStates
+        /// The last stage's answer.
+        case result(StepResult)
+    }
+
+    public let configuration: ModelConfiguration
+    public let layers: Range<Int>
+    /// Resident bytes of the weights, in kernel layout.
+    public let weightsByteCount: Int
+
+    private let compute: Compute
+    private let options: StageOptions
+    private let transformerLayers: UniqueArray<TransformerLayer>
+    private let embedding: WeightSource?
+    private var head: OutputHead?
+    private let cache: KeyValueCache
+    private var workspace: Workspace
+    private var sequences: SequenceTable
+    private var rowCount = 0
+
+    /// Loads `layers` of the model, and nothing else; with layer 0 the embedding, with the last one the head.
+    public init(model: ModelFile, layers: Range<Int>, options: StageOptions) throws(InferenceError) {
+        let configuration = model.configuration
+        guard layers.lowerBound >= 0, layers.upperBound <= configuration.layerCount, !layers.isEmpty else {
+            throw .modelLoad(
+                "layers \(layers.lowerBound)–\(layers.upperBound - 1): the model has layers 0–\(configuration.layerCount - 1)"
+            )
+        }
+        guard options.contextLength > 0, options.contextLength <= configuration.contextLength else {
+            throw .validation(
+                "a context of \(options.contextLength) tokens: the model was made for 1 to \(configuration.contextLength)"
+            )
+        }
+        guard options.maximumStepRowCount > 0, options.keyValueTokenCapacity > 0 else {
+            throw .validation("a stage needs room for at least one row and one KV token")
+        }
+        let blockCount = SequenceTable.blocks(for: options.keyValueTokenCapacity)
+        compute = try lifting { () throws(KernelError) in
+            try Compute(
+                threadCount: options.threadCount, cpus: options.cpus, instructionSet: options.instructionSet,
+                headDimension: configuration.headDimension)
+        }
+        workspace = try lifting { () throws(KernelError) in
+            try Workspace(configuration, rows: options.maximumStepRowCount, contextLength: options.contextLength)
+        }
+        cache = try lifting { () throws(KernelError) in
+            try KeyValueCache(
+                blockCount: blockCount, layerCount: layers.count, headCount: configuration.keyValueHeadCount,
+                headDimension: configuration.headDimension)
+        }
+        var loaded = UniqueArray<TransformerLayer>(minimumCapacity: layers.count)
+        var byteCount = 0
+        for layer in layers {
+            let next = try lifting { () throws(KernelError) in try TransformerLayer(model, layer: layer) }
+            byteCount += next.byteCount
+            loaded.append(next)
+        }
+        if layers.upperBound == configuration.layerCount {
+            let head = try lifting { () throws(KernelError) in try OutputHead(model) }
+            byteCount += head.byteCount
+            self.head = consume head
+        } else {
+            head = nil
+        }
+        embedding =
+            layers.lowerBound == 0
+            ? try lifting { () throws(KernelError) in try model.source(model.tokenEmbedding) } : nil
+        transformerLayers = loaded
+        weightsByteCount = byteCount
+        sequences = SequenceTable(blockCount: blockCount, contextLength: options.contextLength)
+        self.configuration = configuration
+        self.layers = layers
+        self.options = options
+    }
+
+    /// Tokens in the KV cache, and how many it can hold.
+    public var keyValueTokenCount: Int { sequences.tokenCount }
+    public var keyValueTokenCapacity: Int { sequences.blockCount * KeyValueCache.blockPositions }
+    public var hiddenSize: Int { configuration.hiddenSize }
+
+    /// Computes a step on the first stage, from its tokens.
+    public func run(_ step: Step) throws(InferenceError) -> Output {
+        guard let embedding else { throw .distribution("a step without hidden states for layers \(layers)") }
+        let plan = try begin(step)
+        var row = 0
+        for slice in step.slices {
+            for token in slice.tokens {
+                embedding.decode(row: Int(token), into: &workspace.hidden, row: row)
+                row += 1
+            }
+        }
+        return try finish(step, plan)
+    }
+
+    /// Computes a step on a later stage, from the hidden states `[rowCount × hiddenSize]` of the one before.
+    public func run(_ step: Step, hiddenStates: RawSpan) throws(InferenceError) -> Output {
+        guard embedding == nil else { throw .distribution("hidden states for the first stage") }
+        guard hiddenStates.byteCount == step.rowCount * hiddenSize * 4 else {
+            throw .distribution(
+                "\(hiddenStates.byteCount) bytes of hidden states; \(step.rowCount) rows of \(hiddenSize) float32 are due"
+            )
+        }
+        let plan = try begin(step)
+        workspace.hidden.assign(hiddenStates)
+        return try finish(step, plan)
+    }
+
+    /// The hidden states `[rowCount × hiddenSize]` of the step just run.
+    public func withHiddenStates<Result, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try workspace.hidden.withBytes(rows: rowCount, body)
+    }
+
+    /// Nil when the step only releases.
+    private func begin(_ step: Step) throws(InferenceError) -> [AttentionPlan.Slice] {
+        for sequence in step.released {
+            sequences.release(sequence)
+            head?.forget(sequence)
+        }
+        rowCount = step.rowCount
+        guard rowCount <= options.maximumStepRowCount else {
+            throw .distribution("a step of \(rowCount) rows; at most \(options.maximumStepRowCount) fit")
+        }
+        let vocabulary = Int32(configuration.vocabularySize)
+        for slice in step.slices {
+            for token in slice.tokens where token < 0 || token >= vocabulary {
+                throw .validation("token \(token): the vocabulary has ids 0–\(vocabulary - 1)")
+            }
+        }
+        return try sequences.extend(step.slices)
+    }
+
+    private func finish(_ step: Step, _ slices: [AttentionPlan.Slice]) throws(InferenceError) -> Output {
+        if !slices.isEmpty {
+            let plan = try lifting { () throws(KernelError) in try AttentionPlan(slices) }
+            for index in 0..<transformerLayers.count {
+                transformerLayers[index].forward(
+                    &workspace, compute: compute, configuration: configuration, cache: cache, cacheLayer: index,
+                    plan: plan)
+            }
+        }
+        guard head != nil else { return .hiddenStates }
+        return .result(
+            try head!.answer(step, workspace: &workspace, compute: compute, epsilon: configuration.normEpsilon))
+    }
+}

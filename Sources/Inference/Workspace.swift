@@ -1,0 +1,50 @@
+import Checkpoints
+import Kernels
+
+/// The buffers of one step, made once for the largest step.
+struct Workspace: ~Copyable {
+    var hidden: Tensor  // [rows × hidden], the residual stream
+    var normed: Activations  // [rows × hidden]
+    var queryKeyValue: Tensor  // [rows × (query + 2 · keyValue)]
+    var attended: Activations  // [rows × query]
+    var activated: Activations  // [rows × feedForward]
+    let rotary: RotaryTable
+    let attentionScale: Float
+
+    init(_ configuration: ModelConfiguration, rows: Int, contextLength: Int) throws(KernelError) {
+        let hidden = try Tensor(rows: rows, columns: configuration.hiddenSize)
+        let normed = try Activations(rows: rows, columns: configuration.hiddenSize)
+        let queryKeyValue = try Tensor(rows: rows, columns: configuration.querySize + 2 * configuration.keyValueSize)
+        let attended = try Activations(rows: rows, columns: configuration.querySize)
+        let activated = try Activations(rows: rows, columns: configuration.feedForwardSize)
+        let rotary = try RotaryTable(configuration.rope, positions: contextLength)
+        // IEEE square root and division: the same everywhere.
+        attentionScale = 1 / Float(configuration.headDimension).squareRoot()
+        self.hidden = hidden
+        self.normed = normed
+        self.queryKeyValue = queryKeyValue
+        self.attended = attended
+        self.activated = activated
+        self.rotary = rotary
+    }
+}
+
+extension RotaryTable {
+    /// The table of a model's rotary embedding.
+    init(_ rope: RotaryEmbedding, positions: Int) throws(KernelError) {
+        var (positionScale, factors): (Double, [Float]?) = (1, nil)
+        switch rope.scaling {
+        case .none: break
+        case .linear(let factor): positionScale = 1 / Double(factor)
+        case .frequencyFactors(let values): factors = values
+        }
+        let pairsHalves =
+            switch rope.pairing {
+            case .halves: true
+            case .interleaved: false
+            }
+        try self.init(
+            base: Double(rope.base), positionScale: positionScale, rotatedDimension: rope.rotatedDimension,
+            frequencyFactors: factors, pairsHalves: pairsHalves, positions: positions)
+    }
+}
