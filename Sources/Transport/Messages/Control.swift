@@ -1,0 +1,189 @@
+/// A worker introduces itself, on joining and again whenever the coordinator has forgotten it.
+public struct Hello: Equatable, Sendable {
+    /// Grows with each start of the worker process, so that a restart is told from a reconnection.
+    public var incarnation: UInt64
+    public var processID: Int32
+    public var hostName: String
+    public var cpuModel: String
+    /// The instruction set that its kernels run on: `portable`, `avx2` or `avx512`.
+    public var instructionSet: String
+    public var threadCount: Int
+    public var memoryByteCount: UInt64
+    public var memoryFreeByteCount: UInt64
+    /// Where other nodes reach its data plane, such as `tcp://192.168.1.12:7071`.
+    public var dataEndpoint: String
+
+    public init(
+        incarnation: UInt64, processID: Int32, hostName: String, cpuModel: String, instructionSet: String,
+        threadCount: Int, memoryByteCount: UInt64, memoryFreeByteCount: UInt64, dataEndpoint: String
+    ) {
+        self.incarnation = incarnation
+        self.processID = processID
+        self.hostName = hostName
+        self.cpuModel = cpuModel
+        self.instructionSet = instructionSet
+        self.threadCount = threadCount
+        self.memoryByteCount = memoryByteCount
+        self.memoryFreeByteCount = memoryFreeByteCount
+        self.dataEndpoint = dataEndpoint
+    }
+}
+
+/// The coordinator takes a worker in.
+public struct Welcome: Equatable, Sendable {
+    public var heartbeatInterval: Duration
+    /// Where results go: the coordinator's data plane.
+    public var dataEndpoint: String
+
+    public init(heartbeatInterval: Duration, dataEndpoint: String) {
+        self.heartbeatInterval = heartbeatInterval
+        self.dataEndpoint = dataEndpoint
+    }
+}
+
+/// The coordinator does not take a worker in: another protocol version, another cluster, or a name already in use.
+public struct Refusal: Equatable, Sendable {
+    public var reason: String
+
+    public init(reason: String) { self.reason = reason }
+}
+
+/// A worker is alive, and this is how it is.
+public struct Heartbeat: Equatable, Sendable {
+    /// Grows by one with each heartbeat; comes back in the reply.
+    public var number: UInt64
+    public var memoryUsedByteCount: UInt64
+    public var memoryFreeByteCount: UInt64
+    public var keyValueTokenCount: Int
+    public var keyValueTokenCapacity: Int
+    /// Tokens that its stage has computed since it started.
+    public var computedTokenCount: UInt64
+    /// Frames it dropped: malformed, from a sender it does not know, or of an older epoch.
+    public var droppedFrameCount: UInt64
+    /// From sending the last heartbeat to its reply; nil before the first reply.
+    public var roundTrip: Duration?
+
+    public init(
+        number: UInt64, memoryUsedByteCount: UInt64, memoryFreeByteCount: UInt64, keyValueTokenCount: Int,
+        keyValueTokenCapacity: Int, computedTokenCount: UInt64, droppedFrameCount: UInt64, roundTrip: Duration?
+    ) {
+        self.number = number
+        self.memoryUsedByteCount = memoryUsedByteCount
+        self.memoryFreeByteCount = memoryFreeByteCount
+        self.keyValueTokenCount = keyValueTokenCount
+        self.keyValueTokenCapacity = keyValueTokenCapacity
+        self.computedTokenCount = computedTokenCount
+        self.droppedFrameCount = droppedFrameCount
+        self.roundTrip = roundTrip
+    }
+}
+
+/// The coordinator heard heartbeat `number`. The worker measures the round trip by it and reports it in its next heartbeat.
+public struct HeartbeatReply: Equatable, Sendable {
+    public var number: UInt64
+
+    public init(number: UInt64) { self.number = number }
+}
+
+/// What a worker is to hold and whom it talks to, in the envelope's epoch.
+public struct StageAssignment: Equatable, Sendable {
+    public var modelFile: ModelFileReference
+    /// Position in the pipeline, 0 first, and how many stages there are.
+    public var stage: Int
+    public var stageCount: Int
+    /// The layers to hold. Stage 0 also embeds; the last stage also has the final norm, the head and the sampler.
+    public var layers: Range<Int>
+    /// The next stage's node and data endpoint; nil on the last stage, which answers to the coordinator.
+    public var next: Peer?
+    /// The node from which steps come: the coordinator for stage 0, else the stage before.
+    public var previous: NodeID
+    /// Longest sequence, in tokens.
+    public var contextLength: Int
+    /// KV cache to keep, in tokens over all sequences.
+    public var keyValueTokenCapacity: Int
+    /// Most rows in a step.
+    public var maximumStepRowCount: Int
+
+    public init(
+        modelFile: ModelFileReference, stage: Int, stageCount: Int, layers: Range<Int>, next: Peer?, previous: NodeID,
+        contextLength: Int, keyValueTokenCapacity: Int, maximumStepRowCount: Int
+    ) {
+        self.modelFile = modelFile
+        self.stage = stage
+        self.stageCount = stageCount
+        self.layers = layers
+        self.next = next
+        self.previous = previous
+        self.contextLength = contextLength
+        self.keyValueTokenCapacity = keyValueTokenCapacity
+        self.maximumStepRowCount = maximumStepRowCount
+    }
+}
+
+/// Which model file is meant, wherever it lies on each machine.
+public struct ModelFileReference: Equatable, Sendable {
+    /// Where the coordinator has it. A worker that has no file there looks for the same name in its own models folder.
+    public var path: String
+    public var byteCount: UInt64
+    /// SHA-256 of the file's header (everything before the tensor data), 32 bytes: a file of the same name but of
+    /// another model is refused.
+    public var headerDigest: [UInt8]
+
+    public init(path: String, byteCount: UInt64, headerDigest: [UInt8]) {
+        self.path = path
+        self.byteCount = byteCount
+        self.headerDigest = headerDigest
+    }
+}
+
+/// A node and where its data plane listens.
+public struct Peer: Equatable, Sendable {
+    public var node: NodeID
+    public var dataEndpoint: String
+
+    public init(node: NodeID, dataEndpoint: String) {
+        self.node = node
+        self.dataEndpoint = dataEndpoint
+    }
+}
+
+/// A worker has loaded its part and waits for steps.
+public struct StageReady: Equatable, Sendable {
+    /// Resident bytes of its weights, in kernel layout.
+    public var weightsByteCount: UInt64
+    public var keyValueTokenCapacity: Int
+
+    public init(weightsByteCount: UInt64, keyValueTokenCapacity: Int) {
+        self.weightsByteCount = weightsByteCount
+        self.keyValueTokenCapacity = keyValueTokenCapacity
+    }
+}
+
+/// Something went wrong on a worker. It goes to the coordinator directly, past the stages between.
+public struct WorkerFailure: Equatable, Sendable {
+    public enum Kind: Equatable, Sendable {
+        /// The assigned part could not be loaded.
+        case loading
+        /// One step failed; the worker goes on.
+        case step(StepID)
+    }
+
+    public var kind: Kind
+    /// Place, problem and remedy, for people.
+    public var message: String
+    /// Whether doing it again can help.
+    public var isRetryable: Bool
+
+    public init(kind: Kind, message: String, isRetryable: Bool) {
+        self.kind = kind
+        self.message = message
+        self.isRetryable = isRetryable
+    }
+}
+
+/// A worker goes away in good order.
+public struct Leave: Equatable, Sendable {
+    public var reason: String
+
+    public init(reason: String) { self.reason = reason }
+}

@@ -1,0 +1,34 @@
+/// Every message between nodes: who sends it, for which cluster and placement, and what it says.
+public struct Envelope: Equatable, Sendable {
+    /// The protocol version this code speaks. A peer with another one is refused by name.
+    public static let protocolVersion: UInt32 = 1
+
+    public var clusterID: String
+    public var epoch: Epoch
+    public var sender: NodeID
+    public var body: Body
+
+    public enum Body: Equatable, Sendable {
+        // Control plane, worker to coordinator.
+        case hello(Hello)
+        case heartbeat(Heartbeat)
+        case ready(StageReady)
+        case failure(WorkerFailure)
+        case leave(Leave)
+        // Control plane, coordinator to worker.
+        case welcome(Welcome)
+        case heartbeatReply(HeartbeatReply)
+        case assignment(StageAssignment)
+        case refusal(Refusal)
+        // Data plane.
+        case step(Step)
+        case stepResult(StepResult)
+    }
+
+    public init(clusterID: String, epoch: Epoch, sender: NodeID, body: Body) {
+        self.clusterID = clusterID
+        self.epoch = epoch
+        self.sender = sender
+        self.body = body
+    }
+}

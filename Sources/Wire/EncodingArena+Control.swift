@@ -1,0 +1,154 @@
+import CClusterProto
+import Transport
+
+extension EncodingArena {
+    /// An envelope that `EnvelopeRules` has accepted.
+    func envelope(_ envelope: Envelope) -> UnsafeMutablePointer<Ryz__V1__Envelope> {
+        let message = make(ryz__v1__envelope__init)
+        message.pointee.protocol_version = Envelope.protocolVersion
+        message.pointee.cluster_id = string(envelope.clusterID)
+        message.pointee.sender = string(envelope.sender.name)
+        message.pointee.epoch = envelope.epoch.number
+        switch envelope.body {
+        case .hello(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_HELLO
+            message.pointee.hello = hello(body)
+        case .heartbeat(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_HEARTBEAT
+            message.pointee.heartbeat = heartbeat(body)
+        case .ready(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_READY
+            message.pointee.ready = ready(body)
+        case .failure(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_FAILURE
+            message.pointee.failure = failure(body)
+        case .leave(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_LEAVE
+            message.pointee.leave = leave(body)
+        case .welcome(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_WELCOME
+            message.pointee.welcome = welcome(body)
+        case .heartbeatReply(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_HEARTBEAT_REPLY
+            message.pointee.heartbeat_reply = heartbeatReply(body)
+        case .assignment(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_ASSIGNMENT
+            message.pointee.assignment = assignment(body)
+        case .refusal(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_REFUSAL
+            message.pointee.refusal = refusal(body)
+        case .step(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_STEP
+            message.pointee.step = step(body)
+        case .stepResult(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_STEP_RESULT
+            message.pointee.step_result = stepResult(body)
+        }
+        return message
+    }
+
+    private func hello(_ hello: Hello) -> UnsafeMutablePointer<Ryz__V1__Hello> {
+        let message = make(ryz__v1__hello__init)
+        message.pointee.incarnation = hello.incarnation
+        message.pointee.process_id = hello.processID
+        message.pointee.host_name = string(hello.hostName)
+        message.pointee.cpu_model = string(hello.cpuModel)
+        message.pointee.instruction_set = string(hello.instructionSet)
+        message.pointee.thread_count = UInt32(hello.threadCount)
+        message.pointee.memory_byte_count = hello.memoryByteCount
+        message.pointee.memory_free_byte_count = hello.memoryFreeByteCount
+        message.pointee.data_endpoint = string(hello.dataEndpoint)
+        return message
+    }
+
+    private func heartbeat(_ heartbeat: Heartbeat) -> UnsafeMutablePointer<Ryz__V1__Heartbeat> {
+        let message = make(ryz__v1__heartbeat__init)
+        message.pointee.number = heartbeat.number
+        message.pointee.memory_used_byte_count = heartbeat.memoryUsedByteCount
+        message.pointee.memory_free_byte_count = heartbeat.memoryFreeByteCount
+        message.pointee.key_value_token_count = UInt64(heartbeat.keyValueTokenCount)
+        message.pointee.key_value_token_capacity = UInt64(heartbeat.keyValueTokenCapacity)
+        message.pointee.computed_token_count = heartbeat.computedTokenCount
+        message.pointee.dropped_frame_count = heartbeat.droppedFrameCount
+        if let roundTrip = heartbeat.roundTrip {
+            message.pointee.round_trip_case = RYZ__V1__HEARTBEAT__ROUND_TRIP_ROUND_TRIP_NANOSECONDS
+            message.pointee.round_trip_nanoseconds = UInt64(roundTrip.wholeNanoseconds)
+        }
+        return message
+    }
+
+    private func ready(_ ready: StageReady) -> UnsafeMutablePointer<Ryz__V1__StageReady> {
+        let message = make(ryz__v1__stage_ready__init)
+        message.pointee.weights_byte_count = ready.weightsByteCount
+        message.pointee.key_value_token_capacity = UInt64(ready.keyValueTokenCapacity)
+        return message
+    }
+
+    private func failure(_ failure: WorkerFailure) -> UnsafeMutablePointer<Ryz__V1__WorkerFailure> {
+        let message = make(ryz__v1__worker_failure__init)
+        if case .step(let id) = failure.kind {
+            message.pointee.kind_case = RYZ__V1__WORKER_FAILURE__KIND_STEP
+            message.pointee.step = id.number
+        }
+        message.pointee.message = string(failure.message)
+        message.pointee.is_retryable = failure.isRetryable ? 1 : 0
+        return message
+    }
+
+    private func leave(_ leave: Leave) -> UnsafeMutablePointer<Ryz__V1__Leave> {
+        let message = make(ryz__v1__leave__init)
+        message.pointee.reason = string(leave.reason)
+        return message
+    }
+
+    private func welcome(_ welcome: Welcome) -> UnsafeMutablePointer<Ryz__V1__Welcome> {
+        let message = make(ryz__v1__welcome__init)
+        message.pointee.heartbeat_interval_nanoseconds = UInt64(welcome.heartbeatInterval.wholeNanoseconds)
+        message.pointee.data_endpoint = string(welcome.dataEndpoint)
+        return message
+    }
+
+    private func heartbeatReply(_ reply: HeartbeatReply) -> UnsafeMutablePointer<Ryz__V1__HeartbeatReply> {
+        let message = make(ryz__v1__heartbeat_reply__init)
+        message.pointee.number = reply.number
+        return message
+    }
+
+    private func assignment(_ assignment: StageAssignment) -> UnsafeMutablePointer<Ryz__V1__StageAssignment> {
+        let file = make(ryz__v1__model_file_reference__init)
+        file.pointee.path = string(assignment.modelFile.path)
+        file.pointee.byte_count = assignment.modelFile.byteCount
+        file.pointee.header_digest = binary(assignment.modelFile.headerDigest)
+
+        let message = make(ryz__v1__stage_assignment__init)
+        message.pointee.model_file = file
+        message.pointee.stage = UInt32(assignment.stage)
+        message.pointee.stage_count = UInt32(assignment.stageCount)
+        message.pointee.first_layer = UInt32(assignment.layers.lowerBound)
+        message.pointee.end_layer = UInt32(assignment.layers.upperBound)
+        if let next = assignment.next {
+            let peer = make(ryz__v1__peer__init)
+            peer.pointee.node = string(next.node.name)
+            peer.pointee.data_endpoint = string(next.dataEndpoint)
+            message.pointee.next = peer
+        }
+        message.pointee.previous_node = string(assignment.previous.name)
+        message.pointee.context_length = UInt32(assignment.contextLength)
+        message.pointee.key_value_token_capacity = UInt64(assignment.keyValueTokenCapacity)
+        message.pointee.maximum_step_row_count = UInt32(assignment.maximumStepRowCount)
+        return message
+    }
+
+    private func refusal(_ refusal: Refusal) -> UnsafeMutablePointer<Ryz__V1__Refusal> {
+        let message = make(ryz__v1__refusal__init)
+        message.pointee.reason = string(refusal.reason)
+        return message
+    }
+}
+
+extension Duration {
+    /// The duration in nanoseconds, cut off to whole ones; for durations of less than 292 years.
+    var wholeNanoseconds: Int64 {
+        components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
+    }
+}

@@ -1,0 +1,102 @@
+import Transport
+
+/// What values an envelope may have, for those that this node sends as for those that it takes.
+struct EnvelopeRules {
+    let limits: WireLimits
+
+    func check(_ envelope: Envelope) throws(WireError) {
+        try text(envelope.clusterID, "clusterID", 1...limits.maximumClusterIDByteCount)
+        switch envelope.body {
+        case .hello(let body): try check(body)
+        case .heartbeat(let body): try check(body)
+        case .ready(let body):
+            try range(body.keyValueTokenCapacity, "ready.keyValueTokenCapacity", 0...limits.maximumKeyValueTokenCount)
+        case .failure(let body): try text(body.message, "failure.message")
+        case .leave(let body): try text(body.reason, "leave.reason")
+        case .welcome(let body):
+            try range(body.heartbeatInterval, "welcome.heartbeatInterval", .milliseconds(10) ... .seconds(3600))
+            try endpoint(body.dataEndpoint, "welcome.dataEndpoint")
+        case .heartbeatReply: break
+        case .assignment(let body): try check(body)
+        case .refusal(let body): try text(body.reason, "refusal.reason")
+        case .step(let body): try check(body)
+        case .stepResult(let body): try check(body)
+        }
+    }
+
+    private func check(_ hello: Hello) throws(WireError) {
+        try text(hello.hostName, "hello.hostName")
+        try text(hello.cpuModel, "hello.cpuModel")
+        try text(hello.instructionSet, "hello.instructionSet")
+        try range(hello.threadCount, "hello.threadCount", 0...limits.maximumThreadCount)
+        try endpoint(hello.dataEndpoint, "hello.dataEndpoint")
+    }
+
+    private func check(_ heartbeat: Heartbeat) throws(WireError) {
+        let tokens = 0...limits.maximumKeyValueTokenCount
+        try range(heartbeat.keyValueTokenCount, "heartbeat.keyValueTokenCount", tokens)
+        try range(heartbeat.keyValueTokenCapacity, "heartbeat.keyValueTokenCapacity", tokens)
+        if let roundTrip = heartbeat.roundTrip {
+            try range(roundTrip, "heartbeat.roundTrip", .zero ... .seconds(86400))
+        }
+    }
+
+    private func check(_ assignment: StageAssignment) throws(WireError) {
+        try text(assignment.modelFile.path, "assignment.modelFile.path", 1...limits.maximumTextByteCount)
+        try digest(assignment.modelFile.headerDigest, "assignment.modelFile.headerDigest")
+        try range(assignment.stageCount, "assignment.stageCount", 1...limits.maximumStageCount)
+        try range(assignment.stage, "assignment.stage", 0...assignment.stageCount - 1)
+        try range(assignment.layers.lowerBound, "assignment.layers", 0...limits.maximumLayerCount - 1)
+        try range(
+            assignment.layers.upperBound, "assignment.layers",
+            assignment.layers.lowerBound + 1...limits.maximumLayerCount)
+        let isLast = assignment.stage == assignment.stageCount - 1
+        if let next = assignment.next {
+            if isLast { throw .invalid(field: "assignment.next", problem: "the last stage has no next one") }
+            try endpoint(next.dataEndpoint, "assignment.next.dataEndpoint")
+        } else if !isLast {
+            throw .invalid(field: "assignment.next", problem: "is missing, but this is not the last stage")
+        }
+        try range(assignment.contextLength, "assignment.contextLength", 1...limits.maximumContextLength)
+        try range(
+            assignment.keyValueTokenCapacity, "assignment.keyValueTokenCapacity", 1...limits.maximumKeyValueTokenCount)
+        try range(
+            assignment.maximumStepRowCount, "assignment.maximumStepRowCount", 1...limits.maximumStepTokenCount)
+    }
+
+    func range<Value: Comparable>(
+        _ value: Value, _ field: String, _ allowed: ClosedRange<Value>
+    ) throws(WireError) {
+        guard allowed.contains(value) else {
+            throw .invalid(
+                field: field, problem: "\(value) is not between \(allowed.lowerBound) and \(allowed.upperBound)")
+        }
+    }
+
+    func count(_ count: Int, _ field: String, limit: Int) throws(WireError) {
+        guard count <= limit else {
+            throw .invalid(field: field, problem: "has \(count) entries; at most \(limit) are taken")
+        }
+    }
+
+    func digest(_ bytes: [UInt8], _ field: String) throws(WireError) {
+        guard bytes.count == 32 else {
+            throw .invalid(field: field, problem: "has \(bytes.count) bytes instead of 32")
+        }
+    }
+
+    private func endpoint(_ text: String, _ field: String) throws(WireError) {
+        try self.text(text, field, 1...limits.maximumEndpointByteCount)
+    }
+
+    private func text(_ text: String, _ field: String, _ allowed: ClosedRange<Int>? = nil) throws(WireError) {
+        let allowed = allowed ?? 0...limits.maximumTextByteCount
+        guard allowed.contains(text.utf8.count) else {
+            throw .invalid(
+                field: field,
+                problem: "has \(text.utf8.count) bytes instead of \(allowed.lowerBound) to \(allowed.upperBound)")
+        }
+        // protobuf-c's strings end at the first NUL.
+        guard !text.utf8.contains(0) else { throw .invalid(field: field, problem: "contains a NUL") }
+    }
+}

@@ -1,0 +1,148 @@
+import Testing
+import Transport
+import Wire
+
+@Suite struct HostileBytesTests {
+    private func error(_ bytes: [UInt8], limits: WireLimits = .standard) -> WireError? {
+        do {
+            _ = try Wire.decode(bytes, limits: limits)
+            return nil
+        } catch { return error }
+    }
+
+    /// A protobuf field of wire type 2.
+    private func part(_ number: Int, _ content: [UInt8]) -> [UInt8] {
+        varint(UInt64(number << 3 | 2)) + varint(UInt64(content.count)) + content
+    }
+
+    private func varint(_ value: UInt64) -> [UInt8] {
+        var rest = value
+        var bytes: [UInt8] = []
+        while rest > 0x7F {
+            bytes.append(UInt8(rest & 0x7F) | 0x80)
+            rest >>= 7
+        }
+        return bytes + [UInt8(rest)]
+    }
+
+    private func envelope(version: UInt64 = 1, sender: String = "w", _ body: [UInt8]) -> [UInt8] {
+        [0x08] + varint(version) + part(2, Array("c".utf8)) + part(3, Array(sender.utf8)) + [0x20, 0x01] + body
+    }
+
+    @Test func `another protocol version is named with ours`() {
+        let bytes = envelope(version: 7, sender: "worker-9", part(14, []))
+        #expect(error(bytes) == .otherVersion(theirs: 7, ours: 1, sender: "worker-9"))
+        let text = error(bytes).map { "\($0)" } ?? ""
+        #expect(text.contains("worker-9") && text.contains("version 7") && text.contains("version 1"))
+    }
+
+    @Test func `a body that is missing or unknown is its own error`() {
+        #expect(error(envelope([])) == .missingBody)
+        #expect(error(envelope(part(99, [1, 2, 3]))) == .missingBody)
+        #expect(error(envelope(part(14, []))) == nil)
+    }
+
+    @Test func `bytes that are not protobuf are malformed`() {
+        #expect(error([]) == .otherVersion(theirs: 0, ours: 1, sender: "a node"))
+        #expect(error([0xFF, 0xFF, 0xFF]) == .malformed)
+        #expect(error(Array(envelope(part(14, [])).dropLast())) == .malformed)
+    }
+
+    @Test func `a sender that is no node name and a text that is not UTF-8 are refused`() {
+        guard case .invalid("sender", _) = error(envelope(sender: "no spaces", part(14, []))) else {
+            Issue.record("the sender was taken")
+            return
+        }
+        guard case .invalid("leave.reason", _) = error(envelope(part(14, part(1, [0xC3, 0x28])))) else {
+            Issue.record("the reason was taken")
+            return
+        }
+    }
+
+    @Test func `an envelope larger than the limit is refused before it is unpacked`() {
+        var limits = WireLimits()
+        limits.maximumEnvelopeByteCount = 100
+        #expect(
+            error([UInt8](repeating: 0, count: 101), limits: limits) == .tooLarge(byteCount: 101, limit: 100))
+    }
+
+    @Test func `many tiny parts can't make the decoder allocate without bound`() {
+        // Each empty slice takes two bytes here and more than a hundred unpacked.
+        let slices = [UInt8](repeatElement([0x12, 0x00] as [UInt8], count: 1_500_000).joined())
+        guard case .tooComplex(let limit) = error(envelope(part(30, slices))) else {
+            Issue.record("three megabytes of empty slices were unpacked")
+            return
+        }
+        #expect(limit == WireLimits.standard.maximumUnpackingByteCount)
+    }
+
+    @Test func `parts to be merged over and over are given up`() {
+        // Repeated parameters of one slice are merged, which copies all biases so far each time: 50 000² / 2 × 32 bytes.
+        let parameters = part(1, part(8, [UInt8](repeating: 1, count: 8)) + [0x58, 0x01])
+        let sample = [UInt8](repeatElement(parameters, count: 50_000).joined())
+        let bytes = envelope(part(30, part(2, [0x1A, 0x01, 0x01] + part(4, sample))))
+        let refusal = error(bytes)
+        guard case .tooComplex = refusal else {
+            Issue.record("fifty thousand parts were merged: \(String(describing: refusal))")
+            return
+        }
+    }
+
+    @Test func `arrays that belong together must have one length`() {
+        // A sampled slice result with two top tokens and one log-probability.
+        let choice = part(3, [1, 2]) + part(4, [0, 0, 0, 0])
+        let result = part(31, part(2, part(2, choice)))
+        guard case .invalid("stepResult.slices[0].sampled.top", _) = error(envelope(result)) else {
+            Issue.record("two tokens with one log-probability were taken")
+            return
+        }
+        // A row count that its arrays do not bear out.
+        let score = [0x10, 0x05, 0x18, 0x05] + part(6, [UInt8](repeating: 0, count: 32))
+        guard case .invalid("stepResult.slices[0].scored.top", _) = error(envelope(part(31, part(2, part(3, score)))))
+        else {
+            Issue.record("25 announced entries of which none came were taken")
+            return
+        }
+    }
+
+    @Test func `mutated envelopes of every kind never do more than throw`() throws {
+        var random = RandomEnvelope(seed: 2026)
+        var generator = SeededGenerator(state: 77)
+        var takenCount = 0
+        var refusedCount = 0
+        for iteration in 0..<22_000 {
+            let envelope = random.envelope(kind: iteration % RandomEnvelope.kindCount)
+            var bytes = try Wire.encode(envelope)
+            for _ in 0..<Int.random(in: 1...2, using: &generator) { mutate(&bytes, &generator) }
+            guard let decoded = try? Wire.decode(bytes) else {
+                refusedCount += 1
+                continue
+            }
+            // What is taken keeps the rules, so that it can be passed on.
+            takenCount += 1
+            _ = try Wire.encode(decoded)
+        }
+        // Both ways are exercised, or the mutation is too coarse or too gentle to test anything.
+        #expect(takenCount > 1000)
+        #expect(refusedCount > 1000)
+    }
+
+    private func mutate(_ bytes: inout [UInt8], _ generator: inout SeededGenerator) {
+        guard !bytes.isEmpty else { return }
+        let place = Int.random(in: 0..<bytes.count, using: &generator)
+        switch Int.random(in: 0...6, using: &generator) {
+        case 0: bytes[place] ^= 1 << UInt8.random(in: 0...7, using: &generator)
+        case 1: bytes[place] = UInt8.random(in: 0...255, using: &generator)
+        case 2: bytes.remove(at: place)
+        case 3: bytes.insert(UInt8.random(in: 0...255, using: &generator), at: place)
+        case 4: bytes.removeSubrange(place...)
+        case 5:
+            let end = min(bytes.count, place + Int.random(in: 1...40, using: &generator))
+            bytes.insert(contentsOf: bytes[place..<end], at: Int.random(in: 0...bytes.count, using: &generator))
+        default:
+            // A length or count that promises far more than there is.
+            let end = min(bytes.count, place + 5)
+            bytes.replaceSubrange(place..<end, with: [0xFF, 0xFF, 0xFF, 0xFF, 0x0F].prefix(end - place))
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import Transport
+import Wire
+
+/// A generator with a seed (SplitMix64), so that a failing case can be made again.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
+
+/// Makes valid envelopes of every kind.
+struct RandomEnvelope {
+    static let kindCount = 11
+    var generator: SeededGenerator
+
+    init(seed: UInt64) { generator = SeededGenerator(state: seed) }
+
+    mutating func envelope(kind: Int) -> Envelope {
+        let body: Envelope.Body
+        switch kind {
+        case 0: body = .hello(hello())
+        case 1: body = .heartbeat(heartbeat())
+        case 2:
+            body = .ready(StageReady(weightsByteCount: any(), keyValueTokenCapacity: int(0...1 << 32)))
+        case 3:
+            body = .failure(
+                WorkerFailure(
+                    kind: Bool.random(using: &generator) ? .loading : .step(StepID(id())), message: text(),
+                    isRetryable: Bool.random(using: &generator)))
+        case 4: body = .leave(Leave(reason: text()))
+        case 5:
+            body = .welcome(
+                Welcome(
+                    heartbeatInterval: .nanoseconds(Int64(int(10_000_000...3_600_000_000_000))),
+                    dataEndpoint: endpoint()))
+        case 6: body = .heartbeatReply(HeartbeatReply(number: id()))
+        case 7: body = .assignment(assignment())
+        case 8: body = .refusal(Refusal(reason: text()))
+        case 9: body = .step(step())
+        default: body = .stepResult(stepResult())
+        }
+        return Envelope(clusterID: "c" + text(upTo: 20), epoch: Epoch(id()), sender: node(), body: body)
+    }
+
+    private mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+    private mutating func any() -> UInt64 { generator.next() }
+    /// Ids at both ends of their range as well, since small ones take a different form on the wire.
+    private mutating func id() -> UInt64 { [0, 1, .max, any(), any() % 1000][int(0...4)] }
+    private mutating func token() -> Int32 { [0, Int32.max, Int32(int(0...50_000))][int(0...2)] }
+    private mutating func tokens(_ count: Int) -> [Int32] { (0..<count).map { _ in token() } }
+
+    private mutating func text(upTo limit: Int = 40) -> String {
+        let alphabet = Array("abc äöü日本🙂 /:.-")
+        return String((0..<int(0...limit / 4)).map { _ in alphabet[int(0...alphabet.count - 1)] })
+    }
+
+    private mutating func node() -> NodeID {
+        let alphabet = Array("abcXYZ019._-")
+        return NodeID(String((0..<int(1...64)).map { _ in alphabet[int(0...alphabet.count - 1)] })) ?? .coordinator
+    }
+
+    private mutating func endpoint() -> String { "tcp://192.168.\(int(0...255)).\(int(1...254)):\(int(1...65535))" }
+    private mutating func digest() -> [UInt8] { (0..<32).map { _ in UInt8(truncatingIfNeeded: any()) } }
+
+    private mutating func hello() -> Hello {
+        Hello(
+            incarnation: any(), processID: Int32(truncatingIfNeeded: any()), hostName: text(), cpuModel: text(),
+            instructionSet: text(), threadCount: int(0...4096), memoryByteCount: any(), memoryFreeByteCount: any(),
+            dataEndpoint: endpoint())
+    }
+
+    private mutating func heartbeat() -> Heartbeat {
+        Heartbeat(
+            number: id(), memoryUsedByteCount: any(), memoryFreeByteCount: any(), keyValueTokenCount: int(0...1 << 32),
+            keyValueTokenCapacity: int(0...1 << 32), computedTokenCount: any(), droppedFrameCount: any(),
+            roundTrip: [nil, .zero, .nanoseconds(Int64(int(0...86_400_000_000_000)))][int(0...2)])
+    }
+
+    private mutating func assignment() -> StageAssignment {
+        let stageCount = int(1...30)
+        let stage = int(0...stageCount - 1)
+        let firstLayer = int(0...4000)
+        return StageAssignment(
+            modelFile: ModelFileReference(path: "/" + text(), byteCount: any(), headerDigest: digest()), stage: stage,
+            stageCount: stageCount, layers: firstLayer..<firstLayer + int(1...96),
+            next: stage == stageCount - 1 ? nil : Peer(node: node(), dataEndpoint: endpoint()), previous: node(),
+            contextLength: int(1...1 << 24), keyValueTokenCapacity: int(1...1 << 32),
+            maximumStepRowCount: int(1...65536))
+    }
+
+    private mutating func step() -> Step {
+        let first = any() % 1_000_000
+        let slices = (0..<int(0...6)).map { index in
+            let tokens = tokens(int(1...20))
+            return SequenceSlice(
+                sequence: SequenceID(first + UInt64(index)), startPosition: int(0...1 << 24), tokens: tokens,
+                output: output(tokenCount: tokens.count))
+        }
+        return Step(id: StepID(id()), slices: slices, released: (0..<int(0...5)).map { _ in SequenceID(id()) })
+    }
+
+    private mutating func output(tokenCount: Int) -> SliceOutput {
+        switch int(0...2) {
+        case 0: .none
+        case 1: .sample(samplingParameters(), promptLength: int(0...1 << 24))
+        default: .score(targets: tokens(int(tokenCount - 1...tokenCount)), topCount: int(0...128))
+        }
+    }
+
+    private mutating func samplingParameters() -> SamplingParameters {
+        let first = int(0...1000)
+        return SamplingParameters(
+            temperature: .random(in: 0...100, using: &generator), topK: int(0...Int(Int32.max)),
+            topP: .random(in: 0.001...1, using: &generator), minP: .random(in: 0...1, using: &generator),
+            repetitionPenalty: .random(in: 0.01...10, using: &generator),
+            frequencyPenalty: .random(in: -2...2, using: &generator),
+            presencePenalty: .random(in: -2...2, using: &generator),
+            logitBias: (0..<int(0...10)).map {
+                LogitBias(token: Int32(first + 3 * $0), bias: .random(in: -100...100, using: &generator))
+            },
+            seed: id(), topLogProbabilityCount: [nil, 0, 20, int(0...20)][int(0...3)])
+    }
+
+    private mutating func stepResult() -> StepResult {
+        StepResult(
+            id: StepID(id()),
+            slices: (0..<int(0...6)).map { _ in
+                let output: SliceResult.Output
+                switch int(0...2) {
+                case 0: output = .none
+                case 1:
+                    output = .sampled(
+                        TokenChoice(
+                            token: token(), logProbability: [nil, 0, -.infinity, logProbability()][int(0...3)],
+                            top: top(int(0...20))))
+                default:
+                    let rowCount = int(0...8)
+                    let topCount = int(0...10)
+                    output = .scored(
+                        SliceScore(
+                            targetLogProbabilities: (0..<rowCount).map { _ in logProbability() },
+                            top: (0..<rowCount).map { _ in top(topCount) }, logitsDigest: digest()))
+                }
+                return SliceResult(sequence: SequenceID(id()), output: output)
+            })
+    }
+
+    private mutating func logProbability() -> Float { .random(in: -50...0, using: &generator) }
+
+    private mutating func top(_ count: Int) -> [TokenLogProbability] {
+        (0..<count).map { _ in TokenLogProbability(token: token(), logProbability: logProbability()) }
+    }
+}

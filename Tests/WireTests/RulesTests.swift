@@ -1,0 +1,136 @@
+import Testing
+import Transport
+import Wire
+
+@Suite struct RulesTests {
+    private static let worker = NodeID("worker-1") ?? .coordinator
+
+    private func envelope(_ body: Envelope.Body) -> Envelope {
+        Envelope(clusterID: "c", epoch: Epoch(3), sender: Self.worker, body: body)
+    }
+
+    private func step(
+        _ output: SliceOutput = .none, tokens: [Int32] = [1, 2], startPosition: Int = 0, count: Int = 1,
+        released: [SequenceID] = []
+    ) -> Envelope {
+        let slices = (0..<count).map {
+            SequenceSlice(
+                sequence: SequenceID(UInt64($0)), startPosition: startPosition, tokens: tokens, output: output)
+        }
+        return envelope(.step(Step(id: StepID(1), slices: slices, released: released)))
+    }
+
+    private func field(_ envelope: Envelope) -> String? {
+        do {
+            _ = try Wire.encode(envelope)
+            return nil
+        } catch {
+            guard case .invalid(let field, _) = error else { return "\(error)" }
+            return field
+        }
+    }
+
+    @Test func `sampling parameters out of range or not a number are refused by name`() {
+        let cases: [(WritableKeyPath<SamplingParameters, Float>, [Float], String)] = [
+            (\.temperature, [-0.1, 100.5, .nan, .infinity], "temperature"),
+            (\.topP, [0, -1, 1.01, .nan], "topP"),
+            (\.minP, [-0.01, 1.01, .nan], "minP"),
+            (\.repetitionPenalty, [0, -1, .infinity, .nan], "repetitionPenalty"),
+            (\.frequencyPenalty, [.infinity, -.infinity, .nan], "frequencyPenalty"),
+            (\.presencePenalty, [.infinity, .nan], "presencePenalty"),
+        ]
+        for (path, values, name) in cases {
+            for value in values {
+                var parameters = SamplingParameters()
+                parameters[keyPath: path] = value
+                #expect(field(step(.sample(parameters, promptLength: 1))) == "step.slices[0].sample.\(name)")
+            }
+        }
+        var parameters = SamplingParameters(topK: -1)
+        #expect(field(step(.sample(parameters, promptLength: 1))) == "step.slices[0].sample.topK")
+        parameters = SamplingParameters(topLogProbabilityCount: 21)
+        #expect(
+            field(step(.sample(parameters, promptLength: 1))) == "step.slices[0].sample.topLogProbabilityCount")
+        for biases in [[(5, 1), (5, 1)], [(-1, 1)], [(1, Float.nan)]] as [[(Int32, Float)]] {
+            parameters = SamplingParameters(logitBias: biases.map { LogitBias(token: $0, bias: $1) })
+            #expect(field(step(.sample(parameters, promptLength: 1))) == "step.slices[0].sample.logitBias")
+        }
+        parameters.logitBias = (0...1024).map { LogitBias(token: $0, bias: 0) }
+        #expect(field(step(.sample(parameters, promptLength: 1))) == "step.slices[0].sample.logitBias")
+    }
+
+    @Test func `slices that make no sense are refused by name`() {
+        #expect(field(step()) == nil)
+        #expect(field(step(tokens: [])) == "step.slices[0].tokens")
+        #expect(field(step(tokens: [1, -1])) == "step.slices[0].tokens")
+        #expect(field(step(startPosition: -1)) == "step.slices[0].startPosition")
+        #expect(field(step(count: 1025)) == "step.slices")
+        #expect(field(step(tokens: Array(repeating: 1, count: 1024), count: 65)) == "step.slices[].tokens")
+        #expect(field(step(.score(targets: [], topCount: 1))) == "step.slices[0].targets.count")
+        #expect(field(step(.score(targets: [1, 2, 3], topCount: 1))) == "step.slices[0].targets.count")
+        #expect(field(step(.score(targets: [1], topCount: 129))) == "step.slices[0].topCount")
+        #expect(field(step(.sample(SamplingParameters(), promptLength: -1))) == "step.slices[0].promptLength")
+        #expect(field(step(released: Array(repeating: SequenceID(1), count: 4097))) == "step.released")
+        let slice = SequenceSlice(sequence: SequenceID(7), startPosition: 0, tokens: [1], output: .none)
+        #expect(
+            field(envelope(.step(Step(id: StepID(1), slices: [slice, slice])))) == "step.slices[1].sequence")
+    }
+
+    @Test func `assignments that make no sense are refused by name`() {
+        func assignment(_ change: (inout StageAssignment) -> Void) -> String? {
+            var assignment = StageAssignment(
+                modelFile: ModelFileReference(path: "/m", byteCount: 1, headerDigest: Array(repeating: 0, count: 32)),
+                stage: 0, stageCount: 2, layers: 0..<10, next: Peer(node: Self.worker, dataEndpoint: "tcp://a:1"),
+                previous: .coordinator, contextLength: 10, keyValueTokenCapacity: 10, maximumStepRowCount: 10)
+            change(&assignment)
+            return field(envelope(.assignment(assignment)))
+        }
+        #expect(assignment { _ in } == nil)
+        #expect(assignment { $0.stage = 2 } == "assignment.stage")
+        #expect(assignment { $0.stage = 1 } == "assignment.next")
+        #expect(assignment { $0.next = nil } == "assignment.next")
+        #expect(assignment { $0.stageCount = 5000 } == "assignment.stageCount")
+        #expect(assignment { $0.layers = 3..<3 } == "assignment.layers")
+        #expect(assignment { $0.layers = 3..<5000 } == "assignment.layers")
+        #expect(assignment { $0.contextLength = 0 } == "assignment.contextLength")
+        #expect(assignment { $0.keyValueTokenCapacity = 0 } == "assignment.keyValueTokenCapacity")
+        #expect(assignment { $0.maximumStepRowCount = 65537 } == "assignment.maximumStepRowCount")
+        #expect(assignment { $0.modelFile.path = "" } == "assignment.modelFile.path")
+        #expect(assignment { $0.modelFile.headerDigest = [1] } == "assignment.modelFile.headerDigest")
+        #expect(assignment { $0.next?.dataEndpoint = "" } == "assignment.next.dataEndpoint")
+    }
+
+    @Test func `results that are not numbers or not rectangular are refused by name`() {
+        func result(_ output: SliceResult.Output) -> String? {
+            let slices = [SliceResult(sequence: SequenceID(1), output: output)]
+            return field(envelope(.stepResult(StepResult(id: StepID(1), slices: slices))))
+        }
+        let digest = [UInt8](repeating: 1, count: 32)
+        let entry = TokenLogProbability(token: 1, logProbability: -1)
+        #expect(
+            result(.sampled(TokenChoice(token: 1, logProbability: .nan)))
+                == "stepResult.slices[0].sampled.logProbability")
+        #expect(result(.sampled(TokenChoice(token: -1))) == "stepResult.slices[0].sampled.token")
+        #expect(
+            result(.sampled(TokenChoice(token: 1, top: Array(repeating: entry, count: 21))))
+                == "stepResult.slices[0].sampled.top")
+        #expect(
+            result(.scored(SliceScore(targetLogProbabilities: [], top: [[entry], []], logitsDigest: digest)))
+                == "stepResult.slices[0].scored.top")
+        #expect(
+            result(.scored(SliceScore(targetLogProbabilities: [.infinity], top: [], logitsDigest: digest)))
+                == "stepResult.slices[0].scored.targetLogProbabilities")
+        #expect(
+            result(.scored(SliceScore(targetLogProbabilities: [], top: [], logitsDigest: [])))
+                == "stepResult.slices[0].scored.logitsDigest")
+    }
+
+    @Test func `texts are bounded and free of NUL`() {
+        #expect(field(envelope(.leave(Leave(reason: String(repeating: "ä", count: 2049))))) == "leave.reason")
+        #expect(field(envelope(.leave(Leave(reason: "a\0b")))) == "leave.reason")
+        let nameless = Envelope(clusterID: "", epoch: Epoch(1), sender: Self.worker, body: .leave(Leave(reason: "")))
+        #expect(field(nameless) == "clusterID")
+        let welcome = Welcome(heartbeatInterval: .milliseconds(9), dataEndpoint: "tcp://a:1")
+        #expect(field(envelope(.welcome(welcome))) == "welcome.heartbeatInterval")
+    }
+}
