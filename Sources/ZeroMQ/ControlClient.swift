@@ -1,0 +1,109 @@
+import Transport
+import Wire
+
+/// What arrives at a worker's control plane.
+public enum ControlReply: Equatable, Sendable {
+    /// From the coordinator, in this worker's cluster or not.
+    case message(Envelope)
+    /// The coordinator speaks another protocol version.
+    case otherVersion(theirs: UInt32)
+}
+
+/// A worker's end of the control plane: a DEALER connected to the coordinator. Belongs to one thread.
+public final class ControlClient {
+    /// What was dropped so far, by sender and reason.
+    public private(set) var drops = DropCounters()
+
+    private let node: NodeID
+    private let endpoint: String
+    private let limits: ControlLimits
+    private let context: Context
+    private let check: InboundCheck
+    private var socket: Socket
+    private var poller: Poller
+    private let clock = ContinuousClock()
+
+    /// Connects to the coordinator's control endpoint, now or when it comes up; `wake` ends a `receive`.
+    public init(
+        node: NodeID, connecting endpoint: String, limits: ControlLimits = ControlLimits(), wake: [WakeSignal] = [],
+        context: Context = .shared
+    ) throws(ZeroMQError) {
+        self.node = node
+        self.endpoint = endpoint
+        self.limits = limits
+        self.context = context
+        check = InboundCheck(limits: limits.wire, clusterID: nil, maximumPayloadByteCount: nil)
+        poller = Poller(signals: wake)
+        socket = try Self.open(node, endpoint, limits, context)
+    }
+
+    /// Replaces the connection by a fresh one, which the coordinator sees as another `ConnectionID`.
+    public func reconnect() throws(LinkError) {
+        do throws(ZeroMQError) {
+            socket = try Self.open(node, endpoint, limits, context)
+        } catch {
+            throw error.asLinkError
+        }
+    }
+
+    /// Sends without waiting.
+    ///
+    /// - Throws: `LinkError.timedOut` while there is no connection, or its queue is full; `.refused` if the envelope
+    ///   breaks the wire limits.
+    public func send(_ envelope: Envelope) throws(LinkError) {
+        let message = try Message(encoding: envelope, limits: limits.wire)
+        do throws(ZeroMQError) {
+            try socket.send(message, waits: false)
+        } catch {
+            throw error.isTimeout ? .timedOut(.coordinator, afterMilliseconds: 0) : error.asLinkError
+        }
+    }
+
+    /// The next message, or nil when `timeout` has passed or a wake signal arrived. What is malformed, or not from the
+    /// coordinator, is dropped and counted.
+    public func receive(timeout: Duration) throws(LinkError) -> ControlReply? {
+        let deadline = clock.now + timeout
+        do throws(ZeroMQError) {
+            while true {
+                if let parts = try socket.receiveParts() {
+                    if let reply = accept(parts) { return reply }
+                    if clock.now >= deadline { return nil }
+                    continue
+                }
+                switch try poller.wait(for: socket, timeout: max(.zero, deadline - clock.now)) {
+                case .message: continue
+                case .woken, .timedOut: return nil
+                }
+            }
+        } catch {
+            throw error.asLinkError
+        }
+    }
+
+    /// Counts a message of the coordinator that the caller refuses.
+    public func drop(because reason: DropReason) {
+        drops.count(reason, from: NodeID.coordinator.name)
+    }
+
+    private func accept(_ parts: borrowing MessageParts) -> ControlReply? {
+        let coordinator = ConnectionID(node: .coordinator)
+        do throws(InboundCheck.Rejection) {
+            guard parts.count == 1 else { throw check.rejection(.unexpectedFrames, from: coordinator) }
+            return .message(try check.envelope(parts.first, from: coordinator))
+        } catch {
+            if let (_, version) = error.otherVersion { return .otherVersion(theirs: version) }
+            drops.count(error.reason, from: error.sender)
+            return nil
+        }
+    }
+
+    private static func open(
+        _ node: NodeID, _ endpoint: String, _ limits: ControlLimits, _ context: Context
+    ) throws(ZeroMQError) -> Socket {
+        var options = limits.options
+        options.routingID = ConnectionID(node: node).routingID
+        let socket = try Socket(.dealer, name: endpoint, options: options, context: context)
+        try socket.connect(endpoint)
+        return socket
+    }
+}
