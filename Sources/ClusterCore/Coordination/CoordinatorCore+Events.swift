@@ -1,0 +1,50 @@
+import Transport
+
+extension CoordinatorCore {
+    public enum Event: Sendable {
+        /// A control message, whose sender is who the connection says.
+        case control(Envelope, from: Connection)
+        /// A control message of a protocol version that is not ours.
+        case otherVersion(theirs: UInt32, NodeID, from: Connection)
+        /// A message on the data plane, whose cluster and sender have been checked.
+        case data(Envelope)
+        /// A step could not be sent: it breaks a limit of the protocol, or the first stage takes nothing.
+        case stepNotSent(StepID, Epoch, LinkError)
+        case submitted(Ticket, Work)
+        case cancelled(Ticket)
+        /// Time has passed.
+        case tick
+    }
+
+    public enum Effect: Sendable, Equatable {
+        /// Send a control message.
+        case answer(Envelope, to: Connection)
+        /// Open the data link to the first stage, in place of any other.
+        case connect(Peer)
+        /// Send a step to the first stage.
+        case sendStep(Envelope, Step, to: NodeID)
+        case token(Ticket, TokenChoice)
+        /// Each request ends with one of `finished`, `scored` and `failed`, unless it is cancelled.
+        case finished(Ticket, FinishReason)
+        case scored(Ticket, ScoredText)
+        case failed(Ticket, GenerationError)
+        /// For the log.
+        case notice(Notice)
+    }
+}
+
+/// Something that an operator may want to know of.
+public enum Notice: Sendable, Equatable {
+    case joined(NodeID, Hello)
+    case refused(NodeID, reason: String)
+    case suspected(NodeID, silence: Duration)
+    case recovered(NodeID)
+    case lost(NodeID, reason: String)
+    case left(NodeID, reason: String)
+    case epochOpened(Pipeline)
+    case stageReady(NodeID, StageReady)
+    case loadingFailed(NodeID, reason: String)
+    case serving(Pipeline)
+    case epochEnded(Epoch, node: NodeID?, reason: String)
+    case stepFailed(StepID, NodeID, reason: String)
+}

@@ -1,0 +1,74 @@
+import Transport
+
+extension CoordinatorCore {
+    /// Whether a token has passed through every stage within the last two probe intervals, and if not, why not.
+    public func readiness(at now: Instant) -> (isReady: Bool, reason: String) {
+        guard placement.isServing else { return (false, placement.problem(at: now) ?? "no pipeline is ready") }
+        guard let last = scheduler.lastTokenPassedHereAt else {
+            return (false, "no token has passed through all stages yet")
+        }
+        let age = last.duration(to: now)
+        guard age <= configuration.scheduler.probeInterval * 2 else {
+            return (false, "no token has passed through all stages for \(age.tenths) s")
+        }
+        return (true, "")
+    }
+
+    /// What is known of the cluster. `linkDropCount` is how many frames the links refused.
+    public func health(at now: Instant, linkDropCount: UInt64 = 0) -> ClusterHealth {
+        let (state, reason) = verdict(at: now)
+        return ClusterHealth(
+            clusterID: configuration.clusterID, model: configuration.modelName, state: state, reason: reason,
+            epoch: placement.pipeline?.epoch.number ?? 0,
+            secondsSinceLastToken: scheduler.lastTokenPassedAt.map { $0.duration(to: now).secondCount },
+            runningRequestCount: scheduler.runningRequestCount, queuedRequestCount: scheduler.queuedRequestCount,
+            queueLimit: configuration.scheduler.queueLimit, tokensPerSecond: scheduler.tokensPerSecond(at: now),
+            droppedFrameCount: linkDropCount + drops.total, nodes: membership.members.map { health(of: $0, at: now) })
+    }
+
+    private func verdict(at now: Instant) -> (ClusterHealth.State, String) {
+        guard placement.isServing else { return (.down, readiness(at: now).reason) }
+        let (isReady, reason) = readiness(at: now)
+        guard isReady else { return (.degraded, reason) }
+        let suspects = membership.members.filter { if case .suspect = $0.state { true } else { false } }
+        if let suspect = suspects.first {
+            return (
+                .degraded, "worker \(suspect.node) has been silent for \(suspect.lastHeard.duration(to: now).tenths) s"
+            )
+        }
+        guard let problem = placement.problem(at: now) else { return (.healthy, "") }
+        return (.degraded, problem)
+    }
+
+    private func health(of member: Member, at now: Instant) -> NodeHealth {
+        let stage = member.isPresent ? placement.pipeline?.stage(of: member.node) : nil
+        let layers = stage.flatMap { placement.pipeline?.stages[$0].layers }
+        let heartbeat = member.lastHeartbeat
+        return NodeHealth(
+            name: member.node.name, state: NodeHealth.State(member.state), detail: member.detail,
+            processID: member.hello.processID, cpu: member.hello.cpuModel,
+            instructionSet: member.hello.instructionSet, threadCount: member.hello.threadCount,
+            memoryUsedByteCount: heartbeat?.memoryUsedByteCount ?? 0,
+            memoryFreeByteCount: heartbeat?.memoryFreeByteCount ?? member.hello.memoryFreeByteCount, stage: stage,
+            firstLayer: layers?.lowerBound, endLayer: layers?.upperBound,
+            keyValueTokenCount: heartbeat?.keyValueTokenCount ?? 0,
+            keyValueTokenCapacity: heartbeat?.keyValueTokenCapacity ?? 0,
+            secondsSinceHeartbeat: member.lastHeard.duration(to: now).secondCount,
+            roundTripMilliseconds: heartbeat?.roundTrip.map { $0.secondCount * 1000 },
+            tokensPerSecond: member.tokensPerSecond, droppedFrameCount: heartbeat?.droppedFrameCount ?? 0)
+    }
+}
+
+extension NodeHealth.State {
+    init(_ state: Member.State) {
+        self =
+            switch state {
+            case .live(.joining): .joining
+            case .live(.loading): .loading
+            case .live(.ready): .ready
+            case .suspect: .suspect
+            case .lost: .lost
+            case .left: .left
+            }
+    }
+}

@@ -1,0 +1,271 @@
+import Transport
+
+/// All that the coordinator decides: membership, placement and scheduling, and how they act on each other.
+///
+/// A shell feeds it messages, requests and the time, and does what its effects say, in their order. `Connection` is what
+/// control messages come from and are answered to.
+public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
+    public let configuration: CoordinationConfiguration
+    public private(set) var membership: Membership<Connection>
+    public private(set) var placement: Placement
+    public private(set) var scheduler: Scheduler
+    /// Frames that were refused here; those that the links refused are not among them.
+    public private(set) var drops = DropCounters()
+    private var progress = StageProgress()
+
+    /// - Throws: `PlanningError` if the layers that the operator gave to workers do not fit the model.
+    public init(configuration: CoordinationConfiguration) throws(PlanningError) {
+        self.configuration = configuration
+        membership = Membership(configuration: configuration.membership)
+        placement = try Placement(configuration: configuration.placement)
+        scheduler = Scheduler(configuration: configuration.scheduler)
+    }
+
+    /// When `tick` has something to do next, if nothing else happens.
+    public var nextDeadline: Instant? {
+        [membership.nextDeadline, placement.nextDeadline, scheduler.nextDeadline].compactMap(\.self).min()
+    }
+
+    public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+        switch event {
+        case .control(let envelope, let connection):
+            return take(envelope, from: connection, at: now)
+        case .otherVersion(let theirs, let node, let connection):
+            let reason =
+                "\(node) speaks protocol version \(theirs), this cluster \(Envelope.protocolVersion); "
+                + "install the same release on all machines"
+            drops.count(.otherVersion, from: node.name)
+            return refuse(node, connection, reason: reason)
+        case .data(let envelope):
+            return takeData(envelope, at: now)
+        case .stepNotSent(let step, let epoch, let error):
+            return noteNotSent(step, in: epoch, error, at: now)
+        case .submitted(let ticket, let work):
+            guard placement.isServing else {
+                return [.failed(ticket, .unavailable(placement.problem(at: now) ?? "no pipeline is ready"))]
+            }
+            return schedule(.submitted(ticket, work), at: now)
+        case .cancelled(let ticket):
+            return schedule(.cancelled(ticket), at: now)
+        case .tick:
+            let members = apply(membership.handle(.tick, at: now), at: now)
+            let places = apply(placement.handle(.tick, at: now), at: now)
+            return members + places + schedule(.tick, at: now)
+        }
+    }
+}
+
+extension CoordinatorCore {
+    private func envelope(_ body: Envelope.Body, epoch: Epoch? = nil) -> Envelope {
+        Envelope(
+            clusterID: configuration.clusterID, epoch: epoch ?? placement.epoch, sender: .coordinator, body: body)
+    }
+
+    private func refuse(_ node: NodeID, _ connection: Connection, reason: String) -> [Effect] {
+        [
+            .answer(envelope(.refusal(Refusal(reason: reason))), to: connection),
+            .notice(.refused(node, reason: reason)),
+        ]
+    }
+
+    private mutating func take(_ envelope: Envelope, from connection: Connection, at now: Instant) -> [Effect] {
+        let node = envelope.sender
+        guard envelope.clusterID == configuration.clusterID else {
+            drops.count(.otherCluster, from: node.name)
+            guard case .hello = envelope.body else { return [] }
+            let reason = "this is cluster \(configuration.clusterID), not \(envelope.clusterID); check the address"
+            return refuse(node, connection, reason: reason)
+        }
+        switch envelope.body {
+        case .hello(let hello):
+            return apply(membership.handle(.hello(node, hello, from: connection), at: now), at: now)
+        case .heartbeat(let heartbeat):
+            return apply(membership.handle(.heartbeat(node, heartbeat, from: connection), at: now), at: now)
+        case .leave(let leave):
+            return apply(membership.handle(.leave(node, reason: leave.reason, from: connection), at: now), at: now)
+        case .ready(let ready):
+            guard isCurrent(envelope, from: connection) else { return [] }
+            let effects = placement.handle(.ready(node, envelope.epoch, ready), at: now)
+            membership.setPhase(.ready, of: node)
+            return [.notice(.stageReady(node, ready))] + apply(effects, at: now)
+        case .failure(let failure):
+            guard isCurrent(envelope, from: connection) else { return [] }
+            return take(failure, of: node, in: envelope.epoch, at: now)
+        case .welcome, .heartbeatReply, .assignment, .refusal, .step, .stepResult:
+            drops.count(.unexpectedMessage, from: node.name)
+            return []
+        }
+    }
+
+    /// Whether a message comes from a stage of the current epoch over its present connection; counts it if not.
+    private mutating func isCurrent(_ envelope: Envelope, from connection: Connection) -> Bool {
+        let node = envelope.sender
+        if membership.connection(of: node) != connection {
+            drops.count(.unknownSender, from: node.name)
+        } else if placement.pipeline?.epoch != envelope.epoch {
+            drops.count(.olderEpoch, from: node.name)
+        } else if placement.pipeline?.stage(of: node) == nil {
+            drops.count(.unexpectedMessage, from: node.name)
+        } else {
+            return true
+        }
+        return false
+    }
+
+    private mutating func take(
+        _ failure: WorkerFailure, of node: NodeID, in epoch: Epoch, at now: Instant
+    ) -> [Effect] {
+        switch failure.kind {
+        case .loading:
+            let effects = placement.handle(
+                .loadingFailed(node, epoch, message: failure.message, isRetryable: failure.isRetryable), at: now)
+            return [.notice(.loadingFailed(node, reason: failure.message))] + apply(effects, at: now)
+        case .step(let step):
+            progress.isReliable = false
+            let error = GenerationError.workerFailed(node: node.name, reason: failure.message)
+            return [.notice(.stepFailed(step, node, reason: failure.message))]
+                + schedule(.stepFailed(step, error), at: now)
+        }
+    }
+
+    private mutating func takeData(_ envelope: Envelope, at now: Instant) -> [Effect] {
+        let node = envelope.sender
+        guard case .stepResult(let result) = envelope.body else {
+            drops.count(.unexpectedMessage, from: node.name)
+            return []
+        }
+        guard placement.isServing, let pipeline = placement.pipeline, pipeline.epoch == envelope.epoch else {
+            drops.count(membership[node] == nil ? .unknownSender : .olderEpoch, from: node.name)
+            return []
+        }
+        guard pipeline.stages.last?.peer.node == node else {
+            drops.count(membership[node] == nil ? .unknownSender : .unexpectedMessage, from: node.name)
+            return []
+        }
+        return schedule(.result(result), at: now)
+    }
+
+    private mutating func noteNotSent(
+        _ step: StepID, in epoch: Epoch, _ error: LinkError, at now: Instant
+    ) -> [Effect] {
+        guard let pipeline = placement.pipeline, pipeline.epoch == epoch, placement.isServing else { return [] }
+        if case .refused(let problem) = error {
+            progress.isReliable = false
+            return schedule(.stepFailed(step, .invalidRequest(problem)), at: now)
+        }
+        let first = pipeline.stages[0].peer.node
+        return apply(placement.handle(.stalled(first, reason: error.description), at: now), at: now)
+    }
+}
+
+extension CoordinatorCore {
+    private mutating func apply(_ effects: [Membership<Connection>.Effect], at now: Instant) -> [Effect] {
+        effects.flatMap { apply($0, at: now) }
+    }
+
+    private mutating func apply(_ effect: Membership<Connection>.Effect, at now: Instant) -> [Effect] {
+        switch effect {
+        case .welcome(_, let connection):
+            let welcome = Welcome(
+                heartbeatInterval: configuration.heartbeatInterval, dataEndpoint: configuration.dataEndpoint)
+            return [.answer(envelope(.welcome(welcome)), to: connection)]
+        case .refuse(let node, let connection, let reason):
+            return refuse(node, connection, reason: reason)
+        case .acknowledge(_, let connection, let number):
+            return [.answer(envelope(.heartbeatReply(HeartbeatReply(number: number))), to: connection)]
+        case .joined(let node):
+            guard let hello = membership[node]?.hello else { return [] }
+            let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint)
+            return [.notice(.joined(node, hello))] + apply(placement.handle(.joined(peer), at: now), at: now)
+        case .returned(let node):
+            guard let hello = membership[node]?.hello else { return [] }
+            let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint)
+            return apply(placement.handle(.returned(peer), at: now), at: now)
+        case .suspected(let node, let silence):
+            return [.notice(.suspected(node, silence: silence))]
+        case .recovered(let node):
+            return [.notice(.recovered(node))]
+        case .lost(let node, let reason):
+            return [.notice(.lost(node, reason: reason))]
+                + apply(placement.handle(.gone(node, reason: reason), at: now), at: now)
+        case .left(let node, let reason):
+            return [.notice(.left(node, reason: reason))]
+                + apply(placement.handle(.gone(node, reason: "it left: \(reason)"), at: now), at: now)
+        case .ignored(let node):
+            drops.count(.unknownSender, from: node.name)
+            return []
+        }
+    }
+
+    private mutating func apply(_ effects: [Placement.Effect], at now: Instant) -> [Effect] {
+        effects.flatMap { apply($0, at: now) }
+    }
+
+    private mutating func apply(_ effect: Placement.Effect, at now: Instant) -> [Effect] {
+        switch effect {
+        case .opened(let pipeline, let assignments):
+            var effects: [Effect] = [.notice(.epochOpened(pipeline)), .connect(pipeline.stages[0].peer)]
+            for (stage, assignment) in zip(pipeline.stages, assignments) {
+                membership.setPhase(.loading, of: stage.peer.node)
+                guard let connection = membership.connection(of: stage.peer.node) else { continue }
+                effects.append(.answer(envelope(.assignment(assignment), epoch: pipeline.epoch), to: connection))
+            }
+            return effects
+        case .serving(let pipeline, let keyValueTokenCapacity):
+            progress.start(pipeline, membership.members)
+            return [.notice(.serving(pipeline))]
+                + schedule(
+                    .opened(stageCount: pipeline.stages.count, keyValueTokenCapacity: keyValueTokenCapacity), at: now)
+        case .ended(let pipeline, let node, let reason):
+            for stage in pipeline.stages { membership.setPhase(.joining, of: stage.peer.node) }
+            let waiting = GenerationError.unavailable(node.map { "worker \($0): \(reason)" } ?? reason)
+            let running = node.map { GenerationError.workerFailed(node: $0.name, reason: reason) } ?? waiting
+            return [.notice(.epochEnded(pipeline.epoch, node: node, reason: reason))]
+                + schedule(.closed(running: running, waiting: waiting), at: now)
+        case .detail(let node, let detail):
+            membership.setDetail(detail, of: node)
+            return []
+        }
+    }
+
+    private mutating func schedule(_ event: Scheduler.Event, at now: Instant) -> [Effect] {
+        scheduler.handle(event, at: now).flatMap { apply($0, at: now) }
+    }
+
+    private mutating func apply(_ effect: Scheduler.Effect, at now: Instant) -> [Effect] {
+        switch effect {
+        case .send(let step):
+            guard let pipeline = placement.pipeline else { return [] }
+            progress.sentRowCount += UInt64(step.rowCount)
+            return [.sendStep(envelope(.step(step), epoch: pipeline.epoch), step, to: pipeline.stages[0].peer.node)]
+        case .token(let ticket, let choice): return [.token(ticket, choice)]
+        case .finished(let ticket, let reason): return [.finished(ticket, reason)]
+        case .scored(let ticket, let text): return [.scored(ticket, text)]
+        case .failed(let ticket, let error): return [.failed(ticket, error)]
+        case .unexpectedResult:
+            drops.count(.unexpectedMessage, from: placement.pipeline?.stages.last?.peer.node.name ?? "unknown")
+            return []
+        case .brokenResult(let step, let problem):
+            let node = placement.pipeline?.stages.last?.peer.node
+            drops.count(.malformed, from: node?.name ?? "unknown")
+            let reason = "its result of step \(step.number) is wrong: \(problem)"
+            return apply(placement.handle(.stalled(node, reason: reason), at: now), at: now)
+        case .stalled(_, let after):
+            return giveUp(after: after, at: now)
+        }
+    }
+
+    /// No result for too long: the requests end, and a new epoch starts from a clean state.
+    private mutating func giveUp(after silence: Duration, at now: Instant) -> [Effect] {
+        let node = placement.pipeline.flatMap { pipeline in
+            progress.owingStage(
+                of: pipeline, members: membership.members, newerRowCount: scheduler.newerInFlightRowCount)
+        }
+        let seconds = Int(silence.secondCount)
+        let reason = "no result within \(seconds) s"
+        let waiting = GenerationError.unavailable(node.map { "worker \($0): \(reason)" } ?? reason)
+        let running = GenerationError.timedOut(node: node?.name, afterSeconds: seconds)
+        return schedule(.closed(running: running, waiting: waiting), at: now)
+            + apply(placement.handle(.stalled(node, reason: reason), at: now), at: now)
+    }
+}

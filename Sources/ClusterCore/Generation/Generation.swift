@@ -1,0 +1,95 @@
+import Transport
+
+/// One sequence to generate, as the HTTP side hands it to the scheduler.
+public struct GenerationRequest: Sendable, Equatable {
+    /// The id that logs, errors and the response carry, such as `chatcmpl-…`.
+    public var id: String
+    /// At least one token.
+    public var promptTokens: [Int32]
+    /// Upper bound on generated tokens, at least 1. Prompt and output together must fit the context.
+    public var maximumTokenCount: Int
+    public var sampling: SamplingParameters
+    /// Generation ends with `FinishReason.stop` when one of these is sampled; the token itself is still reported.
+    public var stopTokens: [Int32]
+
+    public init(
+        id: String, promptTokens: [Int32], maximumTokenCount: Int, sampling: SamplingParameters, stopTokens: [Int32]
+    ) {
+        self.id = id
+        self.promptTokens = promptTokens
+        self.maximumTokenCount = maximumTokenCount
+        self.sampling = sampling
+        self.stopTokens = stopTokens
+    }
+}
+
+/// What a running generation reports, in order: tokens, then one `finished`.
+public enum GenerationEvent: Sendable, Equatable {
+    case token(TokenChoice)
+    case finished(FinishReason)
+}
+
+/// Why a generation ended by itself.
+public enum FinishReason: String, Sendable, Equatable {
+    /// A stop token or stop string.
+    case stop
+    /// The token limit.
+    case length
+}
+
+/// Why a generation could not start or go on.
+public enum GenerationError: Error, Equatable, Sendable {
+    /// The queue is full; trying again after `retryAfterSeconds` can help.
+    case queueFull(limit: Int, retryAfterSeconds: Int)
+    /// Prompt and wanted output do not fit the context.
+    case contextExceeded(promptTokenCount: Int, maximumTokenCount: Int, contextLength: Int)
+    /// A token id outside the vocabulary, or a request without tokens; the text says which.
+    case invalidRequest(String)
+    /// The cluster cannot serve now: the reason, such as `waiting for 2 of 3 workers`.
+    case unavailable(String)
+    /// A worker was lost or failed while the request ran.
+    case workerFailed(node: String, reason: String)
+    /// No result within the step time-out; the stage that owed it, if known.
+    case timedOut(node: String?, afterSeconds: Int)
+
+    /// Whether the same request may succeed later.
+    public var isRetryable: Bool {
+        switch self {
+        case .queueFull, .unavailable, .workerFailed, .timedOut: true
+        case .contextExceeded, .invalidRequest: false
+        }
+    }
+}
+
+extension GenerationError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .queueFull(let limit, let retryAfterSeconds):
+            "the queue is full (\(limit) requests waiting); try again in \(retryAfterSeconds) s"
+        case .contextExceeded(let promptTokenCount, let maximumTokenCount, let contextLength):
+            "the prompt has \(promptTokenCount) tokens and up to \(maximumTokenCount) are to be generated, but the "
+                + "context holds \(contextLength); shorten the prompt or lower max_tokens"
+        case .invalidRequest(let problem): problem
+        case .unavailable(let reason): "the cluster is not ready: \(reason)"
+        case .workerFailed(let node, let reason): "worker \(node) failed: \(reason)"
+        case .timedOut(let node, let afterSeconds):
+            "no result within \(afterSeconds) s" + (node.map { "; worker \($0) owed it" } ?? "")
+        }
+    }
+}
+
+/// Teacher-forced figures of a whole text.
+public struct ScoredText: Sendable, Equatable {
+    /// Log-probability of token `i + 1` given those before, `[tokens.count − 1]`.
+    public var nextLogProbabilities: [Float]
+    /// Best tokens at each position, `[tokens.count][topCount]`.
+    public var top: [[TokenLogProbability]]
+    /// SHA-256 over the float32 bits of all logits, position by position.
+    public var logitsDigest: [UInt8]
+
+    public init(nextLogProbabilities: [Float], top: [[TokenLogProbability]], logitsDigest: [UInt8]) {
+        self.nextLogProbabilities = nextLogProbabilities
+        self.top = top
+        self.logitsDigest = logitsDigest
+    }
+}

@@ -1,0 +1,31 @@
+import Transport
+
+extension Placement {
+    public enum Event: Sendable, Equatable {
+        /// A worker is there that was not: a new one, or a new process of an old one.
+        case joined(Peer)
+        /// A worker that is there connected again; what was sent to it meanwhile may be lost.
+        case returned(Peer)
+        /// A worker is lost or has left.
+        case gone(NodeID, reason: String)
+        /// A worker has loaded its part.
+        case ready(NodeID, Epoch, StageReady)
+        /// A worker could not load its part.
+        case loadingFailed(NodeID, Epoch, message: String, isRetryable: Bool)
+        /// The pipeline no longer makes progress; the node that owes it, if known.
+        case stalled(NodeID?, reason: String)
+        /// Time has passed.
+        case tick
+    }
+
+    public enum Effect: Sendable, Equatable {
+        /// An epoch was opened: each stage's assignment, in order.
+        case opened(Pipeline, [StageAssignment])
+        /// All stages are ready; the least KV capacity among them.
+        case serving(Pipeline, keyValueTokenCapacity: Int)
+        /// The epoch is over because of that node, if it is known.
+        case ended(Pipeline, node: NodeID?, reason: String)
+        /// What health is to show beside the node; empty clears it.
+        case detail(NodeID, String)
+    }
+}

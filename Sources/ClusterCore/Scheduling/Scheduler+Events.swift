@@ -1,0 +1,34 @@
+import Transport
+
+extension Scheduler {
+    public enum Event: Sendable, Equatable {
+        /// The pipeline is ready for steps.
+        case opened(stageCount: Int, keyValueTokenCapacity: Int)
+        /// The pipeline is gone: what running requests end with, and what waiting ones do.
+        case closed(running: GenerationError, waiting: GenerationError)
+        case submitted(Ticket, Work)
+        /// Nobody waits for the answer any more.
+        case cancelled(Ticket)
+        case result(StepResult)
+        /// A stage could not compute a step and goes on, or the step could not be sent.
+        case stepFailed(StepID, GenerationError)
+        /// Time has passed.
+        case tick
+    }
+
+    public enum Effect: Sendable, Equatable {
+        /// Send the step to the first stage. Steps are to arrive in the order of these effects.
+        case send(Step)
+        case token(Ticket, TokenChoice)
+        /// Each request ends with one of `finished`, `scored` and `failed`, unless it is cancelled.
+        case finished(Ticket, FinishReason)
+        case scored(Ticket, ScoredText)
+        case failed(Ticket, GenerationError)
+        /// A result without a step; nothing changes.
+        case unexpectedResult(StepID)
+        /// A result that does not answer its step; the text says how. The last stage cannot be trusted; close the pipeline.
+        case brokenResult(StepID, String)
+        /// The oldest step has had no result for that long. The pipeline's state is unknown now; close it.
+        case stalled(StepID, after: Duration)
+    }
+}

@@ -1,0 +1,108 @@
+import Transport
+
+extension Scheduler {
+    mutating func take(_ result: StepResult, at now: Instant) -> [Effect] {
+        guard let index = inFlight.firstIndex(where: { $0.step.id == result.id }) else {
+            // The answer to a step that only gave KV back says nothing new.
+            return result.slices.isEmpty ? [] : [.unexpectedResult(result.id)]
+        }
+        let step = inFlight[index].step
+        // A later step may be answered while the news that an earlier one failed is still on its way. Their sequences
+        // differ then, or the later one would have failed, too.
+        let earlier = inFlight[..<index].flatMap { $0.step.slices.map(\.sequence) }
+        if step.slices.contains(where: { earlier.contains($0.sequence) }) {
+            return [.brokenResult(result.id, "an earlier step of the same sequence has no result")]
+        }
+        if let problem = mismatch(of: result, with: step) { return [.brokenResult(result.id, problem)] }
+        inFlight.remove(at: index)
+        lastProgressAt = now
+        lastTokenPassedAt = now
+        line?.hasPassedToken = true
+        return result.slices.flatMap { take($0, at: now) }
+    }
+
+    private mutating func take(_ slice: SliceResult, at now: Instant) -> [Effect] {
+        guard let index = running.firstIndex(where: { $0.id == slice.sequence }) else { return [] }
+        switch slice.output {
+        case .none: return []
+        case .sampled(let choice): return commit(choice, to: index, at: now)
+        case .scored(let score):
+            guard let text = running[index].score?.append(score), let ticket = running[index].ticket else { return [] }
+            end(index, at: now)
+            return [.scored(ticket, text)]
+        }
+    }
+
+    private mutating func commit(_ choice: TokenChoice, to index: Int, at now: Instant) -> [Effect] {
+        guard case .generation(let request) = running[index].work else { return [] }
+        guard let ticket = running[index].ticket else {
+            end(index, at: now)
+            return []
+        }
+        tokenRate.add(1, at: now)
+        running[index].generatedTokenCount += 1
+        let isStop = request.stopTokens.contains(choice.token)
+        guard isStop || running[index].generatedTokenCount >= request.maximumTokenCount else {
+            running[index].unsentToken = choice.token
+            running[index].isDecoding = true
+            return [.token(ticket, choice)]
+        }
+        end(index, at: now)
+        return [.token(ticket, choice), .finished(ticket, isStop ? .stop : .length)]
+    }
+
+    /// How a result fails to answer its step; nil if it does not.
+    private func mismatch(of result: StepResult, with step: Step) -> String? {
+        guard result.slices.count == step.slices.count else {
+            return "\(result.slices.count) slices answer \(step.slices.count)"
+        }
+        for (answer, slice) in zip(result.slices, step.slices) {
+            guard answer.sequence == slice.sequence else {
+                return "sequence \(answer.sequence.number) answers sequence \(slice.sequence.number)"
+            }
+            switch (slice.output, answer.output) {
+            case (.none, .none): continue
+            case (.sample, .sampled(let choice)) where (0..<configuration.vocabularySize).contains(Int(choice.token)):
+                continue
+            case (.score(let targets, let topCount), .scored(let score))
+            where score.targetLogProbabilities.count == targets.count && score.top.count == slice.tokens.count
+                && score.top.allSatisfy { $0.count == min(topCount, configuration.vocabularySize) }:
+                continue
+            default: return "the answer for sequence \(answer.sequence.number) is not of the kind that was asked for"
+            }
+        }
+        return nil
+    }
+
+    /// Ends the requests that have a slice in a step. Stages after the failure have not seen what it gave back, so that
+    /// goes out again.
+    mutating func fail(_ id: StepID, _ error: GenerationError, at now: Instant) -> [Effect] {
+        if let position = releaseSteps.firstIndex(where: { $0.id == id }) {
+            unreleased += releaseSteps.remove(at: position).released
+            return []
+        }
+        guard let position = inFlight.firstIndex(where: { $0.step.id == id }) else { return [] }
+        let step = inFlight.remove(at: position).step
+        unreleased += step.released
+        lastProgressAt = now
+        var effects: [Effect] = []
+        for slice in step.slices {
+            guard let index = running.firstIndex(where: { $0.id == slice.sequence }) else { continue }
+            if let ticket = running[index].ticket { effects.append(.failed(ticket, error)) }
+            end(index, at: now)
+        }
+        return effects
+    }
+
+    /// When the oldest step is overdue; nil if none is in flight.
+    var stallDeadline: Instant? {
+        guard let oldest = inFlight.first else { return nil }
+        let start = max(oldest.sentAt, lastProgressAt)
+        return start.advanced(by: configuration.stepTimeout * (1 + oldest.step.rowCount / 256))
+    }
+
+    func stalled(at now: Instant) -> Effect? {
+        guard let oldest = inFlight.first, let deadline = stallDeadline, deadline <= now else { return nil }
+        return .stalled(oldest.step.id, after: max(oldest.sentAt, lastProgressAt).duration(to: now))
+    }
+}

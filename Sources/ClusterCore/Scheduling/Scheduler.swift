@@ -1,0 +1,155 @@
+import Transport
+
+/// Which tokens go through the pipeline when: admission in order of arrival, batches, bounds.
+///
+/// - Admission: first come, first served. At most `maximumRunningCount` sequences run, each with KV for all that it may
+///   come to need; the first that waits is never overtaken. At most `queueLimit` wait.
+/// - Steps: at most one more than there are stages are in flight, so that each stage has work and the first one has the
+///   next step at hand. A sequence has one decode row in flight at most, its prompt any number of chunks.
+/// - Decoding sequences are spread over as many steps as there are stages, for all stages to be busy. They go first in
+///   each step, and a prompt's chunk rides along with them, so neither starves the other.
+/// - KV is given back in the next step that is sent. As steps pass each stage in order, a sequence admitted later can
+///   rely on it.
+public struct Scheduler: Sendable {
+    public let configuration: SchedulerConfiguration
+    /// In order of arrival.
+    var waiting: [(ticket: Ticket, work: Work)] = []
+    /// In order of admission.
+    var running: [RunningSequence] = []
+    /// In order of sending.
+    var inFlight: [InFlightStep] = []
+    /// Sequences that the stages still hold KV for.
+    var unreleased: [SequenceID] = []
+    /// The last few steps that only gave KV back. Nobody waits for their answer, but one that fails is made up for.
+    var releaseSteps: [Step] = []
+    var line: Line?
+    var budget = KeyValueBudget(tokenCapacity: 0)
+    private static let releaseStepLimit = 16
+    private var lastSequenceNumber: UInt64 = 0
+    private var lastStepNumber: UInt64 = 0
+    var lastProgressAt = Instant.zero
+    var lastEndAt: Instant?
+    var secondsBetweenEnds = 1.0
+    var tokenRate = RateWindow()
+
+    /// When rows last came back through all stages; nil if none ever have.
+    public internal(set) var lastTokenPassedAt: Instant?
+
+    /// The same, but nil unless it was through the pipeline that is open now.
+    public var lastTokenPassedHereAt: Instant? {
+        guard let line, line.hasPassedToken else { return nil }
+        return lastTokenPassedAt
+    }
+
+    /// The open pipeline.
+    struct Line: Sendable {
+        var stageCount: Int
+        /// The configured context, or what the stages' KV can hold of it.
+        var contextLength: Int
+        var openedAt: Instant
+        /// Whether rows have come back through it.
+        var hasPassedToken = false
+    }
+
+    struct InFlightStep: Sendable {
+        var step: Step
+        var sentAt: Instant
+        var isDecoding: Bool
+    }
+
+    public init(configuration: SchedulerConfiguration) { self.configuration = configuration }
+
+    /// Whether there is a pipeline to send steps to.
+    public var isOpen: Bool { line != nil }
+    /// Requests that are running; the probe does not count.
+    public var runningRequestCount: Int { running.count { $0.ticket != nil } }
+    public var queuedRequestCount: Int { waiting.count }
+    /// Steps sent that have had no result.
+    public var inFlightStepCount: Int { inFlight.count }
+    /// KV promised to sequences, in tokens.
+    public var reservedTokenCount: Int { budget.reservedBlockCount * KeyValueBudget.blockTokenCount }
+    /// Rows of the steps in flight but the oldest.
+    var newerInFlightRowCount: Int { inFlight.dropFirst().reduce(0) { $0 + $1.step.rowCount } }
+    /// Sampled tokens per second over the last ten seconds, those of probes left out.
+    public func tokensPerSecond(at now: Instant) -> Double { tokenRate.perSecond(at: now) }
+
+    public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+        let effects: [Effect]
+        switch event {
+        case .opened(let stageCount, let keyValueTokenCapacity):
+            open(stageCount: stageCount, keyValueTokenCapacity: keyValueTokenCapacity, at: now)
+            effects = []
+        case .closed(let runningError, let waitingError):
+            effects = close(running: runningError, waiting: waitingError)
+        case .submitted(let ticket, let work):
+            effects = submit(ticket, work)
+        case .cancelled(let ticket):
+            waiting.removeAll { $0.ticket == ticket }
+            if let index = running.firstIndex(where: { $0.ticket == ticket }) { end(index, at: now) }
+            effects = []
+        case .result(let result):
+            effects = take(result, at: now)
+            if case .brokenResult? = effects.first { return effects }
+        case .stepFailed(let step, let error):
+            effects = fail(step, error, at: now)
+        case .tick:
+            if let stalled = stalled(at: now) { return [stalled] }
+            effects = []
+        }
+        return effects + advance(at: now)
+    }
+
+    /// When `tick` has something to do next, if nothing else happens.
+    public var nextDeadline: Instant? {
+        guard let line, budget.blockCount > 0 else { return nil }
+        if inFlight.isEmpty { return idleSince(line).advanced(by: configuration.probeInterval) }
+        return stallDeadline
+    }
+
+    func idleSince(_ line: Line) -> Instant { lastTokenPassedHereAt ?? line.openedAt }
+
+    private mutating func open(stageCount: Int, keyValueTokenCapacity: Int, at now: Instant) {
+        budget = KeyValueBudget(tokenCapacity: keyValueTokenCapacity)
+        line = Line(
+            stageCount: max(1, stageCount), contextLength: min(configuration.contextLength, budget.tokenCapacity),
+            openedAt: now)
+        lastStepNumber = 0
+        lastProgressAt = now
+        probe()
+    }
+
+    private mutating func close(running runningError: GenerationError, waiting waitingError: GenerationError)
+        -> [Effect]
+    {
+        let effects =
+            running.compactMap { sequence in sequence.ticket.map { Effect.failed($0, runningError) } }
+            + waiting.map { .failed($0.ticket, waitingError) }
+        running = []
+        waiting = []
+        inFlight = []
+        unreleased = []
+        releaseSteps = []
+        line = nil
+        budget = KeyValueBudget(tokenCapacity: 0)
+        return effects
+    }
+
+    mutating func newSequence(_ work: Work, ticket: Ticket?, blockCount: Int) {
+        lastSequenceNumber += 1
+        let id = SequenceID(lastSequenceNumber)
+        running.append(RunningSequence(ticket: ticket, id: id, work: work, blockCount: blockCount))
+    }
+
+    mutating func newStep(_ slices: [SequenceSlice], isDecoding: Bool, at now: Instant) -> Effect {
+        lastStepNumber += 1
+        let step = Step(id: StepID(lastStepNumber), slices: slices, released: unreleased)
+        unreleased = []
+        if slices.isEmpty {
+            releaseSteps = releaseSteps.suffix(Self.releaseStepLimit - 1) + [step]
+        } else {
+            if inFlight.isEmpty { lastProgressAt = now }
+            inFlight.append(InFlightStep(step: step, sentAt: now, isDecoding: isDecoding))
+        }
+        return .send(step)
+    }
+}

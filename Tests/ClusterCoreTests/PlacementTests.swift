@@ -1,0 +1,174 @@
+import ClusterCore
+import Testing
+import Transport
+
+struct PlacementTests {
+    static func configuration(_ selection: WorkerSelection, layerCount: Int = 6) throws -> PlacementConfiguration {
+        let layout = try ModelLayout(
+            layerByteCounts: [UInt64](repeating: 10, count: layerCount), embeddingByteCount: 5, headByteCount: 0)
+        return PlacementConfiguration(
+            selection: selection, layout: layout, modelFile: .test, contextLength: 512, keyValueTokenCapacity: 1024,
+            maximumStepRowCount: 64, firstEpoch: Epoch(7))
+    }
+
+    static func peer(_ node: NodeID) -> Peer { Peer(node: node, dataEndpoint: "tcp://\(node):1") }
+
+    static let loaded = StageReady(weightsByteCount: 30, keyValueTokenCapacity: 1024)
+
+    func opened(_ effects: [Placement.Effect]) -> (pipeline: Pipeline, assignments: [StageAssignment])? {
+        for case .opened(let pipeline, let assignments) in effects { return (pipeline, assignments) }
+        return nil
+    }
+
+    @Test func `two workers in any order become two stages in order of name`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(2)))
+        #expect(placement.problem(at: .zero) == "waiting for 2 of 2 workers")
+        #expect(placement.handle(.joined(Self.peer(b)), at: .zero) == [])
+        #expect(placement.problem(at: .zero) == "waiting for 1 of 2 workers")
+        let (pipeline, assignments) = try #require(opened(placement.handle(.joined(Self.peer(a)), at: .zero)))
+        #expect(pipeline.epoch == Epoch(7))
+        #expect(pipeline.stages.map(\.peer.node) == [a, b])
+        #expect(
+            assignments == [
+                StageAssignment(
+                    modelFile: .test, stage: 0, stageCount: 2, layers: 0..<3, next: Self.peer(b),
+                    previous: .coordinator, contextLength: 512, keyValueTokenCapacity: 1024, maximumStepRowCount: 64),
+                StageAssignment(
+                    modelFile: .test, stage: 1, stageCount: 2, layers: 3..<6, next: nil, previous: a,
+                    contextLength: 512, keyValueTokenCapacity: 1024, maximumStepRowCount: 64),
+            ])
+        #expect(placement.problem(at: .zero) == "a, b still loading")
+        _ = placement.handle(.ready(b, Epoch(7), Self.loaded), at: .zero)
+        #expect(!placement.isServing)
+        #expect(placement.problem(at: .zero) == "a still loading")
+        let small = StageReady(weightsByteCount: 30, keyValueTokenCapacity: 512)
+        #expect(
+            placement.handle(.ready(a, Epoch(7), small), at: .zero)
+                == [.detail(a, ""), .serving(pipeline, keyValueTokenCapacity: 512)])
+        #expect(placement.isServing)
+        #expect(placement.problem(at: .zero) == nil)
+    }
+
+    @Test func `a third worker is a spare and takes a lost one's place in a new epoch`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(2)))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        let first = try #require(opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
+        #expect(placement.handle(.joined(Self.peer(c)), at: .zero) == [])
+        _ = placement.handle(.ready(a, first.epoch, Self.loaded), at: .zero)
+        _ = placement.handle(.ready(b, first.epoch, Self.loaded), at: .zero)
+        let effects = placement.handle(.gone(a, reason: "silent for 2.0 s"), at: .zero)
+        #expect(effects.first == .ended(first, node: a, reason: "silent for 2.0 s"))
+        let second = try #require(opened(effects)).pipeline
+        #expect(second.epoch == Epoch(8))
+        #expect(second.stages.map(\.peer.node) == [b, c])
+    }
+
+    @Test func `the loss of a spare changes nothing`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(1)))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        _ = placement.handle(.joined(Self.peer(b)), at: .zero)
+        #expect(placement.handle(.gone(b, reason: "silent"), at: .zero) == [])
+        #expect(placement.pipeline?.stages.map(\.peer.node) == [a])
+    }
+
+    @Test func `service ends with a worker and comes back with it`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(2)))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        let first = try #require(opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
+        #expect(placement.handle(.gone(b, reason: "silent"), at: .zero) == [.ended(first, node: b, reason: "silent")])
+        #expect(placement.problem(at: .zero) == "waiting for 1 of 2 workers")
+        #expect(opened(placement.handle(.joined(Self.peer(b)), at: .zero))?.pipeline.epoch == Epoch(8))
+    }
+
+    @Test func `an answer of an older epoch does not count`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(1)))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        _ = placement.handle(.gone(a, reason: "silent"), at: .zero)
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        #expect(placement.handle(.ready(a, Epoch(7), Self.loaded), at: .zero) == [])
+        #expect(!placement.isServing)
+        _ = placement.handle(.ready(a, Epoch(8), Self.loaded), at: .zero)
+        #expect(placement.isServing)
+    }
+
+    @Test func `a part that cannot be loaded now is tried again, later each time`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(1)))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        var now = 0.0
+        for (attempt, delay) in [2.0, 4, 8, 16, 32, 60, 60].enumerated() {
+            let epoch = try #require(placement.pipeline).epoch
+            #expect(epoch == Epoch(7 + UInt64(attempt)))
+            let effects = placement.handle(
+                .loadingFailed(a, epoch, message: "no memory", isRetryable: true), at: .seconds(now))
+            #expect(effects.last == .detail(a, "no memory"))
+            #expect(placement.problem(at: .seconds(now)) == "worker a: no memory; next try in \(Int(delay)) s")
+            #expect(placement.nextDeadline == .seconds(now + delay))
+            #expect(placement.handle(.tick, at: .seconds(now + delay - 0.001)) == [])
+            now += delay
+            #expect(opened(placement.handle(.tick, at: .seconds(now))) != nil)
+        }
+    }
+
+    @Test func `a part that can never be loaded waits for a new process, or for a spare`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(1)))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        _ = placement.handle(.loadingFailed(a, Epoch(7), message: "wrong file", isRetryable: false), at: .zero)
+        #expect(placement.nextDeadline == nil)
+        #expect(placement.handle(.tick, at: .seconds(1_000_000)) == [])
+        #expect(placement.problem(at: .zero) == "worker a: wrong file; remove the cause and start it again")
+        #expect(opened(placement.handle(.joined(Self.peer(b)), at: .zero))?.pipeline.stages.map(\.peer.node) == [b])
+        _ = placement.handle(.gone(b, reason: "silent"), at: .zero)
+        #expect(placement.pipeline == nil)
+        #expect(opened(placement.handle(.joined(Self.peer(a)), at: .zero))?.pipeline.stages.map(\.peer.node) == [a])
+        #expect(placement.problem(at: .zero) == "a still loading")
+    }
+
+    @Test func `a worker that never finishes loading is set aside`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(1)))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        #expect(placement.nextDeadline == .seconds(600))
+        let effects = placement.handle(.tick, at: .seconds(600))
+        #expect(effects.contains(.detail(a, "its part was not loaded within 600.0 s")))
+        #expect(placement.pipeline == nil)
+    }
+
+    @Test func `a stage that lost its connection while loading is asked again in a new epoch`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(1)))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        #expect(opened(placement.handle(.returned(Self.peer(a)), at: .zero))?.pipeline.epoch == Epoch(8))
+        _ = placement.handle(.ready(a, Epoch(8), Self.loaded), at: .zero)
+        #expect(placement.handle(.returned(Self.peer(a)), at: .zero) == [])
+        #expect(placement.isServing)
+    }
+
+    @Test func `named workers hold the layers that they are given, others are spares`() throws {
+        let selection = WorkerSelection.named([
+            NamedWorker(node: b, layers: 0..<1), NamedWorker(node: a, layers: 1..<6),
+        ])
+        var placement = try Placement(configuration: Self.configuration(selection))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        #expect(placement.handle(.joined(Self.peer(c)), at: .zero) == [])
+        #expect(placement.problem(at: .zero) == "waiting for 1 of 2 workers")
+        let pipeline = try #require(opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
+        #expect(pipeline.stages.map(\.peer.node) == [b, a])
+        #expect(pipeline.stages.map(\.layers) == [0..<1, 1..<6])
+    }
+
+    @Test func `layers that do not fit the model are refused from the start`() throws {
+        let selection = WorkerSelection.named([
+            NamedWorker(node: b, layers: 0..<1), NamedWorker(node: a, layers: 1..<5),
+        ])
+        let configuration = try Self.configuration(selection)
+        #expect(throws: PlanningError.self) { try Placement(configuration: configuration) }
+    }
+
+    @Test func `of more workers than layers each of the first holds one layer`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(3), layerCount: 2))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        let pipeline = try #require(opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
+        #expect(pipeline.stages.map(\.layers) == [0..<1, 1..<2])
+        _ = placement.handle(.ready(a, Epoch(7), Self.loaded), at: .zero)
+        _ = placement.handle(.ready(b, Epoch(7), Self.loaded), at: .zero)
+        #expect(placement.problem(at: .zero) == "waiting for 1 of 3 workers")
+    }
+}

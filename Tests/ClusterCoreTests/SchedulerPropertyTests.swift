@@ -1,0 +1,176 @@
+import ClusterCore
+import Testing
+import Transport
+
+/// Whole lives of a scheduler with a simulated pipeline: requests at random times, results after random delays, random
+/// cancellations, failed steps and lost pipelines.
+struct SchedulerPropertyTests {
+    @Test(arguments: 0..<60)
+    func `every request ends as it should and the stages hold nothing afterwards`(seed: Int) {
+        var life = SchedulerLife(seed: UInt64(seed))
+        life.run()
+        #expect(life.problems == [])
+        #expect(life.pipeline.breaches == [])
+        #expect(life.pipeline.sequences.isEmpty)
+        #expect(life.scheduler.reservedTokenCount == 0)
+        #expect(life.scheduler.inFlightStepCount == 0)
+        #expect(life.scheduler.runningRequestCount == 0)
+        #expect(life.scheduler.queuedRequestCount == 0)
+        #expect(life.pipeline.order == life.pipeline.order.sorted())
+        #expect(life.finishedCount > 0)
+    }
+}
+
+struct SchedulerLife {
+    var scheduler: Scheduler
+    var pipeline: SimulatedPipeline
+    var problems: [String] = []
+    var finishedCount = 0
+    private var random: SeededGenerator
+    private var now = Instant.zero
+    private var open: [Ticket: Work] = [:]
+    private var tokens: [Ticket: [Int32]] = [:]
+    private var lastTicket: UInt64 = 0
+    private let vocabularySize = 50
+    private let contextLength = 1024
+
+    init(seed: UInt64) {
+        random = SeededGenerator(seed: seed)
+        let stageCount = Int.random(in: 1...5, using: &random)
+        let rowCount = [1, 7, 32, 512].randomElement(using: &random) ?? 32
+        let capacity = [1024, 2048, 8192].randomElement(using: &random) ?? 2048
+        scheduler = Scheduler(
+            configuration: SchedulerConfiguration(
+                contextLength: contextLength, vocabularySize: vocabularySize,
+                maximumRunningCount: Int.random(in: 1...6, using: &random),
+                queueLimit: Int.random(in: 0...8, using: &random), maximumStepRowCount: rowCount))
+        pipeline = SimulatedPipeline(
+            stageCount: stageCount, keyValueTokenCapacity: capacity, maximumStepRowCount: rowCount,
+            vocabularySize: vocabularySize)
+    }
+
+    mutating func run() {
+        feed(.opened(stageCount: pipeline.stageCount, keyValueTokenCapacity: pipeline.keyValueTokenCapacity))
+        for _ in 0..<400 {
+            now = now.advanced(by: .milliseconds(Int.random(in: 0...50, using: &random)))
+            switch Int.random(in: 0..<100, using: &random) {
+            case 0..<15: submit()
+            case 15..<19: cancel()
+            case 19..<20: failStep()
+            case 20..<25: feed(.tick)
+            default: deliver()
+            }
+        }
+        // No new requests: everything comes to its end.
+        var remaining = 100_000
+        while !(open.isEmpty && pipeline.inFlightStepCount == 0), remaining > 0 {
+            now = now.advanced(by: .milliseconds(1))
+            deliver()
+            remaining -= 1
+        }
+        if !open.isEmpty { problems.append("\(open.count) requests never end") }
+    }
+
+    private mutating func submit() {
+        lastTicket += 1
+        let ticket = Ticket(lastTicket)
+        let length = [1, 3, 40, 300, 900].randomElement(using: &random) ?? 1
+        let prompt = (0..<Int.random(in: 1...length, using: &random)).map { _ in
+            Int32.random(in: 0..<Int32(vocabularySize), using: &random)
+        }
+        let work: Work
+        if Int.random(in: 0..<5, using: &random) == 0 {
+            let chunk = Int.random(in: 1...600, using: &random)
+            work = .scoring(ScoringRequest(tokens: prompt, topCount: 2, chunk: chunk))
+        } else {
+            let maximum = Int.random(in: 1...30, using: &random)
+            work = .generation(.prompt(prompt, maximum: maximum, stop: [Int32(lastTicket % 50)]))
+        }
+        open[ticket] = work
+        feed(.submitted(ticket, work))
+    }
+
+    private mutating func cancel() {
+        guard let ticket = open.keys.sorted().randomElement(using: &random) else { return }
+        open[ticket] = nil
+        feed(.cancelled(ticket))
+    }
+
+    private mutating func failStep() {
+        guard let step = pipeline.fail() else { return }
+        feed(.stepFailed(step, .workerFailed(node: "b", reason: "chance")))
+    }
+
+    private mutating func deliver() {
+        guard let result = pipeline.finish() else { return }
+        feed(.result(result))
+    }
+
+    private mutating func feed(_ event: Scheduler.Event) {
+        for effect in scheduler.handle(event, at: now) { apply(effect) }
+        if scheduler.inFlightStepCount == 0, scheduler.runningRequestCount + scheduler.queuedRequestCount > 0 {
+            problems.append("there is work, and nothing is in flight")
+        }
+        if let deadline = scheduler.nextDeadline, deadline <= now, scheduler.inFlightStepCount == 0 {
+            problems.append("a deadline that has passed")
+        }
+        if scheduler.reservedTokenCount > pipeline.keyValueTokenCapacity {
+            problems.append("more KV promised than there is")
+        }
+    }
+
+    private mutating func apply(_ effect: Scheduler.Effect) {
+        switch effect {
+        case .send(let step): pipeline.send(step)
+        case .token(let ticket, let choice):
+            if open[ticket] == nil { problems.append("a token for request \(ticket.number), which is over") }
+            tokens[ticket, default: []].append(choice.token)
+        case .finished(let ticket, let reason):
+            guard case .generation(let request)? = open.removeValue(forKey: ticket) else {
+                problems.append("request \(ticket.number) finished twice")
+                return
+            }
+            finishedCount += 1
+            let expected = expectation(request)
+            if tokens[ticket] ?? [] != expected.tokens || reason != expected.reason {
+                problems.append("request \(ticket.number) has other tokens than alone")
+            }
+        case .scored(let ticket, let text):
+            guard case .scoring(let request)? = open.removeValue(forKey: ticket) else {
+                problems.append("request \(ticket.number) scored twice")
+                return
+            }
+            finishedCount += 1
+            let wanted = ScoredText(
+                nextLogProbabilities: request.tokens.dropFirst().map { -Float($0) / 2 },
+                top: request.tokens.map { token in
+                    (0..<2).map { TokenLogProbability(token: $0, logProbability: -Float(token)) }
+                },
+                logitsDigest: [UInt8](repeating: UInt8(request.tokens.count % 256), count: 32))
+            if text != wanted { problems.append("request \(ticket.number) is scored wrongly") }
+        case .failed(let ticket, let error):
+            guard open.removeValue(forKey: ticket) != nil else {
+                problems.append("request \(ticket.number) failed after its end")
+                return
+            }
+            switch error {
+            case .queueFull, .workerFailed: break
+            default: problems.append("request \(ticket.number) failed: \(error)")
+            }
+        case .unexpectedResult, .brokenResult, .stalled: problems.append("\(effect)")
+        }
+    }
+
+    /// What the request's tokens are when nothing else runs.
+    private func expectation(_ request: GenerationRequest) -> (tokens: [Int32], reason: FinishReason) {
+        var all = request.promptTokens
+        var generated: [Int32] = []
+        while generated.count < request.maximumTokenCount {
+            let token = SimulatedPipeline.next(after: all, vocabularySize: vocabularySize)
+            all.append(token)
+            generated.append(token)
+            if request.stopTokens.contains(token) { return (generated, .stop) }
+        }
+        return (generated, .length)
+    }
+}
