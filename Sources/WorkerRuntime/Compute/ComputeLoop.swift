@@ -1,0 +1,207 @@
+import Logging
+import Transport
+import ZeroMQ
+
+/// The compute thread: the data links and the stage.
+final class ComputeLoop {
+    typealias Loader = @Sendable (StageAssignment) throws(StageError) -> any StageComputing
+
+    /// The stage that is loaded, and what belongs to it.
+    private struct LoadedStage {
+        let epoch: Epoch
+        let assignment: StageAssignment
+        let results: Peer
+        let computing: any StageComputing
+        var gate: StepGate
+
+        /// Where the output goes.
+        var target: NodeID { assignment.next?.node ?? results.node }
+    }
+
+    /// Longest wait for a message; a wake signal ends it at once. Frames dropped meanwhile are told after it.
+    private static let idleTimeout: Duration = .seconds(1)
+
+    private let clusterID: String
+    private let logger: Logger
+    private let inbox: ComputeInbox
+    private let control: ControlInbox
+    private let usage: WorkerUsage
+    private let loader: Loader
+    private let links: any DataLinks
+    private var stage: LoadedStage?
+    private var target: NodeID?
+
+    init(
+        clusterID: String, links: any DataLinks, logger: Logger, inbox: ComputeInbox, control: ControlInbox,
+        usage: WorkerUsage, loader: @escaping Loader
+    ) {
+        self.clusterID = clusterID
+        self.links = links
+        self.logger = logger
+        self.inbox = inbox
+        self.control = control
+        self.usage = usage
+        self.loader = loader
+    }
+
+    /// Runs until the inbox says to stop, or the links break.
+    func run() {
+        while !inbox.isStopping {
+            if let assignment = inbox.takeAssignment() {
+                take(assignment)
+                continue
+            }
+            do throws(LinkError) {
+                if let delivery = try links.receive(timeout: Self.idleTimeout) { handle(delivery) }
+                publishUsage()
+            } catch {
+                control.post(.broken("the data plane at \(links.endpoint) broke: \(error)"))
+                return
+            }
+        }
+    }
+
+    private func take(_ assignment: ComputeInbox.Assignment) {
+        // The old weights go before the new ones come: a machine rarely has the memory for both.
+        stage = nil
+        publishUsage()
+        do throws(StageError) {
+            try connect(to: assignment.stage.next ?? assignment.results)
+            let computing = try loader(assignment.stage)
+            stage = LoadedStage(
+                epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
+                computing: computing,
+                gate: StepGate(
+                    isFirstStage: assignment.stage.stage == 0, hiddenSize: computing.hiddenSize,
+                    maximumStepRowCount: assignment.stage.maximumStepRowCount))
+            publishUsage()
+            logger.info(
+                "stage ready",
+                metadata: [
+                    "epoch": "\(assignment.epoch.number)", "weightsByteCount": "\(computing.weightsByteCount)",
+                    "keyValueTokenCapacity": "\(computing.keyValueTokenCapacity)",
+                ])
+            let ready = StageReady(
+                weightsByteCount: UInt64(max(0, computing.weightsByteCount)),
+                keyValueTokenCapacity: computing.keyValueTokenCapacity)
+            control.post(.ready(ready, assignment.epoch))
+        } catch {
+            logger.error(
+                "stage not loaded",
+                metadata: ["epoch": "\(assignment.epoch.number)", "problem": "\(error.message)"])
+            control.post(
+                .failure(
+                    WorkerFailure(
+                        kind: .loading, message: error.message.cut(toByteCount: 4096), isRetryable: error.isRetryable),
+                    assignment.epoch))
+        }
+    }
+
+    private func connect(to peer: Peer) throws(StageError) {
+        if let target { links.disconnect(from: target) }
+        target = nil
+        do throws(LinkError) {
+            try links.connect(to: peer)
+            target = peer.node
+        } catch {
+            throw StageError("no link to \(peer.node) at \(peer.dataEndpoint): \(error)", isRetryable: false)
+        }
+    }
+
+    private func handle(_ delivery: Delivery) {
+        guard let stage else {
+            links.drop(from: delivery.sender, because: .unexpectedMessage)
+            return
+        }
+        guard delivery.envelope.epoch >= stage.epoch else {
+            links.drop(from: delivery.sender, because: .olderEpoch)
+            return
+        }
+        guard delivery.envelope.epoch == stage.epoch, delivery.sender == stage.assignment.previous,
+            case .step(let step) = delivery.envelope.body
+        else {
+            links.drop(from: delivery.sender, because: .unexpectedMessage)
+            return
+        }
+        do throws(StepGate.Rejection) {
+            try self.stage?.gate.check(step, payloadByteCount: delivery.payload?.byteCount)
+        } catch {
+            links.drop(from: delivery.sender, because: error.reason)
+            fail(step, stage, StageError("from \(delivery.sender): \(error.message)", isRetryable: false))
+            return
+        }
+        do throws(StageError) {
+            try pass(on: try run(step, delivery.payload, stage), of: step, stage)
+            usage.update { $0.computedTokenCount += UInt64(step.rowCount) }
+        } catch {
+            fail(step, stage, error)
+        }
+    }
+
+    private func run(
+        _ step: Step, _ payload: (any Payload)?, _ stage: LoadedStage
+    ) throws(StageError) -> StageOutput {
+        if stage.assignment.stage == 0 { return try stage.computing.run(step) }
+        guard let payload else {
+            // A step that only gives sequences back has no rows.
+            return try stage.computing.run(step, hiddenStates: RawSpan())
+        }
+        return try payload.withBytes { bytes throws(StageError) in
+            try stage.computing.run(step, hiddenStates: bytes)
+        }
+    }
+
+    private func pass(on output: StageOutput, of step: Step, _ stage: LoadedStage) throws(StageError) {
+        let isLast = stage.assignment.next == nil
+        do throws(LinkError) {
+            switch output {
+            case .hiddenStates where !isLast:
+                let envelope = envelope(.step(step), stage)
+                try stage.computing.withHiddenStates { bytes throws(LinkError) in
+                    try links.send(envelope, payload: bytes, to: stage.target)
+                }
+            case .result(let result) where isLast:
+                try links.send(envelope(.stepResult(result), stage), to: stage.target)
+            case .hiddenStates, .result:
+                throw .refused(
+                    "stage \(stage.assignment.stage) of \(stage.assignment.stageCount) computed what "
+                        + (isLast ? "only earlier stages do" : "only the last stage does"))
+            }
+        } catch {
+            throw StageError(
+                "step \(step.id.number) computed, but not passed on: \(error)", isRetryable: error.isRetryable)
+        }
+    }
+
+    private func envelope(_ body: Envelope.Body, _ stage: LoadedStage) -> Envelope {
+        Envelope(clusterID: clusterID, epoch: stage.epoch, sender: links.node, body: body)
+    }
+
+    private func fail(_ step: Step, _ stage: LoadedStage, _ error: StageError) {
+        logger.error("step failed", metadata: ["step": "\(step.id.number)", "problem": "\(error.message)"])
+        control.post(
+            .failure(
+                WorkerFailure(
+                    kind: .step(step.id), message: error.message.cut(toByteCount: 4096),
+                    isRetryable: error.isRetryable), stage.epoch))
+    }
+
+    private func publishUsage() {
+        let computing = stage?.computing
+        let droppedFrameCount = links.drops.total
+        usage.update { figures in
+            figures.keyValueTokenCount = computing?.keyValueTokenCount ?? 0
+            figures.keyValueTokenCapacity = computing?.keyValueTokenCapacity ?? 0
+            figures.droppedFrameCount = droppedFrameCount
+        }
+    }
+}
+
+extension String {
+    /// The text without what goes beyond `limit` bytes of UTF-8 or follows a NUL.
+    fileprivate func cut(toByteCount limit: Int) -> String {
+        var text = String(prefix { $0 != "\0" })
+        while text.utf8.count > limit { text.removeLast(max(1, (text.utf8.count - limit) / 4)) }
+        return text
+    }
+}

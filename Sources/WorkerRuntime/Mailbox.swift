@@ -1,0 +1,83 @@
+import Synchronization
+import Transport
+import ZeroMQ
+
+/// What the control thread wants of the compute thread. Holds the last assignment only: an older one that has not been
+/// begun is of no use any more.
+final class ComputeInbox: Sendable {
+    /// A stage to take over.
+    struct Assignment: Sendable {
+        var epoch: Epoch
+        var stage: StageAssignment
+        /// Where the last stage's results go.
+        var results: Peer
+    }
+
+    struct Contents: Sendable {
+        var assignment: Assignment?
+        var isStopping = false
+    }
+
+    let wake: WakeSignal
+    private let contents = Mutex(Contents())
+
+    init() throws(ZeroMQError) { wake = try WakeSignal() }
+
+    func post(_ assignment: Assignment) {
+        contents.withLock { $0.assignment = assignment }
+        wake.signal()
+    }
+
+    func stop() {
+        contents.withLock { $0.isStopping = true }
+        wake.signal()
+    }
+
+    var isStopping: Bool { contents.withLock { $0.isStopping } }
+
+    /// Takes the assignment that waits, if any.
+    func takeAssignment() -> Assignment? {
+        contents.withLock { $0.assignment.take() }
+    }
+}
+
+/// What the control thread is told: by the compute thread, and that it shall end.
+final class ControlInbox: Sendable {
+    /// Reports kept while the control thread does not get to them. Beyond, the oldest is dropped: it tells of the step
+    /// that the coordinator has given up first.
+    static let reportLimit = 64
+
+    private struct Contents {
+        var reports: [ComputeReport] = []
+        var isStopping = false
+    }
+
+    let wake: WakeSignal
+    private let contents = Mutex(Contents())
+
+    init() throws(ZeroMQError) { wake = try WakeSignal() }
+
+    func post(_ report: ComputeReport) {
+        contents.withLock { contents in
+            if contents.reports.count >= Self.reportLimit { contents.reports.removeFirst() }
+            contents.reports.append(report)
+        }
+        wake.signal()
+    }
+
+    func stop() {
+        contents.withLock { $0.isStopping = true }
+        wake.signal()
+    }
+
+    var isStopping: Bool { contents.withLock { $0.isStopping } }
+
+    /// Takes all reports, oldest first.
+    func takeReports() -> [ComputeReport] {
+        contents.withLock { contents in
+            let reports = contents.reports
+            contents.reports = []
+            return reports
+        }
+    }
+}

@@ -1,0 +1,174 @@
+import Logging
+import ServiceLifecycle
+import Synchronization
+import Transport
+import ZeroMQ
+
+/// One worker: joins the coordinator's cluster and computes the stage that it is given.
+///
+/// It has two threads. The control thread talks to the coordinator, so that heartbeats wait for nothing. The compute
+/// thread owns the data plane and the stage: loading, steps, and what goes to the next stage.
+public final class Worker: Service, Sendable {
+    /// Makes the stage that an assignment describes. Called on the compute thread; may take as long as it takes.
+    public typealias Loader = @Sendable (StageAssignment) throws(StageError) -> any StageComputing
+
+    private let configuration: WorkerConfiguration
+    private let logger: Logger
+    private let loader: Loader
+    private let control: ControlInbox
+    private let compute: ComputeInbox
+    private let usage = WorkerUsage()
+    private let hasRun = Mutex(false)
+
+    /// - Throws: `WorkerError.system` if the process has no file descriptors left.
+    public init(
+        configuration: WorkerConfiguration, logger: Logger, loader: @escaping Loader
+    ) throws(WorkerError) {
+        self.configuration = configuration
+        self.loader = loader
+        var logger = logger
+        logger[metadataKey: "worker"] = "\(configuration.name)"
+        self.logger = logger
+        do throws(ZeroMQError) {
+            control = try ControlInbox()
+            compute = try ComputeInbox()
+        } catch {
+            throw .system(error.description)
+        }
+    }
+
+    /// Works until `stop()`, graceful shutdown or cancellation, then leaves the cluster.
+    ///
+    /// Whether the coordinator is there yet, or comes back after it was gone, makes no difference.
+    ///
+    /// - Throws: `WorkerError`, among them `.refused` with the coordinator's reason.
+    public func run() async throws {
+        try await withTaskCancellationHandler {
+            try await withGracefulShutdownHandler {
+                try await runOnThread()
+            } onGracefulShutdown: {
+                self.stop()
+            }
+        } onCancel: {
+            stop()
+        }
+    }
+
+    /// Ends `run()` soon. Any thread may call it, before `run()` as well.
+    public func stop() { control.stop() }
+
+    /// The same as `run()`, on the calling thread, which becomes the control thread.
+    public func runUntilStopped() throws(WorkerError) {
+        let isFirst = hasRun.withLock { hasRun in
+            defer { hasRun = true }
+            return !hasRun
+        }
+        guard isFirst else { throw .alreadyRan }
+
+        let computeThread: OwnedThread
+        do throws(ZeroMQError) {
+            computeThread = try OwnedThread.start(name: "ryz-compute") { self.runCompute() }
+        } catch {
+            throw .system(error.description)
+        }
+        let ending = runControl()
+        compute.stop()
+        if !computeThread.join(within: configuration.shutdownTimeout) {
+            logger.warning("the compute thread is still busy; it ends with the process")
+        }
+        switch ending {
+        case .stopped: logger.info("left the cluster")
+        case .failed(let problem): throw .system(problem)
+        case .refused(let reason): throw .refused(coordinator: configuration.coordinatorEndpoint, reason: reason)
+        case .otherVersion(let theirs):
+            throw .otherVersion(
+                coordinator: configuration.coordinatorEndpoint, theirs: theirs, ours: Envelope.protocolVersion)
+        }
+    }
+
+    private func runOnThread() async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            do {
+                _ = try OwnedThread.start(name: "ryz-control") {
+                    continuation.resume(with: Result { try self.runUntilStopped() })
+                }
+            } catch {
+                continuation.resume(throwing: WorkerError.system("\(error)"))
+            }
+        }
+    }
+
+    /// The control thread: waits for the data plane to listen, then joins the cluster.
+    private func runControl() -> ControlSession.Ending {
+        while true {
+            for report in control.takeReports() {
+                switch report {
+                case .listening(let endpoint): return joinCluster(dataEndpoint: endpoint)
+                case .broken(let problem): return .failed(problem)
+                case .ready, .failure: break
+                }
+            }
+            if control.isStopping { return .stopped }
+            control.wake.wait(timeout: .seconds(10))
+        }
+    }
+
+    private func joinCluster(dataEndpoint: String) -> ControlSession.Ending {
+        do throws(ZeroMQError) {
+            let loop = try ControlLoop(
+                configuration: configuration, incarnation: ProcessIdentity.newIncarnation(),
+                dataEndpoint: dataEndpoint, logger: logger, inbox: control, compute: compute, usage: usage)
+            return loop.run()
+        } catch {
+            return .failed(error.description)
+        }
+    }
+
+    /// The compute thread.
+    private func runCompute() {
+        guard let address = dataAddress() else { return }
+        let links: ZeroMQDataLinks
+        do throws(ZeroMQError) {
+            links = try ZeroMQDataLinks(
+                node: configuration.name, clusterID: configuration.clusterID, binding: address.binding,
+                advertisedHost: address.advertisedHost, limits: configuration.dataLinks, wake: [compute.wake])
+        } catch {
+            control.post(.broken(error.description))
+            return
+        }
+        logger.info("data plane listens", metadata: ["endpoint": "\(links.endpoint)"])
+        control.post(.listening(endpoint: links.endpoint))
+        ComputeLoop(
+            clusterID: configuration.clusterID, links: links, logger: logger, inbox: compute, control: control,
+            usage: usage, loader: loader
+        ).run()
+    }
+
+    /// Where the data plane listens and is announced; nil if the worker was stopped before that was known.
+    private func dataAddress() -> DataAddress? {
+        var hasLogged = false
+        while !compute.isStopping {
+            do throws(ZeroMQError) {
+                return try DataAddress(
+                    dataEndpoint: configuration.dataEndpoint, coordinatorEndpoint: configuration.coordinatorEndpoint)
+            } catch {
+                if LocalAddress.host(of: configuration.coordinatorEndpoint) == nil
+                    || LocalAddress.port(of: configuration.coordinatorEndpoint) == nil
+                {
+                    control.post(
+                        .broken(
+                            "\(configuration.coordinatorEndpoint) is not a coordinator's endpoint; write it as "
+                                + "tcp://HOST:PORT"))
+                    return nil
+                }
+                // A network or name service that comes up after this worker.
+                if !hasLogged {
+                    logger.warning("no way to the coordinator yet", metadata: ["problem": "\(error)"])
+                    hasLogged = true
+                }
+                compute.wake.wait(timeout: .seconds(1))
+            }
+        }
+        return nil
+    }
+}

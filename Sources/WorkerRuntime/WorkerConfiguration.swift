@@ -1,0 +1,51 @@
+import FoundationEssentials
+import Transport
+import ZeroMQ
+
+/// What a worker is told at its start.
+public struct WorkerConfiguration: Sendable {
+    /// The coordinator's control endpoint, such as `tcp://192.168.1.10:7070`.
+    public var coordinatorEndpoint: String
+    /// This worker's name in the cluster; see `WorkerConfiguration.defaultName()`.
+    public var name: NodeID
+    public var clusterID = "default"
+    /// Where the data plane listens, such as `tcp://*:7071`. Nil: any free port, on loopback if the coordinator is
+    /// there, else on all interfaces. A wildcard is announced as the local address that reaches the coordinator.
+    public var dataEndpoint: String?
+    public var cpuModel: String
+    /// The instruction set that the kernels run on: `portable`, `avx2` or `avx512`.
+    public var instructionSet: String
+    public var threadCount: Int
+    /// How long `run()` waits at its end for a step or a loading stage before it leaves its thread behind.
+    public var shutdownTimeout: Duration = .seconds(5)
+    public var dataLinks = DataLinkLimits()
+    public var control = ControlLimits()
+
+    public init(
+        coordinatorEndpoint: String, name: NodeID = WorkerConfiguration.defaultName(), cpuModel: String,
+        instructionSet: String, threadCount: Int
+    ) {
+        self.coordinatorEndpoint = coordinatorEndpoint
+        self.name = name
+        self.cpuModel = cpuModel
+        self.instructionSet = instructionSet
+        self.threadCount = threadCount
+    }
+
+    /// The machine's host name with a random suffix, so that several workers on one machine differ.
+    public static func defaultName() -> NodeID {
+        let suffix = String(UInt32.random(in: 0x1000...0xffff), radix: 16)
+        // A host name's own letters are those of a node name, but the kernel takes any bytes.
+        let stem = HostName.current.filter { NodeID(String($0)) != nil }.prefix(59)
+        return NodeID("\(stem.isEmpty ? "worker" : stem)-\(suffix)") ?? NodeID("worker-\(suffix)") ?? .coordinator
+    }
+}
+
+/// The name of this machine.
+enum HostName {
+    /// As the kernel has it; empty if it can't be read.
+    static var current: String {
+        let text = (try? String(contentsOfFile: "/proc/sys/kernel/hostname", encoding: .utf8)) ?? ""
+        return String(text.prefix { !$0.isNewline })
+    }
+}

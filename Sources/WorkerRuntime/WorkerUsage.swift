@@ -1,0 +1,20 @@
+import Synchronization
+
+/// The compute thread's figures for heartbeats, as of its last step: readable while it computes the next.
+final class WorkerUsage: Sendable {
+    struct Figures: Sendable, Equatable {
+        var keyValueTokenCount = 0
+        var keyValueTokenCapacity = 0
+        /// Since the worker started.
+        var computedTokenCount: UInt64 = 0
+        var droppedFrameCount: UInt64 = 0
+    }
+
+    private let figures = Mutex(Figures())
+
+    var current: Figures { figures.withLock { $0 } }
+
+    func update(_ change: (inout Figures) -> Void) {
+        figures.withLock { change(&$0) }
+    }
+}
