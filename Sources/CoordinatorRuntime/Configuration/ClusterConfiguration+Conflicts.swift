@@ -1,0 +1,133 @@
+import ClusterCore
+import Transport
+
+extension ClusterConfiguration {
+    /// What does not fit together, whether it comes from a file or a command line; empty if all does.
+    public func conflicts() -> [ConfigurationProblem] {
+        timeConflicts + memoryConflicts + endpointConflicts + workerConflicts
+    }
+
+    private var timeConflicts: [ConfigurationProblem] {
+        guard heartbeatInterval * 4 > detectionBound else { return [] }
+        return [
+            conflict(
+                .heartbeatSeconds,
+                "\(heartbeatInterval.plainSeconds) is too long to find a loss within "
+                    + "detection_seconds (\(detectionBound.plainSeconds))",
+                "make it \((detectionBound / 4).plainSeconds) or less")
+        ]
+    }
+
+    private var memoryConflicts: [ConfigurationProblem] {
+        guard let contextLength, let keyValueTokenCapacity else { return [] }
+        let needed = Self.wholeBlocks(contextLength)
+        guard keyValueTokenCapacity < needed else { return [] }
+        return [
+            conflict(
+                .keyValueTokens,
+                "\(keyValueTokenCapacity) cannot hold one sequence of context_length (\(contextLength))",
+                "make it \(needed) or more")
+        ]
+    }
+
+    private var endpointConflicts: [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
+        var wildcard: Setting?
+        for (setting, endpoint) in [(Setting.control, controlEndpoint), (.data, boundDataEndpoint)] {
+            guard let host = Endpoint(endpoint)?.host else { continue }
+            if Endpoint.isWildcard(host), setting == .data {
+                wildcard = dataEndpoint == nil ? .control : .data
+            }
+            // Without a data endpoint of its own it is the control endpoint's host that is meant, and named already.
+            if setting == .data, dataEndpoint == nil { continue }
+            if !allowsPlainText, !Endpoint.isLoopback(host) {
+                problems.append(
+                    conflict(
+                        setting, "\(endpoint) leaves this machine, and links are not encrypted",
+                        "use 127.0.0.1, or write allow_plain_text: true if you trust the network"))
+            }
+        }
+        if let wildcard, advertisedHost == nil {
+            problems.append(
+                conflict(
+                    wildcard, "it listens on all addresses, so workers cannot tell which one to answer to",
+                    "write advertise: with this machine's address"))
+        }
+        return problems
+    }
+
+    private var workerConflicts: [ConfigurationProblem] {
+        guard case .named(let workers) = workers else { return [] }
+        var problems: [ConfigurationProblem] = []
+        for (index, worker) in workers.enumerated() {
+            if let first = workers.firstIndex(where: { $0.node == worker.node }), first < index {
+                problems.append(
+                    conflict(
+                        "workers[\(index)].name", "\(worker.node) is workers[\(first)] already",
+                        "give each its own name"))
+            }
+        }
+        guard workers.contains(where: { $0.layers != nil }) else { return problems }
+        for (index, worker) in workers.enumerated() {
+            guard let layers = worker.layers else {
+                problems.append(
+                    conflict(
+                        "workers[\(index)].layers", "it is missing, and other workers have layers",
+                        "give layers to all workers or to none"))
+                continue
+            }
+            if let problem = rangeConflict(layers, at: index, of: workers) { problems.append(problem) }
+        }
+        return problems
+    }
+
+    private func rangeConflict(_ layers: Range<Int>, at index: Int, of workers: [NamedWorker]) -> ConfigurationProblem?
+    {
+        let path = "workers[\(index)].layers"
+        let text = layers.inclusiveText
+        for (other, worker) in workers.prefix(index).enumerated() {
+            guard let taken = worker.layers, taken.overlaps(layers) else { continue }
+            return conflict(
+                path, "\(text) overlaps workers[\(other)] (\(taken.inclusiveText))", "make the ranges adjacent")
+        }
+        guard index > 0 else {
+            guard layers.lowerBound != 0 else { return nil }
+            return conflict(path, "\(text) leaves out the first layers", "make the first worker begin with layer 0")
+        }
+        guard let before = workers[index - 1].layers, before.upperBound != layers.lowerBound else { return nil }
+        return conflict(
+            path, "\(text) does not follow workers[\(index - 1)] (\(before.inclusiveText))",
+            "make it begin with layer \(before.upperBound)")
+    }
+
+    private func conflict(_ setting: Setting, _ problem: String, _ remedy: String) -> ConfigurationProblem {
+        conflict(setting.rawValue, problem, remedy)
+    }
+
+    private func conflict(_ path: String, _ problem: String, _ remedy: String) -> ConfigurationProblem {
+        ConfigurationProblem(file: nil, line: nil, path: path, problem: problem, remedy: remedy)
+    }
+
+    /// Where the data plane listens, given or derived.
+    var boundDataEndpoint: String {
+        if let dataEndpoint { return dataEndpoint }
+        guard let host = Endpoint(controlEndpoint)?.host else { return "tcp://127.0.0.1:0" }
+        return "tcp://\(host):0"
+    }
+
+    /// `tokenCount` rounded up to whole blocks of KV cache.
+    static func wholeBlocks(_ tokenCount: Int) -> Int { (tokenCount + 255) / 256 * 256 }
+}
+
+extension Range<Int> {
+    /// Both ends included, such as `16–23`.
+    var inclusiveText: String { count == 1 ? "\(lowerBound)" : "\(lowerBound)–\(upperBound - 1)" }
+}
+
+extension Duration {
+    /// Seconds as one writes them: `2`, `0.25`.
+    var plainSeconds: String {
+        let seconds = secondCount
+        return seconds == seconds.rounded() && abs(seconds) < 1e15 ? "\(Int(seconds))" : "\(seconds)"
+    }
+}

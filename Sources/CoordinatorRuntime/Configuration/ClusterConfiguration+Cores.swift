@@ -1,0 +1,79 @@
+import ClusterCore
+import Transport
+
+extension ClusterConfiguration {
+    /// Longest context without a word from the operator: beyond it, KV cache should be asked for.
+    static let defaultContextLimit = 8192
+
+    /// What the cores go by for one model.
+    ///
+    /// - Throws: `CoordinatorError.configuration` with all conflicts, or `.planning`.
+    func coordination(
+        of model: CoordinatedModel, dataEndpoint: String, firstEpoch: Epoch
+    ) throws(CoordinatorError) -> CoordinationConfiguration {
+        let problems = conflicts() + conflicts(with: model)
+        guard problems.isEmpty else { throw .configuration(problems) }
+        let contextLength = resolvedContextLength(of: model)
+        let layout: ModelLayout
+        do {
+            layout = try ModelLayout(
+                layerByteCounts: model.layerByteCounts, embeddingByteCount: model.embeddingByteCount,
+                headByteCount: model.headByteCount)
+        } catch {
+            throw .planning(error)
+        }
+        let placement = PlacementConfiguration(
+            selection: workers, layout: layout, modelFile: model.file, contextLength: contextLength,
+            keyValueTokenCapacity: Self.wholeBlocks(keyValueTokenCapacity ?? 2 * contextLength),
+            maximumStepRowCount: maximumStepRowCount, loadingTimeout: loadingTimeout, firstEpoch: firstEpoch)
+        let scheduler = SchedulerConfiguration(
+            contextLength: contextLength, vocabularySize: model.vocabularySize,
+            maximumRunningCount: maximumRunningCount, queueLimit: queueLimit,
+            maximumStepRowCount: maximumStepRowCount, stepTimeout: stepTimeout, probeInterval: probeInterval)
+        return CoordinationConfiguration(
+            clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
+            heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),
+            placement: placement, scheduler: scheduler)
+    }
+
+    private func conflicts(with model: CoordinatedModel) -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
+        func add(_ setting: Setting, _ problem: String, _ remedy: String) {
+            problems.append(
+                ConfigurationProblem(
+                    file: nil, line: nil, path: setting.rawValue, problem: problem, remedy: remedy))
+        }
+        if model.vocabularySize < 1 || model.contextLength < 1 || model.layerCount < 1 {
+            add(.model, "\(model.name) has no vocabulary, context or layers", "name another file")
+            return problems
+        }
+        if let contextLength, contextLength > model.contextLength {
+            add(
+                .contextLength, "\(contextLength) is over the \(model.contextLength) that \(model.name) was made for",
+                "make it \(model.contextLength) or less")
+        }
+        if contextLength == nil, let keyValueTokenCapacity {
+            let needed = Self.wholeBlocks(min(model.contextLength, Self.defaultContextLimit))
+            if keyValueTokenCapacity < needed {
+                add(
+                    .keyValueTokens, "\(keyValueTokenCapacity) cannot hold one sequence of \(needed)",
+                    "make it \(needed) or more, or give a smaller context_length")
+            }
+        }
+        if case .named(let named) = workers, let end = named.compactMap({ $0.layers?.upperBound }).max(),
+            end != model.layerCount
+        {
+            add(
+                .workers, "their layers end with \(end - 1), those of \(model.name) with \(model.layerCount - 1)",
+                "make the last worker's layers end with \(model.layerCount - 1)")
+        }
+        return problems
+    }
+}
+
+extension ClusterConfiguration {
+    /// Longest sequence in tokens: as configured, else the model's, within the default limit.
+    public func resolvedContextLength(of model: CoordinatedModel) -> Int {
+        contextLength ?? min(model.contextLength, Self.defaultContextLimit)
+    }
+}

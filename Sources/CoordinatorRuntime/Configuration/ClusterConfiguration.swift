@@ -1,0 +1,58 @@
+import ClusterCore
+
+/// What an operator decides about a cluster: `cluster.yaml`, and what stands on the command line instead.
+///
+/// Every setting but the model has a default, so that an empty file serves with a model named on the command line.
+public struct ClusterConfiguration: Sendable, Equatable {
+    /// Nodes that were started for another cluster are refused. 1 to 64 characters of `A–Z a–z 0–9 . _ -`.
+    public var clusterID = "default"
+    /// The GGUF file, with `~` and `${RYZ_HOME}` replaced; nil if it is named elsewhere.
+    public var modelPath: String?
+    public var httpHost = "127.0.0.1"
+    /// 0 takes any free port.
+    public var httpPort = 8080
+    /// Where workers connect first, such as `tcp://192.168.1.10:7070`.
+    public var controlEndpoint = "tcp://127.0.0.1:7070"
+    /// Where results arrive; nil takes any free port on the control endpoint's host.
+    public var dataEndpoint: String?
+    /// The host name or address under which workers reach this machine, if it listens on all of its addresses.
+    public var advertisedHost: String?
+    /// Whether links may leave this machine unencrypted.
+    public var allowsPlainText = false
+    public var workers = WorkerSelection.count(1)
+    /// Longest sequence, in tokens; nil takes the model's, at most 8192.
+    public var contextLength: Int?
+    /// KV cache of every stage, in tokens over all sequences; nil takes twice the context.
+    public var keyValueTokenCapacity: Int?
+    /// Most sequences that run at a time.
+    public var maximumRunningCount = 8
+    /// Most requests that wait.
+    public var queueLimit = 64
+    /// Most rows in a step.
+    public var maximumStepRowCount = 512
+    public var heartbeatInterval = Duration.milliseconds(250)
+    /// A worker that is silent for this long is lost.
+    public var detectionBound = Duration.seconds(2)
+    public var stepTimeout = Duration.seconds(30)
+    public var loadingTimeout = Duration.seconds(600)
+    public var probeInterval = Duration.seconds(5)
+
+    public init() {}
+}
+
+/// A setting's key in `cluster.yaml`.
+enum Setting: String, CaseIterable {
+    case cluster, model, http, control, data, advertise
+    case allowPlainText = "allow_plain_text"
+    case workers
+    case contextLength = "context_length"
+    case keyValueTokens = "kv_tokens"
+    case maximumRunning = "maximum_running"
+    case queueLimit = "queue_limit"
+    case stepRows = "step_rows"
+    case heartbeatSeconds = "heartbeat_seconds"
+    case detectionSeconds = "detection_seconds"
+    case stepTimeoutSeconds = "step_timeout_seconds"
+    case loadingTimeoutSeconds = "loading_timeout_seconds"
+    case probeSeconds = "probe_seconds"
+}

@@ -1,0 +1,31 @@
+import Transport
+
+/// What the coordinator has to know of the model that the workers run.
+public struct CoordinatedModel: Sendable, Equatable {
+    /// As clients name it.
+    public var name: String
+    public var file: ModelFileReference
+    /// Bytes of each layer's weights; at least one.
+    public var layerByteCounts: [UInt64]
+    public var embeddingByteCount: UInt64
+    /// Bytes of the final norm and the head; of a tied head, too, as the last stage reads it in full.
+    public var headByteCount: UInt64
+    public var vocabularySize: Int
+    /// Longest sequence that the model was made for, in tokens.
+    public var contextLength: Int
+
+    public var layerCount: Int { layerByteCounts.count }
+
+    public init(
+        name: String, file: ModelFileReference, layerByteCounts: [UInt64], embeddingByteCount: UInt64,
+        headByteCount: UInt64, vocabularySize: Int, contextLength: Int
+    ) {
+        self.name = name
+        self.file = file
+        self.layerByteCounts = layerByteCounts
+        self.embeddingByteCount = embeddingByteCount
+        self.headByteCount = headByteCount
+        self.vocabularySize = vocabularySize
+        self.contextLength = contextLength
+    }
+}

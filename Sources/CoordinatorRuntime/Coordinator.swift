@@ -1,0 +1,132 @@
+import ClusterCore
+import Foundation
+import Logging
+import ServiceLifecycle
+import Synchronization
+import Transport
+import ZeroMQ
+
+/// The head of a cluster: takes workers in, gives them their parts, and runs requests on them.
+///
+/// It listens from its making on. Two threads of its own do the work: one for the control plane, one for the cores and
+/// the data plane.
+public final class Coordinator: Service, Sendable {
+    /// Where workers connect, with the port that was really bound.
+    public let controlEndpoint: String
+    /// Where workers send results, with the port that was really bound.
+    public let dataEndpoint: String
+
+    private let mailbox: Mailbox
+    private let status: StatusBoard
+    private let lastTicket = Atomic<UInt64>(0)
+    private let queueLimit: Int
+    private let ended: Reply<String?>
+    private let threads: [OwnedThread]
+
+    /// How long the threads may take to bind, and to end.
+    private static let threadTimeout = Duration.seconds(10)
+
+    /// - Throws: `CoordinatorError` if settings conflict or do not fit the model, or an endpoint cannot be bound.
+    public init(
+        configuration: ClusterConfiguration, model: CoordinatedModel, logger: Logger
+    ) throws(CoordinatorError) {
+        // Epochs are counted from the time in milliseconds, so that they exceed those of a predecessor.
+        let firstEpoch = Epoch(UInt64(max(1, Date().timeIntervalSince1970 * 1000)))
+        // Conflicts are found before anything is bound.
+        _ = try configuration.coordination(of: model, dataEndpoint: "tcp://127.0.0.1:0", firstEpoch: firstEpoch)
+        let launch: Launch
+        do throws(ZeroMQError) {
+            launch = try Launch(configuration: configuration, model: model, firstEpoch: firstEpoch, logger: logger)
+        } catch {
+            throw .system(error.description)
+        }
+        let status = StatusBoard(
+            clusterID: configuration.clusterID, model: model.name, queueLimit: configuration.queueLimit)
+        let running = try launch.start(status: status, timeout: Self.threadTimeout)
+        mailbox = launch.mailbox
+        self.status = status
+        ended = launch.ended
+        queueLimit = configuration.queueLimit
+        threads = running.threads
+        controlEndpoint = running.controlEndpoint
+        dataEndpoint = running.dataEndpoint
+    }
+
+    deinit { mailbox.stop() }
+
+    /// Serves until graceful shutdown or cancellation. Requests that are still running then end with
+    /// `GenerationError.unavailable`.
+    ///
+    /// - Throws: `CoordinatorError.failed` if the sockets fail.
+    public func run() async throws {
+        let mailbox = mailbox
+        let failure = await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await ended.wait()
+            } onGracefulShutdown: {
+                mailbox.stop()
+            }
+        } onCancel: {
+            mailbox.stop()
+        }
+        for thread in threads { _ = thread.join(within: Self.threadTimeout) }
+        if let failure { throw CoordinatorError.failed(failure) }
+    }
+
+    /// Asks for a generation; returns when it has been admitted or queued.
+    ///
+    /// - Throws: `GenerationError` if it is refused. What comes later, the stream throws.
+    public func generate(_ request: GenerationRequest) async throws(GenerationError) -> GenerationStream {
+        let buffer = EventBuffer()
+        let ticket = newTicket()
+        try await submit(ticket, .generation(request), .generation(buffer))
+        let mailbox = mailbox
+        return GenerationStream(buffer: buffer) { mailbox.cancel(ticket) }
+    }
+
+    /// Scores a text by teacher forcing.
+    ///
+    /// - Parameters:
+    ///   - topCount: best tokens to report at each position, 0...128.
+    ///   - chunk: tokens per step, at least 1.
+    /// - Throws: `GenerationError` if it is refused or cannot go on; `.unavailable` if the task is cancelled.
+    public func score(tokens: [Int32], topCount: Int, chunk: Int) async throws(GenerationError) -> ScoredText {
+        let reply = Reply<Result<ScoredText, GenerationError>>()
+        let ticket = newTicket()
+        let request = ScoringRequest(tokens: tokens, topCount: topCount, chunk: chunk)
+        try await submit(ticket, .scoring(request), .scoring(reply))
+        let mailbox = mailbox
+        let result = await withTaskCancellationHandler {
+            await reply.wait()
+        } onCancel: {
+            mailbox.cancel(ticket)
+            reply.answer(.failure(.unavailable("the request was cancelled")))
+        }
+        return try result.get()
+    }
+
+    /// What is known of the cluster now.
+    public func health() async -> ClusterHealth {
+        let reply = Reply<ClusterHealth>()
+        guard mailbox.post(.health(reply)) else { return status.lastHealth }
+        return await reply.wait()
+    }
+
+    /// Whether a token has passed through every stage within the last two probe intervals, and if not, why not. Never
+    /// waits.
+    public func readiness() -> (isReady: Bool, reason: String) { status.readiness }
+
+    /// See `readiness()`.
+    public var isReady: Bool { readiness().isReady }
+
+    private func newTicket() -> Ticket { Ticket(lastTicket.add(1, ordering: .relaxed).newValue) }
+
+    private func submit(_ ticket: Ticket, _ work: Work, _ sink: RequestSink) async throws(GenerationError) {
+        let accepted = Reply<GenerationError?>()
+        guard mailbox.post(.submit(ticket, work, sink, accepted: accepted)) else {
+            let (isReady, reason) = status.readiness
+            throw isReady ? .queueFull(limit: queueLimit, retryAfterSeconds: 1) : .unavailable(reason)
+        }
+        if let error = await accepted.wait() { throw error }
+    }
+}

@@ -1,0 +1,169 @@
+import ClusterCore
+import Logging
+import Synchronization
+import Transport
+import ZeroMQ
+
+/// The coordinator's thread: owns the cores and the data plane, feeds the one from the other, and does what they say.
+///
+/// Lives on one thread. A result becomes the next step without leaving it.
+final class CoordinatorLoop {
+    private var core: CoordinatorCore<ConnectionID>
+    private let links: ZeroMQDataLinks
+    private let mailbox: Mailbox
+    private let control: ControlPlane
+    private let status: StatusBoard
+    private let logger: Logger
+    private let clock = MonotonicClock()
+    private var sinks: [Ticket: RequestSink] = [:]
+    private var dropLog = DropLog()
+    private var tickHold: TickHold
+
+    init(
+        core: CoordinatorCore<ConnectionID>, links: ZeroMQDataLinks, mailbox: Mailbox, control: ControlPlane,
+        status: StatusBoard, logger: Logger
+    ) {
+        self.core = core
+        self.links = links
+        self.mailbox = mailbox
+        self.control = control
+        self.status = status
+        self.logger = logger
+        tickHold = TickHold(length: core.configuration.heartbeatInterval * 2)
+    }
+
+    /// Runs until the mailbox is stopped; the reason if the sockets failed.
+    func run() -> String? {
+        var failure: String?
+        while failure == nil {
+            var delivery: Delivery?
+            let timeout = timeout()
+            tickHold.sleep(until: clock.now.advanced(by: timeout))
+            do throws(LinkError) {
+                delivery = try links.receive(timeout: timeout)
+            } catch {
+                failure = "data plane: \(error)"
+            }
+            tickHold.wake(at: clock.now)
+            let contents = mailbox.take()
+            failure = failure ?? contents.failure
+            for mail in contents.mail { handle(mail) }
+            for ticket in contents.cancelled where sinks.removeValue(forKey: ticket) != nil {
+                apply(.cancelled(ticket))
+            }
+            if let delivery { apply(.data(delivery.envelope)) }
+            let now = clock.now
+            if let deadline = core.nextDeadline, tickHold.delaying(deadline) <= now { apply(.tick) }
+            status.publish(core.readiness(at: now), at: now)
+            dropLog.report(core: core.drops, data: links.drops, control: control.drops, at: now, to: logger)
+            if contents.isStopped { break }
+        }
+        end(failure)
+        return failure
+    }
+
+    private func timeout() -> Duration {
+        guard let deadline = core.nextDeadline else { return .seconds(1) }
+        return min(.seconds(1), max(.zero, clock.now.duration(to: tickHold.delaying(deadline))))
+    }
+
+    private func handle(_ mail: Mailbox.Mail) {
+        switch mail {
+        case .control(.message(let envelope, let connection)):
+            apply(.control(envelope, from: connection))
+        case .control(.otherVersion(let theirs, let connection)):
+            apply(.otherVersion(theirs: theirs, connection.node, from: connection))
+        case .submit(let ticket, let work, let sink, let accepted):
+            sinks[ticket] = sink
+            apply(.submitted(ticket, work), refusal: (ticket, accepted))
+            accepted.answer(nil)
+        case .health(let reply):
+            reply.answer(health())
+        }
+    }
+
+    private func health() -> ClusterHealth {
+        core.health(at: clock.now, linkDropCount: links.drops.total + control.drops.total)
+    }
+
+    private func end(_ failure: String?) {
+        let reason = failure ?? "the coordinator is shutting down"
+        for ticket in sinks.keys.sorted() { sinks[ticket]?.fail(.unavailable(reason)) }
+        sinks = [:]
+        status.close(health(), reason: reason)
+        mailbox.stop()
+        // Whatever was posted in between is answered, too.
+        for mail in mailbox.take().mail {
+            switch mail {
+            case .submit(_, _, _, let accepted): accepted.answer(.unavailable(reason))
+            case .health(let reply): reply.answer(health())
+            case .control: break
+            }
+        }
+        control.stop()
+    }
+}
+
+extension CoordinatorLoop {
+    /// Feeds the cores and does all that follows, in order. A refusal of the request just submitted goes to whoever
+    /// waits for it to be accepted.
+    private func apply(
+        _ event: CoordinatorCore<ConnectionID>.Event, refusal: (Ticket, Reply<GenerationError?>)? = nil
+    ) {
+        var effects = core.handle(event, at: clock.now)
+        var next = 0
+        while next < effects.count {
+            let effect = effects[next]
+            next += 1
+            if let (ticket, accepted) = refusal, case .failed(ticket, let error) = effect {
+                sinks[ticket] = nil
+                accepted.answer(error)
+            } else if let event = perform(effect) {
+                effects += core.handle(event, at: clock.now)
+            }
+        }
+    }
+
+    /// Does what the cores say; what that led to, if it matters to them.
+    private func perform(
+        _ effect: CoordinatorCore<ConnectionID>.Effect
+    ) -> CoordinatorCore<ConnectionID>.Event? {
+        switch effect {
+        case .answer(let envelope, let connection): control.send(envelope, to: connection)
+        case .connect(let peer): connect(to: peer)
+        case .sendStep(let envelope, let step, let node):
+            do throws(LinkError) {
+                try links.send(envelope, to: node)
+            } catch {
+                return .stepNotSent(step.id, envelope.epoch, error)
+            }
+        case .token(let ticket, let choice):
+            if case .generation(let buffer)? = sinks[ticket] { buffer.append(.token(choice)) }
+        case .finished(let ticket, let reason):
+            if case .generation(let buffer)? = sinks.removeValue(forKey: ticket) { buffer.append(.finished(reason)) }
+        case .scored(let ticket, let text):
+            if case .scoring(let reply)? = sinks.removeValue(forKey: ticket) { reply.answer(.success(text)) }
+        case .failed(let ticket, let error):
+            sinks.removeValue(forKey: ticket)?.fail(error)
+        case .notice(let notice):
+            notice.log(to: logger)
+        }
+        return nil
+    }
+
+    private func connect(to peer: Peer) {
+        do throws(LinkError) {
+            try links.connect(to: peer)
+        } catch {
+            // The first step finds no link then, and the stage is set aside with this reason.
+            logger.error("no link to the first stage", metadata: ["node": "\(peer.node)", "error": "\(error)"])
+        }
+    }
+}
+
+/// Nanoseconds since this clock was made; goes on while the machine sleeps.
+struct MonotonicClock: Sendable {
+    private let start = ContinuousClock.now
+
+    var now: Instant { Instant(nanoseconds: (ContinuousClock.now - start).wholeNanoseconds) }
+}

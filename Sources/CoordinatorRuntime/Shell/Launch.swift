@@ -1,0 +1,125 @@
+import ClusterCore
+import Dispatch
+import Logging
+import Synchronization
+import Transport
+import ZeroMQ
+
+/// Starts the coordinator's threads and waits until both have bound their endpoints.
+struct Launch {
+    let mailbox: Mailbox
+    /// The reason if the sockets failed; nil after a stop.
+    let ended = Reply<String?>()
+    private let control: ControlPlane
+    private let configuration: ClusterConfiguration
+    private let model: CoordinatedModel
+    private let firstEpoch: Epoch
+    private let logger: Logger
+
+    struct Running {
+        var threads: [OwnedThread]
+        var controlEndpoint: String
+        var dataEndpoint: String
+    }
+
+    init(
+        configuration: ClusterConfiguration, model: CoordinatedModel, firstEpoch: Epoch, logger: Logger
+    ) throws(ZeroMQError) {
+        mailbox = try Mailbox()
+        control = try ControlPlane(mailbox: mailbox, logger: logger)
+        self.configuration = configuration
+        self.model = model
+        self.firstEpoch = firstEpoch
+        self.logger = logger
+    }
+
+    /// - Throws: `CoordinatorError` if a thread cannot be had or an endpoint not be bound; nothing runs then.
+    func start(status: StatusBoard, timeout: Duration) throws(CoordinatorError) -> Running {
+        do throws(CoordinatorError) {
+            let data = Handover<Result<String, CoordinatorError>>()
+            let loop = try thread("ryz-coordinate") { [self] in runLoop(status: status, started: data.give) }
+            let dataEndpoint = try bound(data, timeout)
+            let controlled = Handover<Result<String, CoordinatorError>>()
+            let pump = try thread("ryz-control") { [control, configuration] in
+                control.run(binding: configuration.controlEndpoint) { result in
+                    controlled.give(result.mapError { .system("control: \($0)") })
+                }
+            }
+            let controlEndpoint = try bound(controlled, timeout)
+            return Running(threads: [loop, pump], controlEndpoint: controlEndpoint, dataEndpoint: dataEndpoint)
+        } catch {
+            mailbox.stop()
+            control.stop()
+            throw error
+        }
+    }
+
+    private func runLoop(status: StatusBoard, started: (Result<String, CoordinatorError>) -> Void) {
+        do throws(CoordinatorError) {
+            let links = try dataLinks()
+            let coordination = try configuration.coordination(
+                of: model, dataEndpoint: links.endpoint, firstEpoch: firstEpoch)
+            let core: CoordinatorCore<ConnectionID>
+            do throws(PlanningError) {
+                core = try CoordinatorCore(configuration: coordination)
+            } catch {
+                throw .planning(error)
+            }
+            let loop = CoordinatorLoop(
+                core: core, links: links, mailbox: mailbox, control: control, status: status, logger: logger)
+            started(.success(links.endpoint))
+            ended.answer(loop.run())
+        } catch {
+            started(.failure(error))
+        }
+    }
+
+    private func dataLinks() throws(CoordinatorError) -> ZeroMQDataLinks {
+        var limits = DataLinkLimits()
+        // Steps are small and at most one more than there are stages: none should wait for room.
+        limits.sendQueueLength = 512
+        limits.maximumPayloadByteCount = 1 << 20
+        do throws(ZeroMQError) {
+            return try ZeroMQDataLinks(
+                node: .coordinator, clusterID: configuration.clusterID, binding: configuration.boundDataEndpoint,
+                advertisedHost: configuration.advertisedHost, limits: limits, wake: [mailbox.wake])
+        } catch {
+            throw .system("data: \(error)")
+        }
+    }
+
+    private func thread(
+        _ name: String, _ body: @escaping @Sendable () -> Void
+    ) throws(CoordinatorError) -> OwnedThread {
+        do throws(ZeroMQError) {
+            return try OwnedThread.start(name: name, body)
+        } catch {
+            throw .system(error.description)
+        }
+    }
+
+    private func bound(
+        _ handover: Handover<Result<String, CoordinatorError>>, _ timeout: Duration
+    ) throws(CoordinatorError) -> String {
+        guard let result = handover.take(within: timeout) else {
+            throw .system("an endpoint was not bound within \(timeout.plainSeconds) s; try again")
+        }
+        return try result.get()
+    }
+}
+
+/// One value from a thread that starts to the one that waits for it.
+final class Handover<Value: Sendable>: Sendable {
+    private let value = Mutex<Value?>(nil)
+    private let given = DispatchSemaphore(value: 0)
+
+    func give(_ value: Value) {
+        self.value.withLock { $0 = value }
+        given.signal()
+    }
+
+    func take(within timeout: Duration) -> Value? {
+        guard given.wait(timeout: .now() + timeout.secondCount) == .success else { return nil }
+        return value.withLock(\.self)
+    }
+}

@@ -1,0 +1,81 @@
+import ClusterCore
+import Synchronization
+import Transport
+import ZeroMQ
+
+/// What other threads and tasks have for the coordinator's thread. Bounded; a post wakes the thread.
+final class Mailbox: Sendable {
+    enum Mail: Sendable {
+        case control(ControlArrival)
+        /// The sink hears of the request's end unless it is cancelled; `accepted` says whether it was let in.
+        case submit(Ticket, Work, RequestSink, accepted: Reply<GenerationError?>)
+        case health(Reply<ClusterHealth>)
+    }
+
+    /// Everything that came since it was last emptied.
+    struct Contents {
+        var mail: [Mail] = []
+        var cancelled: [Ticket] = []
+        /// What the control plane failed with.
+        var failure: String?
+        var isStopped = false
+    }
+
+    static let limit = 4096
+
+    let wake: WakeSignal
+    private let contents = Mutex(Contents())
+
+    init() throws(ZeroMQError) { wake = try WakeSignal() }
+
+    /// False, and nothing changes, if it is full or no longer read.
+    func post(_ mail: Mail) -> Bool {
+        let (isPosted, wasEmpty) = contents.withLock { contents in
+            guard !contents.isStopped, contents.mail.count < Self.limit else { return (false, false) }
+            contents.mail.append(mail)
+            return (true, contents.mail.count == 1)
+        }
+        if wasEmpty { wake.signal() }
+        return isPosted
+    }
+
+    /// Never refused: there is one for each request at most, and requests are bounded.
+    func cancel(_ ticket: Ticket) {
+        contents.withLock { if !$0.isStopped { $0.cancelled.append(ticket) } }
+        wake.signal()
+    }
+
+    /// The control plane is gone, and the coordinator with it.
+    func fail(_ reason: String) {
+        contents.withLock { $0.failure = reason }
+        wake.signal()
+    }
+
+    /// From now on nothing is taken.
+    func stop() {
+        contents.withLock { $0.isStopped = true }
+        wake.signal()
+    }
+
+    func take() -> Contents {
+        contents.withLock { contents in
+            let taken = contents
+            contents = Contents()
+            contents.isStopped = taken.isStopped
+            return taken
+        }
+    }
+}
+
+/// Where a request's events go.
+enum RequestSink: Sendable {
+    case generation(EventBuffer)
+    case scoring(Reply<Result<ScoredText, GenerationError>>)
+
+    func fail(_ error: GenerationError) {
+        switch self {
+        case .generation(let buffer): buffer.fail(error)
+        case .scoring(let reply): reply.answer(.failure(error))
+        }
+    }
+}

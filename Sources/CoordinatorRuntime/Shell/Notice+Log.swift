@@ -1,0 +1,63 @@
+import ClusterCore
+import Logging
+import Transport
+
+extension Notice {
+    /// Writes one line with a fixed message and what it is about.
+    func log(to logger: Logger) {
+        let (level, message, metadata) = line
+        logger.log(level: level, message, metadata: metadata)
+    }
+
+    private var line: (Logger.Level, Logger.Message, Logger.Metadata) {
+        switch self {
+        case .joined(let node, let hello):
+            (
+                .info, "worker joined",
+                [
+                    "node": "\(node)", "host": "\(hello.hostName)", "process": "\(hello.processID)",
+                    "cpu": "\(hello.cpuModel)", "isa": "\(hello.instructionSet)", "threads": "\(hello.threadCount)",
+                    "data": "\(hello.dataEndpoint)",
+                ]
+            )
+        case .refused(let node, let reason):
+            (.warning, "worker refused", ["node": "\(node)", "reason": "\(reason)"])
+        case .suspected(let node, let silence):
+            (.warning, "worker is silent", ["node": "\(node)", "seconds": "\(silence.plainSeconds)"])
+        case .recovered(let node):
+            (.info, "worker is heard of again", ["node": "\(node)"])
+        case .lost(let node, let reason):
+            (.warning, "worker lost", ["node": "\(node)", "reason": "\(reason)"])
+        case .left(let node, let reason):
+            (.info, "worker left", ["node": "\(node)", "reason": "\(reason)"])
+        case .epochOpened(let pipeline):
+            (.info, "epoch opened", ["epoch": "\(pipeline.epoch.number)", "stages": "\(pipeline.summary)"])
+        case .stageReady(let node, let ready):
+            (
+                .info, "stage ready",
+                [
+                    "node": "\(node)", "weights_bytes": "\(ready.weightsByteCount)",
+                    "kv_tokens": "\(ready.keyValueTokenCapacity)",
+                ]
+            )
+        case .loadingFailed(let node, let reason):
+            (.error, "worker could not load its part", ["node": "\(node)", "reason": "\(reason)"])
+        case .serving(let pipeline):
+            (.notice, "serving", ["epoch": "\(pipeline.epoch.number)", "stages": "\(pipeline.summary)"])
+        case .epochEnded(let epoch, let node, let reason):
+            (
+                .warning, "epoch ended",
+                ["epoch": "\(epoch.number)", "node": "\(node?.name ?? "unknown")", "reason": "\(reason)"]
+            )
+        case .stepFailed(let step, let node, let reason):
+            (.warning, "step failed", ["step": "\(step.number)", "node": "\(node)", "reason": "\(reason)"])
+        }
+    }
+}
+
+extension Pipeline {
+    /// Such as `a 0–11, b 12–23`.
+    fileprivate var summary: String {
+        stages.map { "\($0.peer.node) \($0.layers.inclusiveText)" }.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,329 @@
+import ClusterCore
+import CoordinatorRuntime
+import Foundation
+import Testing
+import Transport
+import WorkerRuntime
+import ZeroMQ
+
+@Suite(.serialized) struct CoordinatorTests {
+    @Test(arguments: [["a"], ["c", "a", "b"], ["f", "e", "d", "c", "b", "a"]])
+    func `any number of workers answers the same`(names: [String]) async throws {
+        try await TestCluster.run(names) { cluster in
+            try await cluster.waitUntilHealthy()
+            let health = await cluster.coordinator.health()
+            #expect(health.nodes.map(\.name) == names.sorted())
+            #expect(health.nodes.compactMap(\.stage) == Array(0..<names.count))
+            #expect(health.nodes.allSatisfy { $0.state == .ready })
+            #expect(cluster.coordinator.isReady)
+            let prompt = (0..<700).map { Int32($0) }
+            let (tokens, reason) = try await cluster.tokens(prompt, maximum: 20)
+            #expect(tokens == TestCluster.expected(prompt, count: 20))
+            #expect(reason == .length)
+            let stop = tokens[4]
+            let first = try #require(tokens.firstIndex(of: stop))
+            let stopped = try await cluster.tokens(prompt, maximum: 20, stop: [stop])
+            #expect(stopped.tokens == Array(tokens[...first]))
+            #expect(stopped.reason == .stop)
+        }
+    }
+
+    @Test func `a text is scored over its chunks`() async throws {
+        try await TestCluster.run(["a", "b"]) { cluster in
+            try await cluster.waitUntilHealthy()
+            let tokens = (1...50).map { Int32($0) }
+            let text = try await cluster.coordinator.score(tokens: tokens, topCount: 3, chunk: 7)
+            #expect(text.nextLogProbabilities == tokens.dropFirst().map { -Float($0) })
+            #expect(text.top.count == 50)
+            #expect(text.top.allSatisfy { $0.map(\.token) == [0, 1, 2] })
+            #expect(text.logitsDigest == [UInt8](repeating: 50, count: 32))
+        }
+    }
+
+    @Test func `requests are answered in order and those beyond the queue are refused`() async throws {
+        try await TestCluster.run(
+            ["a", "b"],
+            {
+                $0.maximumRunningCount = 1; $0.queueLimit = 3
+            }
+        ) { cluster in
+            try await cluster.waitUntilHealthy()
+            cluster.script.hold(true)
+            var streams: [GenerationStream] = []
+            for token in 1...4 {
+                streams.append(try await cluster.coordinator.generate(.of([Int32(token)], maximum: 3)))
+            }
+            let health = await cluster.coordinator.health()
+            #expect(health.runningRequestCount == 1)
+            #expect(health.queuedRequestCount == 3)
+            await #expect(throws: GenerationError.queueFull(limit: 3, retryAfterSeconds: 1)) {
+                try await cluster.coordinator.generate(.of([5], maximum: 3))
+            }
+            cluster.script.hold(false)
+            for (index, stream) in streams.enumerated() {
+                let tokens = try await TestCluster.collect(stream).tokens
+                #expect(tokens == TestCluster.expected([Int32(index + 1)], count: 3))
+            }
+            #expect(cluster.script.firstTokens == [1, 2, 3, 4])
+        }
+    }
+
+    @Test func `impossible requests are refused before anything is sent`() async throws {
+        try await TestCluster.run(["a"]) { cluster in
+            try await cluster.waitUntilHealthy()
+            await #expect(
+                throws: GenerationError.contextExceeded(
+                    promptTokenCount: 2000, maximumTokenCount: 49, contextLength: 2048)
+            ) {
+                try await cluster.coordinator.generate(.of([Int32](repeating: 1, count: 2000), maximum: 49))
+            }
+            await #expect(
+                throws: GenerationError.invalidRequest(
+                    "token 1000 at position 0 is not in the vocabulary; ids go from 0 to 999")
+            ) {
+                try await cluster.coordinator.generate(.of([1000], maximum: 1))
+            }
+            #expect(cluster.script.firstTokens == [])
+        }
+    }
+
+    @Test func `a client that goes stops the work and its KV is given back`() async throws {
+        try await TestCluster.run(["a", "b"]) { cluster in
+            try await cluster.waitUntilHealthy()
+            do {
+                let stream = try await cluster.coordinator.generate(.of([9], maximum: 2000))
+                var count = 0
+                for try await _ in stream {
+                    count += 1
+                    if count == 3 { break }
+                }
+            }
+            try await cluster.wait(for: "end of the request") { $0.runningRequestCount == 0 }
+            try await cluster.wait(for: "empty KV cache") { health in
+                health.nodes.allSatisfy { $0.keyValueTokenCount == 0 }
+            }
+            #expect(cluster.script.rowCount < 2000)
+        }
+    }
+
+    @Test func `a cancelled task ends its stream and its request`() async throws {
+        try await TestCluster.run(["a"]) { cluster in
+            try await cluster.waitUntilHealthy()
+            cluster.script.hold(true)
+            let stream = try await cluster.coordinator.generate(.of([9], maximum: 5))
+            let reader = Task { try await TestCluster.collect(stream) }
+            reader.cancel()
+            let result = try await reader.value
+            #expect(result.tokens == [])
+            #expect(result.reason == nil)
+            try await cluster.wait(for: "end of the request") { $0.runningRequestCount == 0 }
+        }
+    }
+
+    @Test func `a worker that falls silent ends its requests by name, and service resumes with another`() async throws {
+        try await TestCluster.run(
+            ["a"],
+            {
+                $0.workers = .count(2)
+                $0.detectionBound = .seconds(1)
+                $0.heartbeatInterval = .milliseconds(100)
+            }
+        ) { cluster in
+            let frozen = try FrozenWorker(try #require(NodeID("b")), coordinator: cluster.coordinator.controlEndpoint)
+            defer { frozen.stop() }
+            try await cluster.wait(for: "two loaded stages") { health in health.nodes.count { $0.state == .ready } == 2
+            }
+            let stream = try await cluster.coordinator.generate(.of([1, 2], maximum: 5))
+            frozen.freeze()
+            do {
+                _ = try await TestCluster.collect(stream)
+                Issue.record("the request ended as if nothing had happened")
+            } catch let error as GenerationError {
+                guard case .workerFailed(node: "b", let reason) = error else { throw error }
+                #expect(reason.hasPrefix("silent for 1."))
+            }
+            let health = await cluster.coordinator.health()
+            #expect(health.state == .down)
+            #expect(health.reason == "waiting for 1 of 2 workers")
+            #expect(health.nodes.map(\.state) == [.joining, .lost])
+            await #expect(throws: GenerationError.unavailable("waiting for 1 of 2 workers")) {
+                try await cluster.coordinator.generate(.of([1], maximum: 1))
+            }
+            try cluster.start("c")
+            try await cluster.waitUntilHealthy()
+            #expect(try await cluster.tokens([1, 2], maximum: 5).tokens == TestCluster.expected([1, 2], count: 5))
+        }
+    }
+
+    @Test func `a stage that takes steps and gives nothing back is found by the time-out`() async throws {
+        try await TestCluster.run([], { $0.stepTimeout = .seconds(1) }) { cluster in
+            let mute = try FrozenWorker(try #require(NodeID("m")), coordinator: cluster.coordinator.controlEndpoint)
+            defer { mute.stop() }
+            try await cluster.wait(for: "a loaded stage") { $0.nodes.first?.state == .ready }
+            #expect(!cluster.coordinator.isReady)
+            let stream = try await cluster.coordinator.generate(.of([1, 2], maximum: 5))
+            await #expect(throws: GenerationError.timedOut(node: "m", afterSeconds: 1)) {
+                try await TestCluster.collect(stream)
+            }
+        }
+    }
+
+    @Test func `a worker leaves, comes back, and the cluster serves again`() async throws {
+        try await TestCluster.run(["a", "b"]) { cluster in
+            try await cluster.waitUntilHealthy()
+            let epoch = await cluster.coordinator.health().epoch
+            #expect(await cluster.stop("b") == nil)
+            try await cluster.wait(for: "departure") { $0.nodes.map(\.state) == [.joining, .left] }
+            #expect(await cluster.coordinator.health().reason == "waiting for 1 of 2 workers")
+            try cluster.start("b")
+            try await cluster.waitUntilHealthy()
+            #expect(await cluster.coordinator.health().epoch > epoch)
+            #expect(try await cluster.tokens([3], maximum: 4).tokens == TestCluster.expected([3], count: 4))
+        }
+    }
+
+    @Test func `a failed step ends its request with the worker's words and the others go on`() async throws {
+        try await TestCluster.run(["a", "b"]) { cluster in
+            try await cluster.waitUntilHealthy()
+            cluster.script.fail(on: 666)
+            let stream = try await cluster.coordinator.generate(.of([666], maximum: 5))
+            await #expect(throws: GenerationError.workerFailed(node: "b", reason: "the test wants it to fail")) {
+                try await TestCluster.collect(stream)
+            }
+            #expect(try await cluster.tokens([3], maximum: 1).tokens == TestCluster.expected([3], count: 1))
+            try await cluster.wait(for: "empty KV cache") { health in
+                health.nodes.allSatisfy { $0.keyValueTokenCount == 0 }
+            }
+        }
+    }
+
+    @Test func `a part that cannot be loaded is shown, and loaded when it can be`() async throws {
+        try await TestCluster.run([]) { cluster in
+            cluster.script.failLoading(StageError("/fake: not found; copy it there", isRetryable: true))
+            try cluster.start("a")
+            try await cluster.wait(for: "load failure") { health in
+                health.nodes.first?.detail == "/fake: not found; copy it there" && health.state == .down
+                    && health.reason.hasPrefix("worker a: /fake: not found; copy it there; next try in ")
+            }
+            cluster.script.failLoading(nil)
+            try await cluster.waitUntilHealthy()
+            #expect(await cluster.coordinator.health().nodes.map(\.detail) == [""])
+        }
+    }
+
+    @Test func `a second worker of the same name and one of another cluster are refused with the reason`() async throws
+    {
+        try await TestCluster.run(["a"]) { cluster in
+            try await cluster.waitUntilHealthy()
+            let other = try FrozenWorker(try #require(NodeID("b")), coordinator: cluster.coordinator.controlEndpoint)
+            defer { other.stop() }
+            try await cluster.wait(for: "second worker") { $0.nodes.count == 2 }
+            try cluster.start("b")
+            let twin = try #require(await cluster.outcome(of: "b") as? WorkerError)
+            #expect(twin.description.contains("the name b is in use by process 1 on test"))
+            try cluster.start("x", cluster: "elsewhere")
+            let stranger = try #require(await cluster.outcome(of: "x") as? WorkerError)
+            #expect(stranger.description.contains("this is cluster default, not elsewhere"))
+            try await cluster.wait(for: "health") { $0.nodes.map(\.name) == ["a", "b"] && $0.state == .healthy }
+        }
+    }
+
+    @Test func `frames that have no place are counted and change nothing`() async throws {
+        try await TestCluster.run(["a"]) { cluster in
+            try await cluster.waitUntilHealthy()
+            let epoch = await cluster.coordinator.health().epoch
+            let before = await cluster.coordinator.health().droppedFrameCount
+            let coordinator = cluster.coordinator
+            let sent: Void = try await withCheckedThrowingContinuation { continuation in
+                // Sockets belong to one thread.
+                do {
+                    _ = try OwnedThread.start(name: "stranger") {
+                        continuation.resume(with: Result { try Self.sendHostileFrames(to: coordinator, epoch: epoch) })
+                    }
+                } catch {
+                    continuation.resume(throwing: error)
+                }
+            }
+            _ = sent
+            try await cluster.wait(for: "dropped frames") { $0.droppedFrameCount >= before + 6 }
+            #expect(try await cluster.tokens([3], maximum: 4).tokens == TestCluster.expected([3], count: 4))
+            #expect(await cluster.coordinator.health().epoch == epoch)
+            #expect(await cluster.coordinator.health().nodes.map(\.name) == ["a"])
+        }
+    }
+
+    /// Three frames on each plane, of a node that never said hello.
+    private static func sendHostileFrames(to coordinator: Coordinator, epoch: UInt64) throws {
+        let stranger = try #require(NodeID("stranger"))
+        let result = StepResult(
+            id: StepID(1), slices: [SliceResult(sequence: SequenceID(1), output: .sampled(TokenChoice(token: 1)))])
+        let step = Step(
+            id: StepID(1),
+            slices: [SequenceSlice(sequence: SequenceID(1), startPosition: 0, tokens: [1], output: .none)])
+        func envelope(_ body: Envelope.Body, _ number: UInt64) -> Envelope {
+            Envelope(clusterID: "default", epoch: Epoch(number), sender: stranger, body: body)
+        }
+        let links = try ZeroMQDataLinks(node: stranger, clusterID: "default", binding: "tcp://127.0.0.1:0")
+        try links.connect(to: Peer(node: .coordinator, dataEndpoint: coordinator.dataEndpoint))
+        for body in [Envelope.Body.stepResult(result), .step(step)] {
+            try links.send(envelope(body, epoch), to: .coordinator)
+        }
+        try links.send(envelope(.stepResult(result), 1), to: .coordinator)
+        let control = try ControlClient(node: stranger, connecting: coordinator.controlEndpoint)
+        let ready = Envelope.Body.ready(StageReady(weightsByteCount: 1, keyValueTokenCapacity: 1))
+        let failure = Envelope.Body.failure(WorkerFailure(kind: .loading, message: "no", isRetryable: false))
+        for body in [ready, failure, .leave(Leave(reason: "no"))] {
+            for _ in 0..<500 {
+                // The connection may still be under way.
+                if (try? control.send(envelope(body, epoch))) != nil { break }
+                _ = try control.receive(timeout: .milliseconds(10))
+            }
+        }
+        // What has been handed to the sockets leaves before they close.
+        _ = try links.receive(timeout: .milliseconds(500))
+    }
+
+    @Test func `at its end the coordinator fails what still runs and answers nothing more`() async throws {
+        var stream: GenerationStream?
+        var coordinator: Coordinator?
+        try await TestCluster.run(["a"]) { cluster in
+            try await cluster.waitUntilHealthy()
+            cluster.script.hold(true)
+            stream = try await cluster.coordinator.generate(.of([1], maximum: 5))
+            coordinator = cluster.coordinator
+        }
+        let ended = try #require(coordinator)
+        await #expect(throws: GenerationError.self) { try await TestCluster.collect(try #require(stream)) }
+        await #expect(throws: GenerationError.unavailable("the coordinator is shutting down")) {
+            try await ended.generate(.of([1], maximum: 5))
+        }
+        #expect(await ended.health().state == .down)
+        #expect(!ended.isReady)
+    }
+
+    @Test func `an endpoint in use and settings that do not fit the model are refused at the start`() async throws {
+        try await TestCluster.run([]) { cluster in
+            var configuration = ClusterConfiguration()
+            configuration.controlEndpoint = cluster.coordinator.controlEndpoint
+            #expect(throws: CoordinatorError.self) {
+                try Coordinator(configuration: configuration, model: TestCluster.model, logger: TestCluster.quiet)
+            }
+        }
+        var configuration = ClusterConfiguration()
+        configuration.contextLength = 4096
+        configuration.workers = .named([
+            NamedWorker(node: try #require(NodeID("a")), layers: 0..<4),
+            NamedWorker(node: try #require(NodeID("b")), layers: 4..<9),
+        ])
+        do {
+            _ = try Coordinator(configuration: configuration, model: TestCluster.model, logger: TestCluster.quiet)
+            Issue.record("taken")
+        } catch {
+            #expect(
+                error.description == """
+                    context_length: 4096 is over the 2048 that fake was made for; make it 2048 or less
+                    workers: their layers end with 8, those of fake with 5; make the last worker's layers end with 5
+                    """)
+        }
+    }
+}
