@@ -1,0 +1,23 @@
+public import ClusterCore
+
+/// What generates: the coordinator, as the HTTP side sees it.
+public protocol GenerationEngine: Sendable {
+    /// Admits one sequence and reports its tokens as they are committed, then one `finished`.
+    ///
+    /// It returns as soon as the request has its place in the queue. Ending the stream's iteration, by cancelling the
+    /// iterating task or by letting go of the stream, gives up the request and frees what it held on the workers. The
+    /// stream fails with a ``GenerationError``.
+    func generate(
+        _ request: GenerationRequest
+    ) async throws(GenerationError) -> AsyncThrowingStream<GenerationEvent, any Error>
+
+    /// Log-probabilities of a given text, computed in slices of at most `chunk` tokens, with the `topCount` best tokens
+    /// of each position. Cancelling the calling task gives it up.
+    func score(tokens: [Int32], topCount: Int, chunk: Int) async throws(GenerationError) -> ScoredText
+
+    /// What is known of the cluster at this moment.
+    func health() async -> ClusterHealth
+
+    /// Whether a token has passed through every stage lately, and if not, why.
+    func readiness() -> (isReady: Bool, reason: String)
+}

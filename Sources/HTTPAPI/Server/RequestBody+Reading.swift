@@ -1,0 +1,35 @@
+import Hummingbird
+import NIOCore
+
+extension Request {
+    /// The whole body.
+    ///
+    /// - Throws: ``APIError/bodyTooLarge(limitByteCount:)`` before more than the limit has been kept, or
+    ///   ``APIError/bodyTimedOut(seconds:)``.
+    func readBody(limits: HTTPLimits) async throws -> [UInt8] {
+        let limit = limits.bodyByteCount
+        if let length = headers[.contentLength].flatMap({ Int($0) }), length > limit {
+            throw APIError.bodyTooLarge(limitByteCount: limit)
+        }
+        let body = body
+        return try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            defer { group.cancelAll() }
+            group.addTask {
+                var bytes: [UInt8] = []
+                for try await part in body {
+                    guard bytes.count + part.readableBytes <= limit else {
+                        throw APIError.bodyTooLarge(limitByteCount: limit)
+                    }
+                    bytes.append(contentsOf: part.readableBytesView)
+                }
+                return bytes
+            }
+            group.addTask {
+                try await Task.sleep(for: limits.bodyTimeout)
+                throw APIError.bodyTimedOut(seconds: Int(limits.bodyTimeout.components.seconds))
+            }
+            guard let bytes = try await group.next() else { throw CancellationError() }
+            return bytes
+        }
+    }
+}
