@@ -1,0 +1,109 @@
+public import ClusterCore
+import Foundation
+import NIOCore
+
+/// Asks a running coordinator over HTTP.
+///
+/// Every call makes a connection of its own and fails with a ``ClusterClientError`` that says where and why, or with
+/// `CancellationError` when the calling task is cancelled.
+public struct ClusterClient: Sendable {
+    /// How long to wait before giving up.
+    public struct Timeouts: Sendable, Equatable {
+        public var connect = Duration.seconds(5)
+        /// Between two pieces of an answer. Streams say something at least every 20 seconds.
+        public var read = Duration.seconds(60)
+
+        public init() {}
+    }
+
+    static let maximumAnswerByteCount = 256 << 20
+
+    public let address: CoordinatorAddress
+    public let timeouts: Timeouts
+
+    public init(_ address: CoordinatorAddress, timeouts: Timeouts = Timeouts()) {
+        self.address = address
+        self.timeouts = timeouts
+    }
+
+    /// What the coordinator knows of the cluster.
+    public func health() async throws -> ClusterHealth {
+        try await answer(.GET("/v1/ryz/health"))
+    }
+
+    /// The names of the models that are served.
+    public func models() async throws -> [String] {
+        let list: ModelList = try await answer(.GET("/v1/models"))
+        return list.data.map(\.id)
+    }
+
+    /// Teacher-forced figures of a text, computed by the cluster.
+    ///
+    /// - Parameters:
+    ///   - top: best tokens to report at each position, 0...64.
+    ///   - chunk: positions to compute at a time.
+    public func score(_ text: ScoreInput, top: Int, chunk: Int) async throws -> ScoreAnswer {
+        try await answer(.POST("/v1/ryz/score", JSONEncoder().encode(ScoreRequest(text, top: top, chunk: chunk))))
+    }
+
+    /// Continues a conversation. The stream reports text as it is generated, then one `finished`; ending its iteration
+    /// gives up the generation on the cluster.
+    public func chatStream(
+        _ messages: [ChatMessage], options: ChatOptions = ChatOptions()
+    ) -> AsyncThrowingStream<ChatEvent, any Error> {
+        AsyncThrowingStream { continuation in
+            let task = Task {
+                do {
+                    try await chat(messages, options) { continuation.yield($0) }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+
+    private func chat(
+        _ messages: [ChatMessage], _ options: ChatOptions, _ report: (ChatEvent) -> Void
+    ) async throws {
+        let exchange = exchange(.POST("/v1/chat/completions", try JSONEncoder().encode(ChatBody(messages, options))))
+        var events = ServerSentEvents()
+        var outcome = ChatAssembly(url: address.description)
+        try await exchange.run { part in
+            let complete: [[UInt8]]
+            do {
+                complete = try events.append(part.readableBytesView)
+            } catch {
+                throw ClusterClientError.unexpectedAnswer(url: address.description, problem: "an event is too long")
+            }
+            for data in complete { try outcome.take(data).forEach(report) }
+        }
+        report(try outcome.finish())
+    }
+
+    private enum Call {
+        case GET(String)
+        case POST(String, Data)
+    }
+
+    private func exchange(_ call: Call) -> HTTPExchange {
+        switch call {
+        case .GET(let path):
+            HTTPExchange(address: address, method: .GET, path: path, body: nil, timeouts: timeouts)
+        case .POST(let path, let body):
+            HTTPExchange(address: address, method: .POST, path: path, body: Array(body), timeouts: timeouts)
+        }
+    }
+
+    private func answer<Answer: Decodable>(_ call: Call) async throws -> Answer {
+        let exchange = exchange(call)
+        let data = try await exchange.collect()
+        do {
+            return try JSONDecoder().decode(Answer.self, from: data)
+        } catch {
+            throw ClusterClientError.unexpectedAnswer(
+                url: address.description + exchange.path, problem: "its JSON is not as expected (\(error))")
+        }
+    }
+}

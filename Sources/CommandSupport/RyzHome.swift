@@ -1,0 +1,13 @@
+import Foundation
+
+/// The folder of everything that the programs keep: `${RYZ_HOME:-~/.ryz}`.
+public enum RyzHome {
+    public static var path: String {
+        let environment = ProcessInfo.processInfo.environment
+        if let home = environment["RYZ_HOME"], !home.isEmpty { return home }
+        return (environment["HOME"] ?? NSHomeDirectory()) + "/.ryz"
+    }
+
+    /// Where models lie.
+    public static var modelsFolder: String { path + "/models" }
+}

@@ -1,0 +1,117 @@
+public import ClusterClient
+import ClusterCore
+import Foundation
+import Glibc
+import Kernels
+import Synchronization
+
+/// A whole cluster on this machine, of child processes: a coordinator and its workers.
+public final class LocalCluster: Sendable {
+    /// Where the coordinator speaks HTTP.
+    public let address: CoordinatorAddress
+    /// Process numbers by name, the coordinator first.
+    public let processes: [(name: String, id: Int32)]
+
+    private init(address: CoordinatorAddress, children: [ChildProcess]) {
+        self.address = address
+        processes = children.map { ($0.name, $0.processID) }
+    }
+
+    /// Starts a cluster, waits until it is ready, runs `body`, and stops it however that ends.
+    ///
+    /// - Parameters:
+    ///   - report: is told in words what is being waited for.
+    ///   - body: is cancelled when a child ends early.
+    /// - Throws: `LocalClusterError`, `ClusterClientError`, what `body` throws, or `CancellationError`.
+    public static func run<Result: Sendable>(
+        _ options: LocalClusterOptions, report: @escaping @Sendable (String) -> Void = { _ in },
+        body: @escaping @Sendable (LocalCluster) async throws -> Result
+    ) async throws -> Result {
+        let children = Children(stopTimeout: options.stopTimeout)
+        do {
+            let result = try await withThrowingTaskGroup(of: Result?.self) { group in
+                group.addTask {
+                    let cluster = try await start(options, children: children, report: report)
+                    return try await body(cluster)
+                }
+                group.addTask {
+                    try await children.watch()
+                    return nil
+                }
+                defer { group.cancelAll() }
+                while let next = try await group.next() { if let next { return next } }
+                throw CancellationError()
+            }
+            await children.stop()
+            return result
+        } catch {
+            await children.stop()
+            throw error
+        }
+    }
+
+    private static func start(
+        _ options: LocalClusterOptions, children: Children, report: @Sendable (String) -> Void
+    ) async throws -> LocalCluster {
+        let coordinatorProgram = try Programs.path("ryz-coord", in: options.programsFolder)
+        let workerProgram = try Programs.path("ryz-worker", in: options.programsFolder)
+        report("ryz-coord starting …")
+        let output = Pipe()
+        try children.start(
+            name: "ryz-coord", program: coordinatorProgram, arguments: options.coordinatorArguments(),
+            output: .pipe(output))
+        let announcement = try await announcement(from: output, timeout: options.startTimeout)
+        let client = ClusterClient(announcement.http)
+        let clusterID = try await client.health().clusterID
+        let cpus = CPUAssignment.roundRobin(
+            cores: Processor.physicalCores, workerCount: options.workerCount,
+            threadsPerWorker: options.threadsPerWorker)
+        for (index, cpus) in cpus.enumerated() {
+            try children.start(
+                name: "worker-\(index + 1)", program: workerProgram,
+                arguments: options.workerArguments(
+                    index: index, controlEndpoint: announcement.controlEndpoint, clusterID: clusterID, cpus: cpus))
+        }
+        try await waitUntilReady(client, workerCount: options.workerCount, timeout: options.readyTimeout, report)
+        return LocalCluster(address: announcement.http, children: children.all)
+    }
+
+    private static func announcement(from output: Pipe, timeout: Duration) async throws -> CoordinatorAnnouncement {
+        try await withThrowingTaskGroup(of: String?.self) { group in
+            defer { group.cancelAll() }
+            group.addTask {
+                await FirstLine.read(from: output, maximumByteCount: CoordinatorAnnouncement.maximumByteCount)
+            }
+            group.addTask {
+                try await Task.sleep(for: timeout)
+                return nil
+            }
+            guard let line = try await group.next() ?? nil else {
+                // A coordinator that has ended is reported by whoever watches it.
+                try await Task.sleep(for: .seconds(1))
+                throw LocalClusterError.noAddress(afterSeconds: Int(timeout.components.seconds))
+            }
+            return try CoordinatorAnnouncement(line: line)
+        }
+    }
+
+    private static func waitUntilReady(
+        _ client: ClusterClient, workerCount: Int, timeout: Duration, _ report: @Sendable (String) -> Void
+    ) async throws {
+        let clock = ContinuousClock()
+        let deadline = clock.now + timeout
+        while true {
+            let health = try await client.health()
+            if health.state == .healthy { return }
+            if let failed = health.nodes.first(where: { $0.state != .ready && !$0.detail.isEmpty }) {
+                throw LocalClusterError.loadingFailed(worker: failed.name, reason: failed.detail)
+            }
+            report(LocalCluster.progress(of: health, workerCount: workerCount))
+            guard clock.now < deadline else {
+                throw LocalClusterError.notReady(
+                    afterSeconds: Int(timeout.components.seconds), reason: health.reason)
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+}

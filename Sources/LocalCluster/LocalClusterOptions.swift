@@ -1,0 +1,46 @@
+/// What a cluster on this machine is made of.
+public struct LocalClusterOptions: Sendable {
+    /// The GGUF file; nil leaves it to the settings file.
+    public var modelPath: String?
+    /// A settings file such as cluster.yaml. Addresses and the number of workers are taken from here all the same.
+    public var configurationFile: String?
+    public var workerCount: Int
+    public var threadsPerWorker: Int
+    /// Where the coordinator speaks HTTP, HOST:PORT. Port 0 is any free one.
+    public var http = "127.0.0.1:0"
+    /// Longest sequence, in tokens; nil for the coordinator's default.
+    public var contextLength: Int?
+    /// What the children log to standard error: `info`, `warning` and so on.
+    public var logLevel = "warning"
+    /// Where `ryz-coord` and `ryz-worker` are.
+    public var programsFolder = Programs.ownFolder
+    /// How long the coordinator may take until it listens.
+    public var startTimeout = Duration.seconds(30)
+    /// How long the workers may take until a token has passed through all of them.
+    public var readyTimeout = Duration.seconds(600)
+    /// How long the children may take to end by themselves, and then again after SIGTERM.
+    public var stopTimeout = Duration.seconds(10)
+
+    public init(modelPath: String?, workerCount: Int, threadsPerWorker: Int) {
+        self.modelPath = modelPath
+        self.workerCount = workerCount
+        self.threadsPerWorker = threadsPerWorker
+    }
+
+    func coordinatorArguments() -> [String] {
+        var arguments = ["--http", http, "--control", "tcp://127.0.0.1:0", "--workers", "\(workerCount)"]
+        if let configurationFile { arguments += ["--config", configurationFile] }
+        if let modelPath { arguments += ["--model", modelPath] }
+        if let contextLength { arguments += ["--context", "\(contextLength)"] }
+        return arguments + ["--log-level", logLevel, "--end-with-parent"]
+    }
+
+    func workerArguments(index: Int, controlEndpoint: String, clusterID: String, cpus: [Int32]) -> [String] {
+        var arguments = [
+            "--coordinator", controlEndpoint, "--cluster", clusterID, "--name", "worker-\(index + 1)", "--threads",
+            "\(threadsPerWorker)",
+        ]
+        if !cpus.isEmpty { arguments += ["--cpus", cpus.map(String.init).joined(separator: ",")] }
+        return arguments + ["--log-level", logLevel, "--end-with-parent"]
+    }
+}

@@ -1,0 +1,92 @@
+import ClusterCore
+import Testing
+
+@testable import OperatorTools
+
+@Suite struct HealthTableTests {
+    private static func node(
+        _ name: String, state: NodeHealth.State = .ready, detail: String = "", cpu: String = "AMD EPYC",
+        layers: Range<Int>? = 0..<10, roundTrip: Double? = 0.4213
+    ) -> NodeHealth {
+        NodeHealth(
+            name: name, state: state, detail: detail, processID: 4711, cpu: cpu, instructionSet: "avx512",
+            threadCount: 2, memoryUsedByteCount: 123_456_789, memoryFreeByteCount: 23_000_000_000, stage: 0,
+            firstLayer: layers?.lowerBound, endLayer: layers?.upperBound, keyValueTokenCount: 512,
+            keyValueTokenCapacity: layers == nil ? 0 : 16384, secondsSinceHeartbeat: 0.14,
+            roundTripMilliseconds: roundTrip, tokensPerSecond: 45.26, droppedFrameCount: 1)
+    }
+
+    private static func cluster(
+        _ state: ClusterHealth.State, reason: String = "", lastToken: Double? = 1.23, _ nodes: [NodeHealth]
+    ) -> ClusterHealth {
+        ClusterHealth(
+            clusterID: "default", model: "SmolLM2-135M", state: state, reason: reason, epoch: 7,
+            secondsSinceLastToken: lastToken, runningRequestCount: 1, queuedRequestCount: 0, queueLimit: 64,
+            tokensPerSecond: 45.2, droppedFrameCount: 3, nodes: nodes)
+    }
+
+    @Test func `a healthy cluster is a line for each node and one for the cluster`() {
+        let health = Self.cluster(
+            .healthy, [Self.node("worker-1"), Self.node("worker-2", layers: 29..<30, roundTrip: 12.5)])
+        #expect(
+            HealthTable().text(health) == """
+                NODE      STATE  CPU       ISA     THREADS     USED      FREE  LAYERS   KV   BEAT      RTT  TOK/S
+                worker-1  ready  AMD EPYC  avx512        2  118 MiB  21.4 GiB     0–9  3 %  0.1 s  0.42 ms   45.3
+                worker-2  ready  AMD EPYC  avx512        2  118 MiB  21.4 GiB      29  3 %  0.1 s  12.5 ms   45.3
+                default: SmolLM2-135M is healthy; 1 running, 0 of 64 queued; 45.2 tok/s; last token 1.2 s ago; \
+                3 frames dropped
+                """)
+    }
+
+    @Test func `what is unknown is a dash, and what is wrong is said below the table`() {
+        let worker = Self.node("worker-1", state: .joining, detail: "no such file", layers: nil, roundTrip: nil)
+        let health = Self.cluster(.down, reason: "waiting for 1 of 2 workers", lastToken: nil, [worker])
+        #expect(
+            HealthTable().text(health) == """
+                NODE      STATE    CPU       ISA     THREADS     USED      FREE  LAYERS  KV   BEAT  RTT  TOK/S
+                worker-1  joining  AMD EPYC  avx512        2  118 MiB  21.4 GiB       –   –  0.1 s    –   45.3
+                worker-1: no such file
+                default: SmolLM2-135M is down (waiting for 1 of 2 workers); 1 running, 0 of 64 queued; 45.2 tok/s; \
+                no token yet; 3 frames dropped
+                """)
+    }
+
+    @Test func `a cluster without nodes is one line`() {
+        let text = HealthTable().text(Self.cluster(.down, reason: "waiting for 2 of 2 workers", []))
+        #expect(!text.contains("\n"))
+        #expect(text.hasPrefix("default: SmolLM2-135M is down (waiting for 2 of 2 workers);"))
+    }
+
+    @Test func `names of processors and nodes are cut to fit 120 columns`() {
+        let name = "a-node-with-a-name-of-many-more-letters-than-anybody-would-like-to-type"
+        let node = Self.node(name, cpu: "Imaginary Accelerated Processing Unit of the Third Kind 12345X")
+        let lines = HealthTable().text(Self.cluster(.healthy, [node])).split(separator: "\n")
+        #expect(lines[0].count == 120)
+        #expect(lines[1].count == 120)
+        #expect(lines[1].contains("…"))
+        #expect(lines[1].hasSuffix("45.3"))
+    }
+
+    @Test func `verbose adds what the table has no room for`() {
+        var table = HealthTable()
+        table.isVerbose = true
+        let lines = table.text(Self.cluster(.healthy, [Self.node("worker-1")])).split(separator: "\n")
+        #expect(lines[2] == "worker-1: process 4711, AMD EPYC, KV 512 of 16384 tokens, 1 frames dropped")
+    }
+
+    @Test func `colour only emphasises and leaves the columns where they are`() throws {
+        let health = Self.cluster(.degraded, reason: "worker worker-1 has been silent", [Self.node("w", state: .lost)])
+        var table = HealthTable()
+        let plain = table.text(health)
+        table.isColoured = true
+        let coloured = table.text(health)
+        #expect(coloured.contains("\u{1B}[31mlost\u{1B}[0m"))
+        #expect(coloured.contains("\u{1B}[33mdegraded\u{1B}[0m"))
+        #expect(coloured.replacing(try Regex("\u{1B}\\[[0-9]+m"), with: "") == plain)
+    }
+
+    @Test(arguments: [(ClusterHealth.State.healthy, Int32(0)), (.degraded, 1), (.down, 2)])
+    func `the exit status tells the state`(state: ClusterHealth.State, status: Int32) {
+        #expect(HealthTable.exitStatus(state) == status)
+    }
+}
