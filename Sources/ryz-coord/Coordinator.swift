@@ -1,0 +1,120 @@
+import ArgumentParser
+import Checkpoints
+import CommandSupport
+import CoordinatorRuntime
+import Foundation
+import HTTPAPI
+import Logging
+import ServiceLifecycle
+import Tokenization
+import Transport
+import ZeroMQ
+
+@main
+struct CoordinatorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ryz-coord",
+        abstract: "Runs a cluster's head node: places the model on workers and serves it over HTTP.",
+        discussion: """
+            Example:
+              ryz-coord --config cluster.yaml
+
+            Once it listens, one line on standard output says where: http=… control=…
+            """)
+
+    @Option(help: "The cluster's settings. By default cluster.yaml in this folder, if it is there.")
+    var config: String?
+    @Option(help: "The GGUF file to serve; overrides the settings.")
+    var model: String?
+    @Option(help: "Where clients speak HTTP, HOST:PORT; overrides the settings. Port 0 is any free one.")
+    var http: HostPort?
+    @Option(help: "Where workers connect, such as tcp://127.0.0.1:7070; overrides the settings.")
+    var control: String?
+    @Option(help: "How many workers make up the pipeline; overrides the settings.")
+    var workers: Int?
+    @Option(help: "Longest sequence, in tokens; overrides the settings.")
+    var context: Int?
+    @Flag(help: .hidden)
+    var endWithParent = false
+    @OptionGroup var logging: LoggingOptions
+
+    func run() async throws {
+        let settings = try settings()
+        guard let path = settings.modelPath else {
+            throw ValidationError("no model: give --model FILE, or model: in cluster.yaml")
+        }
+        let file = try ModelFile(path: path)
+        let tokenizer = try Tokenizer(model: file)
+        let codec = ModelTextCodec(
+            tokenizer: tokenizer, conversationFormat: try ConversationFormat(model: file, tokenizer: tokenizer))
+        let logger = logging.makeLogger("ryz-coord")
+        let model = CoordinatedModel(file)
+        let coordinator = try CoordinatorRuntime.Coordinator(configuration: settings, model: model, logger: logger)
+        let server = HTTPServer(
+            configuration: HTTPServerConfiguration(host: settings.httpHost, port: settings.httpPort),
+            model: ServedModel(
+                id: model.name, created: Int(Date().timeIntervalSince1970),
+                contextLength: settings.resolvedContextLength(of: model),
+                vocabularySize: file.configuration.vocabularySize,
+                ownedBy: "ryzanstein"),
+            engine: coordinator, codec: codec, logger: logger)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(service: coordinator, successTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(service: server, successTerminationBehavior: .gracefullyShutdownGroup),
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        if endWithParent { ParentWatch.start { Task { await group.triggerGracefulShutdown() } } }
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            tasks.addTask {
+                // When the server cannot listen, the group says why.
+                guard let port = try? await server.port else { return }
+                let address = HostPort(host: settings.httpHost, port: port)
+                // Not print, which keeps what goes into a pipe until there is more of it.
+                let line = "http=http://\(address) control=\(coordinator.controlEndpoint)\n"
+                FileHandle.standardOutput.write(Data(line.utf8))
+            }
+            try await tasks.waitForAll()
+        }
+        // What has been sent last gets out before the process ends.
+        _ = Context.shared.terminate(within: .milliseconds(500))
+    }
+
+    private func settings() throws -> ClusterConfiguration {
+        let standard = "cluster.yaml"
+        let file = config ?? (model == nil && FileManager.default.fileExists(atPath: standard) ? standard : nil)
+        var settings = ClusterConfiguration()
+        if let file {
+            settings = try ClusterConfiguration.load(file: file, environment: ProcessInfo.processInfo.environment)
+        }
+        if let model { settings.modelPath = model }
+        if let http { (settings.httpHost, settings.httpPort) = (http.host, http.port) }
+        if let control { settings.controlEndpoint = control }
+        if let workers {
+            guard workers > 0 else { throw ValidationError("--workers \(workers): give at least 1") }
+            settings.workers = .count(workers)
+        }
+        if let context {
+            guard context > 0 else { throw ValidationError("--context \(context): give at least 1") }
+            settings.contextLength = context
+        }
+        return settings
+    }
+}
+
+extension CoordinatedModel {
+    /// What the coordinator needs to know of a model file.
+    init(_ model: ModelFile) {
+        let url = URL(fileURLWithPath: model.file.path)
+        self.init(
+            name: url.deletingPathExtension().lastPathComponent,
+            file: ModelFileReference(
+                path: url.standardizedFileURL.path, byteCount: UInt64(model.file.byteCount),
+                headerDigest: model.headerDigest),
+            layerByteCounts: model.layerByteCounts.map(UInt64.init),
+            embeddingByteCount: UInt64(model.embeddingByteCount), headByteCount: UInt64(model.headByteCount),
+            vocabularySize: model.configuration.vocabularySize, contextLength: model.configuration.contextLength)
+    }
+}

@@ -1,0 +1,88 @@
+import ArgumentParser
+import CommandSupport
+import Kernels
+import Logging
+import ServiceLifecycle
+import Transport
+import WorkerRuntime
+import ZeroMQ
+
+@main
+struct WorkerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ryz-worker",
+        abstract: "Holds a part of the model and computes it.",
+        discussion: """
+            Example:
+              ryz-worker --coordinator tcp://192.168.1.10:7070 --name big-box
+
+            The coordinator may start before or after its workers. A model file is looked for where the coordinator has
+            it, then in ${RYZ_HOME:-~/.ryz}/models. RYZ_ISA=portable|avx2|avx512 forces an instruction set.
+            """)
+
+    @Option(help: "The coordinator's control endpoint, such as tcp://192.168.1.10:7070.")
+    var coordinator: String
+    @Option(help: "This worker's name in the cluster. By default the host's, with a random suffix.")
+    var name: String?
+    @Option(help: "Threads to compute with. By default the physical cores.")
+    var threads: Int?
+    @Option(help: "Where the data plane listens, such as tcp://*:7071. By default any free port.")
+    var data: String?
+    @Option(help: "The cluster to join.")
+    var cluster = "default"
+    @Option(help: "Processors to pin threads to, such as 0,2,4. By default all cores, if there is a thread for each.")
+    var cpus: String?
+    @Flag(help: .hidden)
+    var endWithParent = false
+    @OptionGroup var logging: LoggingOptions
+
+    func run() async throws {
+        let cores = Processor.physicalCores
+        let threadCount = threads ?? cores.count
+        let pinned = try pinnedProcessors(threadCount: threadCount, cores: cores)
+        let instructionSet = try InstructionSet.selected()
+        let logger = logging.makeLogger("ryz-worker")
+        var configuration = WorkerConfiguration(
+            coordinatorEndpoint: coordinator, cpuModel: Processor.modelName, instructionSet: instructionSet.rawValue,
+            threadCount: threadCount)
+        configuration.clusterID = cluster
+        configuration.dataEndpoint = data
+        if let name {
+            guard let node = NodeID(name) else {
+                throw ValidationError(
+                    "--name \(name): a name has 1 to 64 letters, digits, dots, dashes and underscores")
+            }
+            configuration.name = node
+        }
+        let loader = StageLoader(
+            threadCount: threadCount, cpus: pinned, instructionSet: instructionSet, modelsFolder: RyzHome.modelsFolder)
+        let worker = try WorkerRuntime.Worker(configuration: configuration, logger: logger) {
+            assignment throws(StageError) in
+            try loader.load(assignment)
+        }
+        if endWithParent { ParentWatch.start { worker.stop() } }
+        try await ServiceGroup(
+            configuration: .init(
+                services: [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        ).run()
+        // What has been sent last, such as the leave, gets out before the process ends.
+        _ = Context.shared.terminate(within: .milliseconds(500))
+    }
+
+    /// Threads are pinned where the user says, or when there is one for each core: fewer threads, as of several workers
+    /// on one machine, would crowd the first cores.
+    private func pinnedProcessors(threadCount: Int, cores: [Int32]) throws -> [Int32] {
+        guard (1...1024).contains(threadCount) else { throw ValidationError("--threads \(threadCount): use 1 to 1024") }
+        guard let cpus else { return threadCount == cores.count ? cores : [] }
+        let allowed = Set(Processor.allowed)
+        let numbers = cpus.split(separator: ",").map { Int32($0) }
+        let chosen = numbers.compactMap(\.self)
+        guard chosen.count == numbers.count, chosen.allSatisfy(allowed.contains), chosen.count >= threadCount else {
+            throw ValidationError(
+                "--cpus \(cpus): give at least \(threadCount) of \(allowed.sorted().map(String.init).joined(separator: ","))"
+            )
+        }
+        return chosen
+    }
+}

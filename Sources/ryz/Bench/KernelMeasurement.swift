@@ -1,0 +1,81 @@
+import BasicContainers
+import Kernels
+
+/// One kernel's speed.
+struct KernelFigures: Encodable {
+    /// `matvec` or `matmul`.
+    var operation: String
+    var type: String
+    var rows: Int
+    var columns: Int
+    /// Activations that are multiplied at a time.
+    var batch: Int
+    /// Weights that were read.
+    var bytesPerSecond: Double
+    var multiplyAddsPerSecond: Double
+    /// Of reading memory for `matvec`, of dot products for `matmul`.
+    var shareOfRoof: Double
+
+    private enum CodingKeys: String, CodingKey {
+        case operation, type, rows, columns, batch
+        case bytesPerSecond = "bytes_per_second"
+        case multiplyAddsPerSecond = "multiply_adds_per_second"
+        case shareOfRoof = "share_of_roof"
+    }
+}
+
+/// Matrix–vector and matrix–matrix products with a feed-forward layer's shape, for every type of weights.
+enum KernelMeasurement {
+    private static let rows = 2560
+    private static let columns = 6912
+    private static let batch = 128
+    /// So much weight is gone through in turn that it comes from memory, not from a cache.
+    private static let workingSet = 256 << 20
+    private static let repetitions = 5
+
+    static func run(_ pool: PoolShape, roofs: Roofs, progress: (String) -> Void) throws -> [KernelFigures] {
+        let compute = try pool.makeCompute()
+        var input = try Activations(rows: batch, columns: columns)
+        for row in 0..<batch { input.assign(row: row, (0..<columns).map { Float(($0 &* 31 &+ row) % 255) / 127 - 1 }) }
+        compute.quantise(&input, rows: batch)
+        var output = try Tensor(rows: batch, columns: rows)
+        var figures: [KernelFigures] = []
+        for type in WeightType.allCases {
+            progress("bench: products with \(type) weights")
+            let matrices = try matrices(type)
+            let byteCount = matrices[0].byteCount
+            let vector = Stopwatch.median(of: repetitions) {
+                for index in 0..<matrices.count { compute.multiply(matrices[index], input, rows: 1, into: &output) }
+            }
+            let matrix = Stopwatch.median(of: repetitions) {
+                compute.multiply(matrices[0], input, rows: batch, into: &output)
+            }
+            figures.append(
+                Self.figures(type, batch: 1, seconds: vector / Double(matrices.count), byteCount: byteCount, roofs))
+            figures.append(Self.figures(type, batch: batch, seconds: matrix, byteCount: byteCount, roofs))
+        }
+        return figures
+    }
+
+    private static func matrices(_ type: WeightType) throws -> UniqueArray<PackedMatrix> {
+        let source = try SyntheticWeights.source(type: type, name: "bench.\(type)", rows: rows, columns: columns)
+        let first = try PackedMatrix([source])
+        let affordable = min(workingSet, Int(clamping: Processor.memory.available / 4))
+        let count = max(1, (affordable + first.byteCount - 1) / first.byteCount)
+        var matrices = UniqueArray<PackedMatrix>(minimumCapacity: count)
+        matrices.append(first)
+        while matrices.count < count { matrices.append(try PackedMatrix([source])) }
+        return matrices
+    }
+
+    private static func figures(
+        _ type: WeightType, batch: Int, seconds: Double, byteCount: Int, _ roofs: Roofs
+    ) -> KernelFigures {
+        let bytes = Double(byteCount) / seconds
+        let products = Double(batch * rows * columns) / seconds
+        return KernelFigures(
+            operation: batch == 1 ? "matvec" : "matmul", type: "\(type)", rows: rows, columns: columns, batch: batch,
+            bytesPerSecond: bytes, multiplyAddsPerSecond: products,
+            shareOfRoof: batch == 1 ? bytes / roofs.readBytesPerSecond : products / roofs.dotProductsPerSecond)
+    }
+}

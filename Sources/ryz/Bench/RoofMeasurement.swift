@@ -1,0 +1,48 @@
+import Kernels
+
+/// What this machine can do at most.
+struct Roofs: Encodable {
+    /// Reading memory, over all threads.
+    var readBytesPerSecond: Double
+    /// 4-bit by 8-bit multiply–adds on data in the nearest cache, over all threads.
+    var dotProductsPerSecond: Double
+    /// What was read.
+    var bufferByteCount: Int
+
+    private enum CodingKeys: String, CodingKey {
+        case readBytesPerSecond = "read_bytes_per_second"
+        case dotProductsPerSecond = "multiply_adds_per_second"
+        case bufferByteCount = "read_buffer_bytes"
+    }
+}
+
+enum RoofMeasurement {
+    /// Far beyond every cache.
+    private static let largestBuffer: UInt64 = 1 << 30
+    private static let repetitions = 5
+
+    static func run(_ pool: PoolShape, progress: (String) -> Void) throws -> Roofs {
+        let compute = try pool.makeCompute()
+        progress("bench: read roof")
+        let byteCount = Int(min(largestBuffer, max(Processor.memory.available / 4, 1 << 26)))
+        let buffer = try ReadBuffer(byteCount: byteCount)
+        let reading = Stopwatch.best(of: repetitions) { compute.read(buffer) }
+        progress("bench: dot-product peak")
+        return Roofs(
+            readBytesPerSecond: Double(byteCount) / reading, dotProductsPerSecond: peak(compute),
+            bufferByteCount: byteCount)
+    }
+
+    private static func peak(_ compute: borrowing Compute) -> Double {
+        // Long enough that starting the threads does not count.
+        var iterations: UInt64 = 1 << 12
+        while iterations < 1 << 40 {
+            let seconds = Stopwatch.seconds { _ = compute.dotPeak(iterations: iterations) }
+            if seconds > 0.05 { break }
+            iterations *= 2
+        }
+        var products: UInt64 = 0
+        let seconds = Stopwatch.best(of: repetitions) { products = compute.dotPeak(iterations: iterations) }
+        return Double(products) / seconds
+    }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import CommandSupport
+import Foundation
+import LocalCluster
+
+struct Local: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Runs a whole cluster on this machine, until Ctrl-C.",
+        discussion: """
+            Example:
+              ryz local --workers 3 --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf
+
+            Starts ryz-coord and its workers as child processes, which end with this one. When the cluster is ready, one
+            line on standard output says where: http=…
+            """)
+
+    @Option(help: "How many workers share the model's layers.")
+    var workers = 1
+    @Option(help: "The GGUF file to serve.")
+    var model: String?
+    @Option(help: "Threads of each worker. By default the workers share the physical cores.")
+    var threadsPerWorker: Int?
+    @Option(help: "Where clients speak HTTP, HOST:PORT. Port 0 is any free one.")
+    var http = HostPort(host: "127.0.0.1", port: 8080)
+    @Option(help: "Longest sequence, in tokens. By default the model's, at most 8192.")
+    var context: Int?
+    @Option(help: "A settings file such as cluster.yaml; the options here come first.")
+    var config: String?
+    @Option(help: "What the programs log to standard error: debug, info, notice, warning, error.")
+    var logLevel = "warning"
+
+    func validate() throws {
+        try ThreadOptions.check(workers, "--workers", in: 1...256)
+        try ThreadOptions.check(threadsPerWorker, "--threads-per-worker", in: 1...1024)
+        guard model != nil || config != nil else { throw ValidationError("no model: give --model FILE") }
+    }
+
+    func run() async throws {
+        var options = LocalClusterOptions(
+            modelPath: model, workerCount: workers,
+            threadsPerWorker: ThreadOptions.threadsPerWorker(threadsPerWorker, workerCount: workers))
+        options.configurationFile = config
+        options.http = http.description
+        options.contextLength = context
+        options.logLevel = logLevel
+        let progress = ProgressLine()
+        let workerCount = workers
+        defer { progress.clear() }
+        _ = try await Interruption.cancelling { [options] in
+            try await LocalCluster.run(options, report: progress.show) { cluster in
+                progress.clear()
+                Terminal.write("http=\(cluster.address)\n")
+                if Terminal.hasErrors {
+                    Terminal.writeError("\(workerCount) workers are ready; Ctrl-C ends the cluster")
+                }
+                // Until Ctrl-C, or until a child ends.
+                while true { try await Task.sleep(for: .seconds(3600)) }
+            }
+        }
+    }
+}

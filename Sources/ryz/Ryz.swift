@@ -1,0 +1,16 @@
+import ArgumentParser
+
+@main
+struct Ryz: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ryz",
+        abstract: "The operator's command of a Ryzanstein cluster.",
+        discussion: """
+            Example:
+              ryz local --workers 3 --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf
+              ryz chat
+            """,
+        subcommands: [
+            Local.self, Health.self, Chat.self, Tokenize.self, Render.self, Evaluate.self, Benchmark.self,
+        ])
+}
