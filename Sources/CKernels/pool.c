@@ -34,6 +34,9 @@ struct ryz_pool {
     _Atomic uint32_t caller_sleeps;
     _Alignas(64) int count;
     worker *workers;
+    // The thread that was pinned beside the workers, 0 if none, and where it ran before.
+    pid_t caller;
+    cpu_set_t caller_cpus;
 };
 
 static inline void pause_briefly(void) {
@@ -106,7 +109,10 @@ ryz_pool *ryz_pool_create(int count, const int *cpus) {
         return NULL;
     }
     *pool = (ryz_pool){.count = 1, .workers = workers};
-    if (cpus) pin(pthread_self(), cpus[0]);
+    if (cpus && !sched_getaffinity(0, sizeof pool->caller_cpus, &pool->caller_cpus)) {
+        pool->caller = (pid_t)syscall(SYS_gettid);
+        pin(pthread_self(), cpus[0]);
+    }
     for (int i = 1; i < count; i++) {
         workers[i] = (worker){.pool = pool, .index = i};
         int error = pthread_create(&workers[i].thread, NULL, work, &workers[i]);
@@ -126,6 +132,8 @@ void ryz_pool_destroy(ryz_pool *pool) {
     atomic_store(&pool->stopping, true);
     start_generation(pool);
     for (int i = 1; i < pool->count; i++) pthread_join(pool->workers[i].thread, NULL);
+    // Threads that the caller starts from now on may run anywhere again; if it has ended, this does nothing.
+    if (pool->caller) sched_setaffinity(pool->caller, sizeof pool->caller_cpus, &pool->caller_cpus);
     free(pool->workers);
     free(pool);
 }
