@@ -136,8 +136,10 @@ let package = Package(
             name: "OperatorToolsTests", dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates"],
             swiftSettings: safe),
         .testTarget(
-            name: "LocalClusterTests", dependencies: ["LocalCluster", "ClusterClient", "ClusterCore"],
-            swiftSettings: safe),
+            name: "LocalClusterTests",
+            dependencies: [
+                "LocalCluster", "ClusterClient", "ClusterCore", "TestSupport", "ryz-coord", "ryz-worker",
+            ], swiftSettings: safe),
         .testTarget(
             name: "HTTPAPITests",
             dependencies: [
