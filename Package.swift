@@ -68,8 +68,8 @@ let package = Package(
         .target(
             name: "HTTPAPI",
             dependencies: [
-                "ClusterCore", "CoordinatorRuntime", "Templates", "Tokenization", "Transport", hummingbird, httpTypes,
-                logging, nioCore, nioHTTP1, serviceLifecycle,
+                "ClusterCore", "CoordinatorRuntime", "JSON", "Templates", "Tokenization", "Transport", hummingbird,
+                httpTypes, logging, nioCore, nioHTTP1, serviceLifecycle,
             ], swiftSettings: safe),
         .target(
             name: "ClusterClient", dependencies: ["ClusterCore", nioCore, nioPosix, nioHTTP1], swiftSettings: safe),
@@ -89,9 +89,10 @@ let package = Package(
         // Compute
         .target(
             name: "Inference", dependencies: ["Checkpoints", "Kernels", "Transport", containers], swiftSettings: safe),
-        .target(name: "Checkpoints", dependencies: ["Kernels", crypto], swiftSettings: safe),
-        .target(name: "Tokenization", dependencies: ["Checkpoints", "Templates"], swiftSettings: safe),
+        .target(name: "Checkpoints", dependencies: ["JSON", "Kernels", crypto], swiftSettings: safe),
+        .target(name: "Tokenization", dependencies: ["Checkpoints", "JSON", "Templates"], swiftSettings: safe),
         .target(name: "Templates", swiftSettings: safe),
+        .target(name: "JSON", swiftSettings: safe),
 
         // Seams
         .target(name: "Transport", swiftSettings: safe),
@@ -117,6 +118,7 @@ let package = Package(
         .testTarget(
             name: "TokenizationTests", dependencies: ["Tokenization", "Checkpoints", "TestSupport"],
             swiftSettings: safe),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: safe),
         .testTarget(name: "TemplatesTests", dependencies: ["Templates"], swiftSettings: safe),
         .testTarget(
             name: "InferenceTests", dependencies: ["Inference", "Checkpoints", "Kernels", "Transport", "TestSupport"],

@@ -1,6 +1,6 @@
 /// The shape of a model: what every stage must know to compute its part.
 public struct ModelConfiguration: Sendable, Equatable {
-    /// Such as `llama`.
+    /// Such as `llama` or `BitNetForCausalLM`, as the file has it.
     public var architecture: String
     /// What the file calls the model; empty if it does not say.
     public var name: String
@@ -24,11 +24,23 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var normEpsilon: Float
     /// How positions turn queries and keys.
     public var rope: RotaryEmbedding
+    /// What the gate of the feed-forward network passes through.
+    public var activation: Activation
+    /// Whether each layer norms what goes into its attention output and down projections, too.
+    public var hasSubNorms: Bool
+
+    /// A function of one value: the feed-forward network computes down(f(gate) · up).
+    public enum Activation: Sendable, Equatable {
+        /// f(x) = x ⁄ (1 + e⁻ˣ): Llama.
+        case silu
+        /// f(x) = max(x, 0)²: BitNet b1.58.
+        case squaredReLU
+    }
 
     public init(
         architecture: String, name: String, layerCount: Int, hiddenSize: Int, feedForwardSize: Int,
         attentionHeadCount: Int, keyValueHeadCount: Int, headDimension: Int, vocabularySize: Int, contextLength: Int,
-        normEpsilon: Float, rope: RotaryEmbedding
+        normEpsilon: Float, rope: RotaryEmbedding, activation: Activation = .silu, hasSubNorms: Bool = false
     ) {
         self.architecture = architecture
         self.name = name
@@ -42,6 +54,8 @@ public struct ModelConfiguration: Sendable, Equatable {
         self.contextLength = contextLength
         self.normEpsilon = normEpsilon
         self.rope = rope
+        self.activation = activation
+        self.hasSubNorms = hasSubNorms
     }
 
     /// Width of all queries of a token: heads times values per head.
@@ -58,7 +72,7 @@ public struct RotaryEmbedding: Sendable, Equatable {
         case none
         /// Every angle is divided by the factor.
         case linear(factor: Float)
-        /// The angle of pair i is divided by factor i; rotatedDimension ⁄ 2 factors. Llama 3 scaling in GGUF files.
+        /// The angle of pair i is divided by factor i; rotatedDimension ⁄ 2 factors. Llama 3 scaling.
         case frequencyFactors([Float])
     }
 
@@ -66,7 +80,7 @@ public struct RotaryEmbedding: Sendable, Equatable {
     public enum Pairing: Sendable, Equatable {
         /// 2i and 2i + 1: GGUF files of `llama`, whose query and key rows have been permuted for it.
         case interleaved
-        /// i and i + rotatedDimension ⁄ 2: checkpoints as Hugging Face publishes them.
+        /// i and i + rotatedDimension ⁄ 2: checkpoints as Hugging Face publishes them, GGUF files of BitNet.
         case halves
     }
 

@@ -1,12 +1,10 @@
-import Crypto
 import Kernels
 
-/// A model file that this engine can run: its form, its configuration and every tensor's type and shape were checked.
+/// A model that this engine can run, in a GGUF file or in a folder as Hugging Face publishes it: its form, its
+/// configuration and every tensor's type and shape were checked. The weights were not read.
 public struct ModelFile: Sendable {
-    /// The mapped file, for reading tensors.
-    public let file: MappedFile
-    /// What the file says of itself.
-    public let metadata: Metadata
+    /// The GGUF file or the folder, for its vocabulary and chat template.
+    public let source: ModelSource
     /// The shape of the model.
     public let configuration: ModelConfiguration
     /// The token embeddings: [vocabulary × hidden].
@@ -17,33 +15,75 @@ public struct ModelFile: Sendable {
     public let head: TensorDescription
     /// In order, `configuration.layerCount` of them.
     public let layers: [LayerTensors]
-    /// Bytes before the tensor data.
+    /// Bytes of the GGUF file, or of the folder's SafeTensors files together.
+    public let byteCount: Int
+    /// Bytes before the tensor data; of all SafeTensors files together.
     public let headerByteCount: Int
-    /// SHA-256 of those bytes: names, shapes, types, vocabulary and metadata, but not the weights.
+    /// SHA-256 of what describes the model: names, shapes, types, configuration, vocabulary and chat template, but not
+    /// the weights.
     public let headerDigest: [UInt8]
 
     private let tensors: [String: TensorDescription]
 
-    /// Maps and checks the file at `path`.
+    /// Maps and checks the GGUF file at `path`; or the folder there, which may also be given by its `config.json` or
+    /// weights.
     public init(path: String) throws(CheckpointError) {
-        try self.init(gguf: GGUFFile(path: path))
+        try self.init(ModelSource(path: path))
     }
 
     /// Checks that a GGUF file holds a model that this engine runs. Throws `.unsupported` or `.inconsistent`.
     public init(gguf: GGUFFile) throws(CheckpointError) {
-        configuration = try LlamaMetadata.configuration(of: gguf)
-        var inventory = try TensorInventory(gguf: gguf, configuration: configuration)
+        try self.init(.gguf(gguf))
+    }
+
+    /// Checks that a file or folder holds a model that this engine runs.
+    public init(_ source: ModelSource) throws(CheckpointError) {
+        self.source = source
+        var inventory: TensorInventory
+        switch source {
+        case .gguf(let gguf):
+            configuration = try LlamaMetadata.configuration(of: gguf)
+            var problems: [CheckpointProblem] = []
+            let entries = try gguf.entries(problems: &problems)
+            inventory = TensorInventory(
+                entries, path: source.path, naming: .gguf, configuration: configuration, tiesHead: nil,
+                problems: problems)
+            byteCount = gguf.file.byteCount
+            headerByteCount = gguf.headerByteCount
+            headerDigest = HeaderDigest.of(gguf)
+        case .folder(let folder):
+            guard let document = try folder.json(CheckpointFolder.configuration) else {
+                throw .inconsistent(
+                    path: folder.path,
+                    [
+                        CheckpointProblem(
+                            place: CheckpointFolder.configuration, problem: "the folder has no such file",
+                            remedy: "give a GGUF file, or a model's folder as Hugging Face publishes it")
+                    ])
+            }
+            let path = folder.path + "/" + CheckpointFolder.configuration
+            let huggingFace = try HuggingFaceConfiguration(document, path: path)
+            let found = try folder.tensors()
+            var reader = HuggingFaceTensors(found, quantization: huggingFace.quantization)
+            let entries = reader.entries()
+            configuration = huggingFace.model
+            inventory = TensorInventory(
+                entries, path: source.path, naming: .huggingFace, configuration: configuration,
+                tiesHead: huggingFace.tiesHead, problems: reader.problems)
+            byteCount = found.files.reduce(0) { $0 + $1.file.byteCount }
+            headerByteCount = found.files.reduce(0) { $0 + $1.headerByteCount }
+            headerDigest = HeaderDigest.of(folder, weights: found.files)
+        }
         let found = try inventory.modelTensors()
         tokenEmbedding = found.tokenEmbedding
         outputNorm = found.outputNorm
         head = found.head
         layers = found.layers
         tensors = inventory.tensors
-        file = gguf.file
-        metadata = gguf.metadata
-        headerByteCount = gguf.headerByteCount
-        headerDigest = Self.digest(of: gguf.file, byteCount: gguf.headerByteCount)
     }
+
+    /// The path of the GGUF file or folder.
+    public var path: String { source.path }
 
     /// The tensor called `name`; nil if the file has none.
     public func tensor(named name: String) -> TensorDescription? { tensors[name] }
@@ -59,13 +99,4 @@ public struct ModelFile: Sendable {
 
     /// Bytes of what the last stage holds beyond its layers: output norm and head, also if the head is tied.
     public var headByteCount: Int { outputNorm.byteCount + head.byteCount }
-
-    private static func digest(of file: MappedFile, byteCount: Int) -> [UInt8] {
-        var hash = SHA256()
-        let chunk = 1 << 20
-        for start in stride(from: 0, to: byteCount, by: chunk) {
-            hash.update(data: file.bytes(in: start..<min(start + chunk, byteCount)) ?? [])
-        }
-        return Array(hash.finalize())
-    }
 }

@@ -1,11 +1,23 @@
+import Kernels
+
+/// A tensor of a model file before it is known what it is for.
+struct TensorEntry {
+    var tensor: TensorDescription
+    /// As the file has them.
+    var dimensions: [Int]
+}
+
 /// Matches a file's tensors against what its configuration calls for, gathering everything that is wrong.
 struct TensorInventory {
     /// Tensors of supported types, by name.
     let tensors: [String: TensorDescription]
     private let dimensions: [String: [Int]]
     private let path: String
+    private let naming: TensorNaming
     private let configuration: ModelConfiguration
-    private var expected: Set<String> = [GlobalTensorName.ropeFrequencyFactors]
+    /// Whether a file without a head uses the embeddings; otherwise what the configuration says of it: nil.
+    private let tiesHead: Bool?
+    private var expected: Set<String> = []
     private var problems: [CheckpointProblem] = []
 
     /// The tensors that a model of this configuration has, checked.
@@ -16,32 +28,20 @@ struct TensorInventory {
         var layers: [LayerTensors]
     }
 
-    /// Throws `.unsupported` if a tensor's type is not one that this engine computes with.
-    init(gguf: GGUFFile, configuration: ModelConfiguration) throws(CheckpointError) {
-        path = gguf.file.path
+    /// - Parameters:
+    ///   - tiesHead: whether the embeddings are the head, too; nil if that shows from whether there is a head.
+    ///   - problems: what has been found wrong with the entries already.
+    init(
+        _ entries: [TensorEntry], path: String, naming: TensorNaming, configuration: ModelConfiguration,
+        tiesHead: Bool?, problems: [CheckpointProblem] = []
+    ) {
+        self.path = path
+        self.naming = naming
         self.configuration = configuration
-        var tensors: [String: TensorDescription] = [:]
-        for tensor in gguf.tensors {
-            guard let type = TensorType(rawValue: tensor.type.id), let byteCount = tensor.byteCount else {
-                throw Self.refusal(of: tensor, in: gguf)
-            }
-            tensors[tensor.name] = TensorDescription(
-                name: tensor.name, type: type, rows: tensor.dimensions.dropFirst().reduce(1, *),
-                columns: tensor.dimensions[0], byteRange: tensor.byteOffset..<tensor.byteOffset + byteCount)
-        }
-        self.tensors = tensors
-        dimensions = Dictionary(uniqueKeysWithValues: gguf.tensors.map { ($0.name, $0.dimensions) })
-    }
-
-    private static func refusal(of tensor: GGUFTensor, in gguf: GGUFFile) -> CheckpointError {
-        let others = gguf.tensors.count { TensorType(rawValue: $0.type.id) == nil } - 1
-        let more = others > 0 ? " (\(others) other tensors are of unsupported types, too)" : ""
-        return .unsupported(
-            path: gguf.file.path,
-            CheckpointProblem(
-                place: tensor.name, byteOffset: tensor.entryByteOffset,
-                problem: "tensor type \(tensor.type) is not supported; supported: \(TensorType.supportedNames)\(more)",
-                remedy: "fetch the model in, or quantise it to, one of these"))
+        self.tiesHead = tiesHead
+        self.problems = problems
+        tensors = Dictionary(entries.map { ($0.tensor.name, $0.tensor) }) { first, _ in first }
+        dimensions = Dictionary(entries.map { ($0.tensor.name, $0.dimensions) }) { first, _ in first }
     }
 
     /// Throws `.unsupported` for biases and `.inconsistent` with every missing, mis-shaped or unexpected tensor.
@@ -49,10 +49,13 @@ struct TensorInventory {
         try refuseBiases()
         let vocabulary = configuration.vocabularySize
         let hidden = configuration.hiddenSize
-        let embedding = take(GlobalTensorName.tokenEmbedding, rows: vocabulary, columns: hidden)
-        let outputNorm = take(GlobalTensorName.outputNorm, rows: 1, columns: hidden, isNorm: true)
-        let isTied = tensors[GlobalTensorName.head] == nil
-        let head = isTied ? embedding : take(GlobalTensorName.head, rows: vocabulary, columns: hidden)
+        let embedding = take(naming.name(.tokenEmbedding), rows: vocabulary, columns: hidden, .table)
+        let outputNorm = take(naming.name(.outputNorm), rows: 1, columns: hidden, .norm)
+        let headName = naming.name(.head)
+        // Some checkpoints store a tied head all the same.
+        if tiesHead == true { expected.insert(headName) }
+        let isTied = tiesHead ?? (tensors[headName] == nil)
+        let head = isTied ? embedding : take(headName, rows: vocabulary, columns: hidden, .table)
         var layers: [LayerTensors] = []
         for layer in 0..<configuration.layerCount {
             if let tensors = layerTensors(layer) { layers.append(tensors) }
@@ -66,10 +69,11 @@ struct TensorInventory {
 
     private mutating func layerTensors(_ layer: Int) -> LayerTensors? {
         var found: [LayerTensorRole: TensorDescription] = [:]
-        for role in LayerTensorRole.allCases {
+        for role in LayerTensorRole.allCases where configuration.hasSubNorms || !role.isSubNorm {
             let shape = role.shape(in: configuration)
             found[role] = take(
-                role.name(layer: layer), rows: shape.rows, columns: shape.columns, isNorm: role.isNorm)
+                naming.name(role, layer: layer), rows: shape.rows, columns: shape.columns,
+                role.isNorm ? .norm : .projection)
         }
         guard let attentionNorm = found[.attentionNorm], let query = found[.query], let key = found[.key],
             let value = found[.value], let attentionOutput = found[.attentionOutput],
@@ -77,28 +81,43 @@ struct TensorInventory {
             let down = found[.down]
         else { return nil }
         return LayerTensors(
-            attentionNorm: attentionNorm, query: query, key: key, value: value, attentionOutput: attentionOutput,
-            feedForwardNorm: feedForwardNorm, gate: gate, up: up, down: down)
+            attentionNorm: attentionNorm, query: query, key: key, value: value,
+            attentionSubNorm: found[.attentionSubNorm], attentionOutput: attentionOutput,
+            feedForwardNorm: feedForwardNorm, gate: gate, up: up, feedForwardSubNorm: found[.feedForwardSubNorm],
+            down: down)
+    }
+
+    private enum Use {
+        case norm, projection
+        /// Embeddings and head.
+        case table
     }
 
     /// The tensor called `name`; nil, having reported it, if it is missing or not as it must be.
-    private mutating func take(_ name: String, rows: Int, columns: Int, isNorm: Bool = false) -> TensorDescription? {
+    private mutating func take(_ name: String, rows: Int, columns: Int, _ use: Use) -> TensorDescription? {
         expected.insert(name)
         guard let tensor = tensors[name], let actual = dimensions[name] else {
             report(name, "the tensor is missing")
             return nil
         }
-        let wanted = isNorm ? [columns] : [columns, rows]
-        guard actual == wanted || (isNorm && actual == [columns, 1]) else {
-            report(name, "its dimensions are \(actual), not \(wanted) as the metadata implies")
+        let isNorm = use == .norm
+        let wanted = naming.dimensions(rows: rows, columns: columns, isNorm: isNorm, type: tensor.type)
+        guard actual == wanted || (isNorm && naming == .gguf && actual == [columns, 1]), tensor.rows == rows else {
+            report(name, "its dimensions are \(actual), not \(wanted) as the \(source) implies")
             return nil
         }
-        guard !isNorm || tensor.type.isFloatingPoint else {
+        if isNorm, !tensor.type.isFloatingPoint {
             report(name, "the weights of a norm are \(tensor.type), not F32, F16 or BF16")
+            return nil
+        }
+        if use == .table, tensor.type.isTernary {
+            report(name, "embeddings and head cannot be ternary, but this is \(tensor.type)")
             return nil
         }
         return tensor
     }
+
+    private var source: String { naming == .gguf ? "metadata" : "configuration" }
 
     /// Some files of the llama architecture have biases; leaving them out would change the model's answers.
     private func refuseBiases() throws(CheckpointError) {
@@ -111,7 +130,7 @@ struct TensorInventory {
 
     /// A tensor that is not computed with would silently change the answers, too.
     private mutating func reportUnexpected() {
-        for name in tensors.keys.sorted() where !expected.contains(name) && !name.hasSuffix(".attn_rot_embd") {
+        for name in tensors.keys.sorted() where !expected.contains(name) && !naming.isRedundant(name) {
             report(
                 name, "a \(configuration.architecture) model of \(configuration.layerCount) layers has no such tensor")
         }

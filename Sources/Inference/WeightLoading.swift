@@ -2,8 +2,8 @@ import Checkpoints
 import Kernels
 
 extension TensorType {
-    /// The same type as the kernels know it.
-    var weightType: WeightType {
+    /// The same type as the kernels know it; nil for types that they do not compute with.
+    var weightType: WeightType? {
         switch self {
         case .f32: .f32
         case .f16: .f16
@@ -11,6 +11,7 @@ extension TensorType {
         case .q8_0: .q8_0
         case .q4_0: .q4_0
         case .q4_1: .q4_1
+        case .tq1_0, .tq2_0, .i2_s, .packedTernary, .ternaryF32, .ternaryF16, .ternaryBF16: nil
         }
     }
 }
@@ -18,8 +19,11 @@ extension TensorType {
 extension ModelFile {
     /// A tensor's bytes, for packing or decoding.
     func source(_ tensor: TensorDescription) throws(KernelError) -> WeightSource {
-        try WeightSource(
-            name: tensor.name, file: file, byteOffset: tensor.byteRange.lowerBound, type: tensor.type.weightType,
+        guard let type = tensor.type.weightType else {
+            throw .shape("\(tensor.name): there are no kernels for weights of type \(tensor.type)")
+        }
+        return try WeightSource(
+            name: tensor.name, file: tensor.file, byteOffset: tensor.byteRange.lowerBound, type: type,
             rows: tensor.rows, columns: tensor.columns)
     }
 

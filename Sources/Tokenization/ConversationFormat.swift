@@ -11,7 +11,8 @@ public struct ConversationFormat: Sendable {
     ///
     /// - Throws: `TemplateError` if the template cannot be understood.
     public init?(model: ModelFile, tokenizer: Tokenizer) throws(TemplateError) {
-        try self.init(metadata: model.metadata, tokenizer: tokenizer)
+        guard case .gguf(let gguf) = model.source else { return nil }
+        try self.init(metadata: gguf.metadata, tokenizer: tokenizer)
     }
 
     /// The template in the metadata of any GGUF file, which need not hold a model; nil if it has none.

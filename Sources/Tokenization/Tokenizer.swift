@@ -62,7 +62,20 @@ public final class Tokenizer: Sendable {
 
     /// Prepares a model's vocabulary.
     public convenience init(model: ModelFile) throws(TokenizerError) {
-        try self.init(vocabulary: Vocabulary(metadata: model.metadata))
+        try self.init(source: model.source)
+    }
+
+    /// Prepares the vocabulary in a GGUF file or folder, which need not hold a model.
+    public convenience init(source: ModelSource) throws(TokenizerError) {
+        switch source {
+        case .gguf(let gguf): try self.init(gguf: gguf)
+        case .folder(let folder):
+            throw .unsupported(
+                path: folder.path,
+                CheckpointProblem(
+                    place: "tokenizer.json", problem: "tokenisers of folders are not read yet",
+                    remedy: "give a GGUF file"))
+        }
     }
 
     /// The tokens of `text`.

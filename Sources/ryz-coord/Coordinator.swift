@@ -105,13 +105,15 @@ struct CoordinatorCommand: AsyncParsableCommand {
 }
 
 extension CoordinatedModel {
-    /// What the coordinator needs to know of a model file.
+    /// What the coordinator needs to know of a model.
     init(_ model: ModelFile) {
-        let url = URL(fileURLWithPath: model.file.path)
+        let url = URL(fileURLWithPath: model.path).standardizedFileURL
+        // A folder's name may have dots in it, such as bitnet-b1.58-2B-4T.
+        let name = if case .folder = model.source { url } else { url.deletingPathExtension() }
         self.init(
-            name: url.deletingPathExtension().lastPathComponent,
+            name: name.lastPathComponent,
             file: ModelFileReference(
-                path: url.standardizedFileURL.path, byteCount: UInt64(model.file.byteCount),
+                path: url.path, byteCount: UInt64(model.byteCount),
                 headerDigest: model.headerDigest),
             layerByteCounts: model.layerByteCounts.map(UInt64.init),
             embeddingByteCount: UInt64(model.embeddingByteCount), headByteCount: UInt64(model.headByteCount),

@@ -17,6 +17,6 @@ struct `The file of SmolLM2` {
         #expect(model.tokenEmbedding.type == .q8_0)
         #expect(model.layers.allSatisfy { $0.down.type == .q4_1 && $0.feedForwardNorm.type == .f32 })
         let total = model.headerByteCount + model.layerByteCounts.reduce(0, +) + model.headByteCount
-        #expect(total == model.file.byteCount)
+        #expect(total == model.byteCount)
     }
 }

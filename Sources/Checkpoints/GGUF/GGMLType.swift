@@ -43,5 +43,17 @@ public struct GGMLType: Hashable, Sendable, CustomStringConvertible {
         return (row.blockSize, row.bytesPerBlock)
     }
 
+    /// How many bytes rows of values take, `valueCount` in all; nil if the layout is not known here or rows of
+    /// `rowLength` values are not whole blocks.
+    func byteCount(valueCount: Int, rowLength: Int) -> Int? {
+        guard let blockSize, rowLength % blockSize == 0 else { return nil }
+        if let block { return valueCount / block.valueCount * block.byteCount }
+        // Two-bit blocks, and behind all of them one scale in 32 bytes.
+        return valueCount / 4 + 32
+    }
+
+    /// How many values a row comes in whole multiples of; nil if the layout is not known here.
+    var blockSize: Int? { block?.valueCount ?? (name == "I2_S" ? 128 : nil) }
+
     public var description: String { name }
 }

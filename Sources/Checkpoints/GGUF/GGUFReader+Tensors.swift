@@ -52,15 +52,12 @@ extension GGUFReader {
         }
         let type = GGMLType(id: try unsigned(name, "its type", UInt32.self))
         let relativeOffset = try unsigned(name, "its offset", UInt64.self)
-        var byteCount: Int?
-        if let block = type.block {
-            guard dimensions[0] % block.valueCount == 0 else {
-                throw malformed(
-                    name, at: start,
-                    "its rows of \(dimensions[0]) values are not whole blocks of \(block.valueCount) (\(type))",
-                    "quantise the model again")
-            }
-            byteCount = valueCount / block.valueCount * block.byteCount
+        let byteCount = type.byteCount(valueCount: valueCount, rowLength: dimensions[0])
+        if byteCount == nil, let blockSize = type.blockSize {
+            throw malformed(
+                name, at: start,
+                "its rows of \(dimensions[0]) values are not whole blocks of \(blockSize) (\(type))",
+                "quantise the model again")
         }
         let tensor = GGUFTensor(
             name: name, type: type, dimensions: dimensions, byteOffset: 0, byteCount: byteCount,

@@ -1,7 +1,7 @@
 /// Reads a model's configuration from a GGUF file's metadata, gathering everything that is wrong with it.
 struct LlamaMetadata {
     /// The architectures that this engine computes.
-    static let supportedArchitectures = ["llama"]
+    static let supportedArchitectures = ["llama", "bitnet-b1.58", "bitnet"]
 
     private let gguf: GGUFFile
     private let architecture: String
@@ -72,10 +72,15 @@ struct LlamaMetadata {
             architecture: architecture, name: string("general.name") ?? "", layerCount: layerCount,
             hiddenSize: hiddenSize, feedForwardSize: feedForwardSize, attentionHeadCount: headCount,
             keyValueHeadCount: keyValueHeadCount, headDimension: headDimension, vocabularySize: vocabularySize(),
-            contextLength: contextLength, normEpsilon: epsilon, rope: try rope(headDimension: headDimension))
+            contextLength: contextLength, normEpsilon: epsilon, rope: try rope(headDimension: headDimension),
+            activation: architecture == "bitnet-b1.58" ? .squaredReLU : .silu, hasSubNorms: isBitNet)
         guard problems.isEmpty else { throw .inconsistent(path: path, problems) }
         return configuration
     }
+
+    /// `bitnet` (llama.cpp) and `bitnet-b1.58` (bitnet.cpp): norms within the layer, and query and key rows in the order
+    /// of the original checkpoint.
+    private var isBitNet: Bool { architecture.hasPrefix("bitnet") }
 
     private func refuseExperts() throws(CheckpointError) {
         guard let count = try gguf.metadata.integer("\(architecture).expert_count"), count > 0 else { return }
@@ -117,7 +122,9 @@ struct LlamaMetadata {
             report("rope.dimension_count", "\(rotated) is odd or more than the \(headDimension) values of a head")
         }
         let scaling = try ropeScaling(rotatedDimension: rotated)
-        return RotaryEmbedding(base: base, rotatedDimension: rotated, scaling: scaling, pairing: .interleaved)
+        return RotaryEmbedding(
+            base: base, rotatedDimension: rotated, scaling: scaling,
+            pairing: isBitNet ? .halves : .interleaved)
     }
 
     /// A factor without a type means linear scaling, as in llama.cpp; so does the older key `rope.scale_linear`.
@@ -151,10 +158,10 @@ struct LlamaMetadata {
         return .frequencyFactors(frequencyFactors(in: tensor, count: rotatedDimension / 2))
     }
 
-    private var ropeFactorsName: String { GlobalTensorName.ropeFrequencyFactors }
+    private var ropeFactorsName: String { TensorNaming.ropeFrequencyFactors }
 
     private mutating func frequencyFactors(in tensor: GGUFTensor, count: Int) -> [Float] {
-        guard tensor.type.id == TensorType.f32.rawValue, tensor.dimensions == [count] else {
+        guard tensor.type.id == 0, tensor.dimensions == [count] else {
             report(key: tensor.name, "is \(tensor.type) \(tensor.dimensions), not F32 [\(count)]")
             return []
         }

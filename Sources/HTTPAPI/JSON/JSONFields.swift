@@ -1,3 +1,5 @@
+import JSON
+
 /// Typed access to the fields of a JSON object that a client sent. A wrong type or range is an error that names the
 /// field.
 ///
@@ -93,25 +95,6 @@ struct JSONFields: Sendable {
 
     func missing(_ field: String) -> APIError {
         .invalid(parameter: name(field), problem: "'\(name(field))' is required")
-    }
-}
-
-extension JSONValue {
-    /// The value of a number without fraction, written in any way: `5`, `5.0` or `5e0`.
-    var wholeNumber: Int? {
-        switch self {
-        case .integer(let value): Int(value)
-        case .number(let value): Int(exactly: value)
-        default: nil
-        }
-    }
-
-    var double: Double? {
-        switch self {
-        case .integer(let value): Double(value)
-        case .number(let value): value
-        default: nil
-        }
     }
 }
 

@@ -1,3 +1,5 @@
+import JSON
+
 /// The messages of a chat request, checked, as the JSON text that the chat template gets.
 ///
 /// The text is the client's own, so keys keep their order, but for two things that templates expect otherwise: content

@@ -1,3 +1,4 @@
+import JSON
 import Transport
 
 /// The fields that chat and plain completions have in common.

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import JSON
 import Logging
 
 /// What the routes share.
@@ -64,7 +65,7 @@ struct API: Sendable {
         do {
             document = try JSONDocument(parsing: bytes)
         } catch {
-            throw APIError.malformedJSON(error.description)
+            throw APIError.malformedJSON("the body is \(error)")
         }
         return try JSONFields(document.root, of: document)
     }

@@ -46,7 +46,7 @@ public struct StageLoader: Sendable {
         do throws(CheckpointError) { model = try ModelFile(path: path) } catch {
             throw StageError(error.description, isRetryable: false)
         }
-        guard model.file.byteCount == Int(clamping: reference.byteCount), model.headerDigest == reference.headerDigest
+        guard model.byteCount == Int(clamping: reference.byteCount), model.headerDigest == reference.headerDigest
         else {
             throw StageError("\(path) is not the coordinator's model of that name; copy it anew", isRetryable: true)
         }

@@ -2,18 +2,18 @@
 ///
 /// Foundation's reader loses the order of keys, which chat templates show to the model.
 struct JSONParser {
-    /// Nested arrays and objects; real tool schemas stay below 30.
-    static let maximumDepth = 128
-    /// Values in one document. A node takes 32 bytes, so this bounds what a body of small values can allocate.
-    static let maximumValueCount = 1_000_000
-
     let bytes: [UInt8]
+    private let limits: JSONLimits
     var position = 0
     private var valueCount = 0
 
-    init(bytes: [UInt8]) { self.bytes = bytes }
+    init(bytes: [UInt8], limits: JSONLimits) {
+        self.bytes = bytes
+        self.limits = limits
+    }
 
     mutating func parseDocument() throws(JSONSyntaxError) -> JSONNode {
+        guard bytes.count <= UInt32.max else { throw failure("the text is longer than 4 GiB", at: 0) }
         skipWhitespace()
         let root = try parseValue(depth: 0)
         skipWhitespace()
@@ -22,9 +22,9 @@ struct JSONParser {
     }
 
     private mutating func parseValue(depth: Int) throws(JSONSyntaxError) -> JSONNode {
-        if depth > Self.maximumDepth { throw failure("more than \(Self.maximumDepth) nested values") }
+        if depth > limits.maximumDepth { throw failure("more than \(limits.maximumDepth) nested values") }
         valueCount += 1
-        if valueCount > Self.maximumValueCount { throw failure("more than \(Self.maximumValueCount) values") }
+        if valueCount > limits.maximumValueCount { throw failure("more than \(limits.maximumValueCount) values") }
         let start = position
         guard let byte = peek() else { throw failure("the text ends where a value should be") }
         let value: JSONValue

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import HTTPAPI
+@testable import JSON
 
 struct JSONParserTests {
     @Test func `values keep their place in the text`() throws {
@@ -49,7 +49,7 @@ struct JSONParserTests {
         #expect(throws: JSONSyntaxError.self) { try JSONDocument(parsing: Array(deep.utf8)) }
         let allowed = String(repeating: "[", count: 128) + String(repeating: "]", count: 128)
         #expect(throws: Never.self) { try JSONDocument(parsing: Array(allowed.utf8)) }
-        let many = "[" + String(repeating: "0,", count: JSONParser.maximumValueCount) + "0]"
+        let many = "[" + String(repeating: "0,", count: JSONLimits().maximumValueCount) + "0]"
         #expect(throws: JSONSyntaxError.self) { try JSONDocument(parsing: Array(many.utf8)) }
     }
 

@@ -1,7 +1,7 @@
-/// Writes JSON text by hand where a part of a client's document is replaced.
-enum JSONText {
+/// Writes JSON text by hand where a part of a document is replaced.
+public enum JSONText {
     /// `text` as a JSON string, quotes included.
-    static func quoted(_ text: String) -> [UInt8] {
+    public static func quoted(_ text: String) -> [UInt8] {
         var bytes: [UInt8] = [UInt8(ascii: "\"")]
         bytes.reserveCapacity(text.utf8.count + 2)
         for byte in text.utf8 {
