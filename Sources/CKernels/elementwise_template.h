@@ -1,17 +1,23 @@
 // Norms, quantisation and other operations over single rows. Included by elementwise_{portable,avx2,avx512}.c.
 
-static void rms_norm(const float *x, const float *weight, float *out, size_t columns, float epsilon) {
-    vf squares = vf_set1(0);
-    for (size_t i = 0; i < columns; i += 16) {
-        vf v = vf_load(x + i);
-        squares = vf_fma(v, v, squares);
+static void rms_norm(const float *x, const float *weight, float *out, size_t columns, size_t segment, float epsilon) {
+    float total = 0;
+    for (size_t first = 0; first < columns; first += segment) {
+        size_t end = first + segment < columns ? first + segment : columns;
+        vf squares = vf_set1(0);
+        for (size_t i = first; i < end; i += 16) {
+            vf v = vf_load(x + i);
+            squares = vf_fma(v, v, squares);
+        }
+        total += vf_sum(squares);
     }
-    float factor = 1.0f / sqrtf(vf_sum(squares) / (float)columns + epsilon);
+    float factor = 1.0f / sqrtf(total / (float)columns + epsilon);
     for (size_t i = 0; i < columns; i += 16)
         vf_store(out + i, vf_mul(vf_mul(vf_load(x + i), vf_set1(factor)), vf_load(weight + i)));
 }
 
-static void quantise(const float *x, size_t columns, int8_t *quantised, float *scales, float *sums, int32_t *counts) {
+static void quantise_blocks(const float *x, size_t columns, int8_t *quantised, float *scales, float *sums,
+                            int32_t *counts) {
     for (size_t b = 0; b < columns / 32; b++) {
         vf low = vf_load(x + b * 32), high = vf_load(x + b * 32 + 16);
         float largest = vf_maximum(vf_max(vf_abs(low), vf_abs(high)));
@@ -28,11 +34,37 @@ static void quantise(const float *x, size_t columns, int8_t *quantised, float *s
     }
 }
 
+// One scale for the row, as BitNet's reference has it: 127 / max(max|x|, 10⁻⁵), to nearest, ties to even.
+static void quantise_row(const float *x, size_t columns, int8_t *quantised, float *scale, float *sum, int32_t *count) {
+    vf largest = vf_set1(0);
+    for (size_t i = 0; i < columns; i += 16) largest = vf_max(largest, vf_abs(vf_load(x + i)));
+    float maximum = vf_maximum(largest);
+    if (!(maximum > 1e-5f)) maximum = 1e-5f;
+    // Beyond this the quotient would vanish; such a row is already meaningless.
+    if (maximum > 1e38f) maximum = 1e38f;
+    float inverse = 127.0f / maximum;
+    int32_t total = 0;
+    for (size_t i = 0; i < columns; i += 16) {
+        vi q = vf_round(vf_max(vf_min(vf_mul(vf_load(x + i), vf_set1(inverse)), vf_set1(127)), vf_set1(-127)));
+        vi_store_bytes(quantised + i, q);
+        total += vi_sum(q);
+    }
+    *scale = 1.0f / inverse;
+    *count = total;
+    *sum = *scale * (float)total;
+}
+
 // y = silu(gate) · up over 16 values.
-static void swiglu(const float *gate, const float *up, float *y) {
+static void gated_silu(const float *gate, const float *up, float *y) {
     vf g = vf_load(gate);
     vf denominator = vf_add(vf_set1(1), vf_exp(vf_sub(vf_set1(0), g)));
     vf_store(y, vf_mul(vf_div(g, denominator), vf_load(up)));
+}
+
+// y = max(gate, 0)² · up over 16 values.
+static void gated_squared_relu(const float *gate, const float *up, float *y) {
+    vf g = vf_max(vf_load(gate), vf_set1(0));
+    vf_store(y, vf_mul(vf_mul(g, g), vf_load(up)));
 }
 
 // Maximum and Σ exp(x − maximum) of at most one chunk; the tail lanes of the last group count as absent.
@@ -92,5 +124,6 @@ static void store_key(const float *x, uint16_t *group, size_t lane, size_t count
 }
 
 const ryz_elementwise_functions NAMED(ryz_elementwise) = {
-    rms_norm, quantise, swiglu, chunk_summary, exp_scaled, rotate, store_half, store_key,
+    rms_norm, quantise_blocks, quantise_row, {gated_silu, gated_squared_relu}, chunk_summary, exp_scaled, rotate,
+    store_half, store_key,
 };

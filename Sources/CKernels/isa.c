@@ -2,7 +2,7 @@
 #include "kernels.h"
 
 #define DECLARE(isa)                                                          \
-    extern const ryz_tile_function ryz_tile_functions_##isa[RYZ_TYPE_COUNT];  \
+    extern const ryz_tile_function ryz_tile_functions_##isa[RYZ_LAYOUT_COUNT];  \
     extern const ryz_elementwise_functions ryz_elementwise_##isa;             \
     void ryz_attend_rows_##isa(RYZ_ATTEND_ARGUMENTS);                           \
     uint64_t ryz_dot_peak_##isa(uint64_t iterations);
@@ -18,7 +18,7 @@ ryz_isa ryz_isa_detect(void) {
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512vnni"))
+        __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi"))
         return RYZ_ISA_AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
         return RYZ_ISA_AVX2;

@@ -4,9 +4,10 @@
 
 #include "CKernels.h"
 
-// One tile times `rows` rows of activations from `row` on: out [rows × 16].
-typedef void (*ryz_tile_function)(const void *tile, size_t blocks, size_t segment, const ryz_activations *x, size_t row,
-                                  size_t rows, float *out);
+// One tile times `rows` rows of activations from `row` on: out [rows × 16]. `segment` is in blocks; ternary products are
+// exact and need none.
+typedef void (*ryz_tile_function)(const void *tile, size_t segment, const ryz_activations *x, size_t row, size_t rows,
+                                  float *out);
 #define RYZ_ATTEND_ARGUMENTS                                                                        \
     const ryz_kv_layer *kv, size_t head, const uint32_t *blocks, const float *const *q, const size_t *visible, \
         size_t rows, float scale, float *const *out, float *scratch
@@ -15,9 +16,11 @@ typedef void (*ryz_attend_function)(RYZ_ATTEND_ARGUMENTS);
 typedef uint64_t (*ryz_dot_peak_function)(uint64_t iterations);
 
 typedef struct {
-    void (*rms_norm)(const float *x, const float *weight, float *out, size_t columns, float epsilon);
-    void (*quantise)(const float *x, size_t columns, int8_t *quantised, float *scales, float *sums, int32_t *counts);
-    void (*swiglu)(const float *gate, const float *up, float *y);
+    void (*rms_norm)(const float *x, const float *weight, float *out, size_t columns, size_t segment, float epsilon);
+    void (*quantise_blocks)(const float *x, size_t columns, int8_t *quantised, float *scales, float *sums,
+                            int32_t *counts);
+    void (*quantise_row)(const float *x, size_t columns, int8_t *quantised, float *scale, float *sum, int32_t *count);
+    void (*gated[RYZ_GATE_COUNT])(const float *gate, const float *up, float *y);
     void (*chunk_summary)(const float *x, size_t count, float *maximum, float *sum);
     void (*exp_scaled)(const float *x, float shift, float scale, float *out, size_t count);
     void (*rotate)(float *head, const float *cosines, const float *sines, size_t rotated, bool halves);
@@ -26,7 +29,7 @@ typedef struct {
 } ryz_elementwise_functions;
 
 struct ryz_kernels {
-    const ryz_tile_function *tiles;  // by ryz_type
+    const ryz_tile_function *tiles;  // by ryz_layout
     const ryz_elementwise_functions *elementwise;
     ryz_attend_function attend;
     ryz_dot_peak_function dot_peak;

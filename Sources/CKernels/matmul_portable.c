@@ -2,8 +2,10 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "tokens.h"
 #include "vector_portable.h"
 #include "dot_portable.h"
+#include "ternary_portable.h"
 
 #define NAMED(name) name##_portable
 #include "matmul_template.h"

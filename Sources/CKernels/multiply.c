@@ -15,13 +15,14 @@ typedef struct {
 static size_t tile_count(const ryz_matrix *matrix) { return (matrix->rows + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS; }
 
 static const uint8_t *tile_at(const ryz_matrix *matrix, size_t tile) {
-    return (const uint8_t *)matrix->tiles + tile * (matrix->columns / RYZ_BLOCK) * ryz_tile_block_bytes(matrix->type);
+    return (const uint8_t *)matrix->tiles + tile * ryz_tile_bytes(matrix->layout, matrix->columns);
 }
 
 static void run_tile(const ryz_kernels *kernels, const ryz_matrix *matrix, size_t tile, const ryz_activations *x,
                      size_t row, size_t rows, float *out) {
-    kernels->tiles[matrix->type](tile_at(matrix, tile), matrix->columns / RYZ_BLOCK, matrix->segment_blocks, x, row,
-                                 rows, out);
+    kernels->tiles[matrix->layout](tile_at(matrix, tile), matrix->segment_blocks, x, row, rows, out);
+    if (matrix->scale != 1)
+        for (size_t i = 0; i < rows * RYZ_TILE_ROWS; i++) out[i] *= matrix->scale;
 }
 
 static void write_tile(const ryz_product *product, size_t tile, size_t row, size_t rows, const float *out) {
@@ -66,14 +67,15 @@ void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t produ
 
 typedef struct {
     const ryz_kernels *kernels;
+    void (*gated)(const float *gate, const float *up, float *y);
     const ryz_matrix *gate, *up;
     const ryz_activations *x;
     float *y;
     size_t y_stride, rows;
-} swiglu_context;
+} gated_context;
 
-static void swiglu_task(void *argument, int thread, int thread_count) {
-    const swiglu_context *c = argument;
+static void gated_task(void *argument, int thread, int thread_count) {
+    const gated_context *c = argument;
     size_t begin, end;
     ryz_share(tile_count(c->gate), thread, thread_count, &begin, &end);
     float gate[ROW_CHUNK * RYZ_TILE_ROWS], up[ROW_CHUNK * RYZ_TILE_ROWS], y[RYZ_TILE_ROWS];
@@ -84,7 +86,7 @@ static void swiglu_task(void *argument, int thread, int thread_count) {
             run_tile(c->kernels, c->up, tile, c->x, row, rows, up);
             size_t first = tile * RYZ_TILE_ROWS, left = c->gate->rows - first;
             for (size_t r = 0; r < rows; r++) {
-                c->kernels->elementwise->swiglu(gate + r * RYZ_TILE_ROWS, up + r * RYZ_TILE_ROWS, y);
+                c->gated(gate + r * RYZ_TILE_ROWS, up + r * RYZ_TILE_ROWS, y);
                 float *target = c->y + (row + r) * c->y_stride + first;
                 for (size_t i = 0; i < (left < RYZ_TILE_ROWS ? left : RYZ_TILE_ROWS); i++) target[i] = y[i];
             }
@@ -92,8 +94,10 @@ static void swiglu_task(void *argument, int thread, int thread_count) {
     }
 }
 
-void ryz_multiply_swiglu(ryz_compute compute, ryz_matrix gate, ryz_matrix up, ryz_activations x, float *y,
-                         size_t y_stride, size_t rows) {
-    swiglu_context context = {compute.kernels, &gate, &up, &x, y, y_stride, rows};
-    ryz_pool_run(compute.pool, swiglu_task, &context);
+void ryz_multiply_gated(ryz_compute compute, ryz_gate activation, ryz_matrix gate, ryz_matrix up, ryz_activations x,
+                        float *y, size_t y_stride, size_t rows) {
+    gated_context context = {
+        compute.kernels, compute.kernels->elementwise->gated[activation], &gate, &up, &x, y, y_stride, rows,
+    };
+    ryz_pool_run(compute.pool, gated_task, &context);
 }

@@ -3,16 +3,24 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "ternary.h"
 #include "vector_portable.h"
 
-size_t ryz_source_block_bytes(ryz_type type) {
-    static const size_t bytes[RYZ_TYPE_COUNT] = {
+size_t ryz_source_block_bytes(ryz_layout type) {
+    static const size_t bytes[RYZ_BLOCK_TYPE_COUNT] = {
         [RYZ_F32] = 128, [RYZ_F16] = 64, [RYZ_BF16] = 64, [RYZ_Q8_0] = 34, [RYZ_Q4_0] = 18, [RYZ_Q4_1] = 20,
     };
     return bytes[type];
 }
 
-size_t ryz_tile_block_bytes(ryz_type type) { return ryz_source_block_bytes(type) * RYZ_TILE_ROWS; }
+size_t ryz_tile_bytes(ryz_layout layout, size_t columns) {
+    switch (layout) {
+        case RYZ_R8: return (columns + 4) * RYZ_TILE_ROWS;
+        case RYZ_T2: return ternary_steps(columns, T2_COLUMNS) * TERNARY_STEP_BYTES;
+        case RYZ_T5: return ternary_steps(columns, T5_COLUMNS) * TERNARY_STEP_BYTES;
+        default: return columns / RYZ_BLOCK * ryz_source_block_bytes(layout) * RYZ_TILE_ROWS;
+    }
+}
 
 // Checkpoint blocks are (scale[, minimum], quants). In a tile's block the quants come first, four bytes of each row in
 // turn, then the scales of the 16 rows, then their minimums.
@@ -27,9 +35,9 @@ static void pack_floats(const uint8_t *block, size_t width, int row, uint8_t *ou
     for (size_t k = 0; k < RYZ_BLOCK; k++) memcpy(out + (k * 16 + (size_t)row) * width, block + k * width, width);
 }
 
-void ryz_pack(ryz_type type, const void *source, size_t columns, size_t first_row, size_t row_count,
+void ryz_pack(ryz_layout type, const void *source, size_t columns, size_t first_row, size_t row_count,
               size_t block_begin, size_t block_end, void *tiles) {
-    size_t source_block = ryz_source_block_bytes(type), tile_block = ryz_tile_block_bytes(type);
+    size_t source_block = ryz_source_block_bytes(type), tile_block = source_block * RYZ_TILE_ROWS;
     size_t row_bytes = columns / RYZ_BLOCK * source_block, blocks = block_end - block_begin;
     size_t tile_count = (row_count + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS;
     if (row_count % RYZ_TILE_ROWS)
@@ -45,7 +53,7 @@ void ryz_pack(ryz_type type, const void *source, size_t columns, size_t first_ro
                 case RYZ_Q8_0: pack_quantised(in, 2, 32, lane, out); break;
                 case RYZ_Q4_0: pack_quantised(in, 2, 16, lane, out); break;
                 case RYZ_Q4_1: pack_quantised(in, 4, 16, lane, out); break;
-                case RYZ_TYPE_COUNT: break;
+                default: break;
             }
     }
 }
@@ -56,7 +64,7 @@ static float half_at(const uint8_t *p) {
     return half_to_float(h);
 }
 
-void ryz_decode_row(ryz_type type, const void *source, size_t columns, size_t row, float *out) {
+void ryz_decode_row(ryz_layout type, const void *source, size_t columns, size_t row, float *out) {
     size_t block_bytes = ryz_source_block_bytes(type);
     const uint8_t *block = (const uint8_t *)source + row * (columns / RYZ_BLOCK) * block_bytes;
     for (size_t b = 0; b < columns / RYZ_BLOCK; b++, block += block_bytes, out += RYZ_BLOCK)
@@ -83,7 +91,22 @@ void ryz_decode_row(ryz_type type, const void *source, size_t columns, size_t ro
                     out[i] = half_at(block) * (float)nibble + half_at(block + 2);
                     break;
                 }
-                case RYZ_TYPE_COUNT: break;
+                default: break;
             }
         }
+}
+
+void ryz_pack_rows_8bit(const float *rows, size_t row_count, size_t columns, void *tile) {
+    uint8_t *out = tile;
+    float *scales = (float *)(void *)(out + columns * RYZ_TILE_ROWS);
+    memset(tile, 0, ryz_tile_bytes(RYZ_R8, columns));
+    for (size_t row = 0; row < row_count; row++) {
+        const float *w = rows + row * columns;
+        float largest = 0;
+        for (size_t i = 0; i < columns; i++) largest = fabsf(w[i]) > largest ? fabsf(w[i]) : largest;
+        float inverse = largest > 1e-30f ? 127.0f / largest : 0;
+        scales[row] = largest / 127.0f;
+        for (size_t i = 0; i < columns; i++)
+            out[i / 4 * 64 + row * 4 + i % 4] = (uint8_t)(int8_t)rintf(w[i] * inverse);
+    }
 }

@@ -15,7 +15,7 @@ typedef struct {
     const ryz_kernels *kernels;
     const float *x, *weight;
     float *out;
-    size_t rows, columns;
+    size_t rows, columns, segment;
     float epsilon;
 } norm_context;
 
@@ -25,12 +25,12 @@ static void norm_task(void *argument, int thread, int thread_count) {
     ryz_share(c->rows, thread, thread_count, &begin, &end);
     for (size_t r = begin; r < end; r++)
         c->kernels->elementwise->rms_norm(c->x + r * c->columns, c->weight, c->out + r * c->columns, c->columns,
-                                          c->epsilon);
+                                          c->segment, c->epsilon);
 }
 
 void ryz_rms_norm(ryz_compute compute, const float *x, const float *weight, float *out, size_t rows, size_t columns,
-                  float epsilon) {
-    norm_context context = {compute.kernels, x, weight, out, rows, columns, epsilon};
+                  size_t segment, float epsilon) {
+    norm_context context = {compute.kernels, x, weight, out, rows, columns, segment, epsilon};
     run_rows(compute, norm_task, &context, rows, columns);
 }
 
@@ -43,11 +43,13 @@ typedef struct {
 static void quantise_task(void *argument, int thread, int thread_count) {
     const quantise_context *c = argument;
     const ryz_activations *x = c->x;
-    size_t begin, end, blocks = x->columns / RYZ_BLOCK;
+    const ryz_elementwise_functions *f = c->kernels->elementwise;
+    size_t begin, end, groups = x->groups;
     ryz_share(c->rows, thread, thread_count, &begin, &end);
     for (size_t r = begin; r < end; r++)
-        c->kernels->elementwise->quantise(x->values + r * x->columns, x->columns, x->quantised + r * x->columns,
-                                          x->scales + r * blocks, x->sums + r * blocks, x->counts + r * blocks);
+        (groups == 1 ? f->quantise_row : f->quantise_blocks)(
+            x->values + r * x->columns, x->columns, x->quantised + r * x->columns, x->scales + r * groups,
+            x->sums + r * groups, x->counts + r * groups);
 }
 
 void ryz_quantise(ryz_compute compute, ryz_activations activations, size_t rows) {

@@ -15,10 +15,11 @@ struct OutputHead: ~Copyable {
     /// Rows whose logits are computed together.
     private static let batchRows = 16
 
-    init(_ model: ModelFile) throws(KernelError) {
+    init(_ weights: WeightPreparation) throws(KernelError) {
+        let model = weights.model
         let configuration = model.configuration
         let norm = try model.vector(model.outputNorm)
-        let matrix = try model.packed(model.head)
+        let matrix = try weights.packedHead()
         let vocabularySize = configuration.vocabularySize
         let normed = try Activations(rows: Self.batchRows, columns: configuration.hiddenSize)
         let logits = try Tensor(rows: Self.batchRows, columns: (vocabularySize + 15) / 16 * 16)

@@ -15,10 +15,14 @@ public struct StageOptions: Sendable {
     public var keyValueTokenCapacity: Int
     /// Most rows in a step.
     public var maximumStepRowCount: Int
+    /// How ternary weights lie in memory; nil leaves it to the instruction set.
+    public var ternaryLayout: TernaryLayout?
+    public var headPrecision: HeadPrecision
 
     public init(
         threadCount: Int, cpus: [Int32] = [], instructionSet: InstructionSet, contextLength: Int,
-        keyValueTokenCapacity: Int, maximumStepRowCount: Int = 512
+        keyValueTokenCapacity: Int, maximumStepRowCount: Int = 512, ternaryLayout: TernaryLayout? = nil,
+        headPrecision: HeadPrecision = .eightBit
     ) {
         self.threadCount = threadCount
         self.cpus = cpus
@@ -26,6 +30,8 @@ public struct StageOptions: Sendable {
         self.contextLength = contextLength
         self.keyValueTokenCapacity = keyValueTokenCapacity
         self.maximumStepRowCount = maximumStepRowCount
+        self.ternaryLayout = ternaryLayout
+        self.headPrecision = headPrecision
     }
 }
 
@@ -78,22 +84,27 @@ public final class Stage {
                 headDimension: configuration.headDimension)
         }
         workspace = try lifting { () throws(KernelError) in
-            try Workspace(configuration, rows: options.maximumStepRowCount, contextLength: options.contextLength)
+            try Workspace(
+                configuration, isTernary: model.isTernary, rows: options.maximumStepRowCount,
+                contextLength: options.contextLength)
         }
         cache = try lifting { () throws(KernelError) in
             try KeyValueCache(
                 blockCount: blockCount, layerCount: layers.count, headCount: configuration.keyValueHeadCount,
                 headDimension: configuration.headDimension)
         }
+        let weights = WeightPreparation(
+            model: model, ternaryLayout: options.ternaryLayout ?? .preferred(on: options.instructionSet),
+            headPrecision: model.isTernary ? options.headPrecision : .stored)
         var loaded = UniqueArray<TransformerLayer>(minimumCapacity: layers.count)
         var byteCount = 0
         for layer in layers {
-            let next = try lifting { () throws(KernelError) in try TransformerLayer(model, layer: layer) }
+            let next = try lifting { () throws(KernelError) in try TransformerLayer(weights, layer: layer) }
             byteCount += next.byteCount
             loaded.append(next)
         }
         if layers.upperBound == configuration.layerCount {
-            let head = try lifting { () throws(KernelError) in try OutputHead(model) }
+            let head = try lifting { () throws(KernelError) in try OutputHead(weights) }
             byteCount += head.byteCount
             self.head = consume head
         } else {

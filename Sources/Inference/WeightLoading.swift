@@ -16,22 +16,93 @@ extension TensorType {
     }
 }
 
+extension TensorType {
+    /// The same form of ternary weights as the kernels know it; nil for types that are not stored as ternary.
+    var ternaryForm: TernaryForm? {
+        switch self {
+        case .packedTernary: .quarters
+        case .tq1_0: .tq1_0
+        case .tq2_0: .tq2_0
+        case .i2_s: .i2_s
+        case .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .ternaryF32, .ternaryF16, .ternaryBF16: nil
+        }
+    }
+}
+
+extension TensorType {
+    /// What the file holds of a type that is made ternary when it is loaded.
+    var storedWeightType: WeightType? {
+        switch self {
+        case .ternaryF32: .f32
+        case .ternaryF16: .f16
+        case .ternaryBF16: .bf16
+        default: nil
+        }
+    }
+}
+
+/// How exactly the language-model head is kept.
+public enum HeadPrecision: String, CaseIterable, Sendable {
+    /// Floating-point heads of ternary models in eight bits, with a scale for each row; others as stored.
+    case eightBit = "8bit"
+    /// As the file has it.
+    case stored
+}
+
+/// How weights are laid out when they are loaded. Nothing here changes a bit of the answers but the head's precision.
+struct WeightPreparation {
+    let model: ModelFile
+    var ternaryLayout: TernaryLayout
+    var headPrecision: HeadPrecision
+
+    /// Matrices stacked on each other, in kernel layout. Ternary ones need no segments: their sums are exact.
+    func packed(_ tensors: TensorDescription..., segmentColumns: Int? = nil) throws(KernelError) -> PackedMatrix {
+        guard tensors.contains(where: \.type.isTernary) else {
+            var sources: [WeightSource] = []
+            for tensor in tensors { sources.append(try model.source(tensor)) }
+            return try PackedMatrix(sources, segmentColumns: segmentColumns)
+        }
+        var sources: [TernarySource] = []
+        for tensor in tensors { sources.append(try model.ternarySource(tensor)) }
+        return try PackedMatrix(sources, layout: ternaryLayout)
+    }
+
+    /// The language-model head.
+    func packedHead() throws(KernelError) -> PackedMatrix {
+        let source = try model.source(model.head)
+        guard headPrecision == .eightBit, model.head.type.isFloatingPoint else { return try PackedMatrix([source]) }
+        return try PackedMatrix(eightBit: source)
+    }
+}
+
 extension ModelFile {
+    /// Whether the layers' matrices are ternary.
+    var isTernary: Bool { layers.contains { $0.all.contains { $0.type.isTernary } } }
+
     /// A tensor's bytes, for packing or decoding.
     func source(_ tensor: TensorDescription) throws(KernelError) -> WeightSource {
         guard let type = tensor.type.weightType else {
-            throw .shape("\(tensor.name): there are no kernels for weights of type \(tensor.type)")
+            throw .shape("\(tensor.name): weights of type \(tensor.type) can't be used here")
         }
         return try WeightSource(
             name: tensor.name, file: tensor.file, byteOffset: tensor.byteRange.lowerBound, type: type,
             rows: tensor.rows, columns: tensor.columns)
     }
 
-    /// Matrices stacked on each other, in kernel layout.
-    func packed(_ tensors: TensorDescription..., segmentColumns: Int? = nil) throws(KernelError) -> PackedMatrix {
-        var sources: [WeightSource] = []
-        for tensor in tensors { sources.append(try source(tensor)) }
-        return try PackedMatrix(sources, segmentColumns: segmentColumns)
+    /// A ternary tensor's bytes, for packing.
+    func ternarySource(_ tensor: TensorDescription) throws(KernelError) -> TernarySource {
+        if let form = tensor.type.ternaryForm {
+            return try TernarySource(
+                name: tensor.name, file: tensor.file, byteOffset: tensor.byteRange.lowerBound, form: form,
+                rows: tensor.rows, columns: tensor.columns, scale: tensor.scale)
+        }
+        guard tensor.type.isMadeTernary, let type = tensor.type.storedWeightType else {
+            throw .shape("\(tensor.name): \(tensor.type) weights beside ternary ones of the same layer")
+        }
+        return try TernarySource(
+            quantising: WeightSource(
+                name: tensor.name, file: tensor.file, byteOffset: tensor.byteRange.lowerBound, type: type,
+                rows: tensor.rows, columns: tensor.columns))
     }
 
     /// A vector, such as the weight of a norm: `[1 × columns]`.

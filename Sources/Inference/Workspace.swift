@@ -10,16 +10,24 @@ struct Workspace: ~Copyable {
     var activated: Activations  // [rows × feedForward]
     let rotary: RotaryTable
     let attentionScale: Float
+    let gateActivation: GateActivation
 
-    init(_ configuration: ModelConfiguration, rows: Int, contextLength: Int) throws(KernelError) {
+    /// - Parameter isTernary: whether the layers' weights are, so that activations have one scale for each row.
+    init(_ configuration: ModelConfiguration, isTernary: Bool, rows: Int, contextLength: Int) throws(KernelError) {
+        let grouping = isTernary ? Activations.Grouping.rows : .blocks
         let hidden = try Tensor(rows: rows, columns: configuration.hiddenSize)
-        let normed = try Activations(rows: rows, columns: configuration.hiddenSize)
+        let normed = try Activations(rows: rows, columns: configuration.hiddenSize, grouping: grouping)
         let queryKeyValue = try Tensor(rows: rows, columns: configuration.querySize + 2 * configuration.keyValueSize)
-        let attended = try Activations(rows: rows, columns: configuration.querySize)
-        let activated = try Activations(rows: rows, columns: configuration.feedForwardSize)
+        let attended = try Activations(rows: rows, columns: configuration.querySize, grouping: grouping)
+        let activated = try Activations(rows: rows, columns: configuration.feedForwardSize, grouping: grouping)
         let rotary = try RotaryTable(configuration.rope, positions: contextLength)
         // IEEE square root and division: the same everywhere.
         attentionScale = 1 / Float(configuration.headDimension).squareRoot()
+        gateActivation =
+            switch configuration.activation {
+            case .silu: .silu
+            case .squaredReLU: .squaredReLU
+            }
         self.hidden = hidden
         self.normed = normed
         self.queryKeyValue = queryKeyValue

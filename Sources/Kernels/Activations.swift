@@ -1,40 +1,52 @@
 import CKernels
 
-/// Rows of activations as matrices read them: float32, and int8 in blocks of 32 with a scale each.
+/// Rows of activations as matrices read them: float32, and int8 with a scale for each block of 32 or for each row.
 ///
-/// The quantised form follows d = max|x| / 127 over a block, q = round(x / d) to nearest, ties to even.
+/// The quantised form follows d = max|x| / 127 over a block or row, q = round(x / d) to nearest, ties to even.
 public struct Activations: ~Copyable {
+    /// How many values share a scale.
+    public enum Grouping: Sendable {
+        /// Blocks of 32.
+        case blocks
+        /// A whole row: what ternary weights are multiplied with, as BitNet's reference has it.
+        case rows
+    }
+
     public let rows: Int
     public let columns: Int
+    /// Scales of each row.
+    let groupCount: Int
     /// `[rows × columns]`
     var values: Tensor
     private let quantised: Memory
-    private let blocks: Memory
+    private let groups: Memory
 
     /// Zeroes. Columns are a multiple of 32.
-    public init(rows: Int, columns: Int) throws(KernelError) {
+    public init(rows: Int, columns: Int, grouping: Grouping = .blocks) throws(KernelError) {
         guard columns % 32 == 0 else { throw .shape("\(columns) activations; the kernels need a multiple of 32") }
         let values = try Tensor(rows: rows, columns: columns)
-        let quantised = try Memory(byteCount: rows * columns, purpose: "quantised activations")
-        let blocks = try Memory(byteCount: rows * columns / 32 * 12, purpose: "scales of activations")
+        let groupCount = grouping == .rows ? 1 : columns / 32
+        // Kernels may read, without using it, a little of what stands behind the last row.
+        let quantised = try Memory(byteCount: rows * columns + 64, purpose: "quantised activations")
+        let groups = try Memory(byteCount: rows * groupCount * 12, purpose: "scales of activations")
         self.values = values
         self.quantised = quantised
-        self.blocks = blocks
+        self.groups = groups
+        self.groupCount = groupCount
         self.rows = rows
         self.columns = columns
     }
 
     /// As the kernels see them, from `row` on.
     func view(from row: Int = 0) -> ryz_activations {
-        let blockCount = columns / 32
-        let scales = blocks.floats()
+        let scales = groups.floats()
         return ryz_activations(
             values: UnsafePointer(values.pointer(row)),
             quantised: quantised.base.assumingMemoryBound(to: Int8.self) + row * columns,
-            scales: scales + row * blockCount,
-            sums: scales + (rows + row) * blockCount,
-            counts: (blocks.base + (2 * rows + row) * blockCount * 4).assumingMemoryBound(to: Int32.self),
-            columns: columns)
+            scales: scales + row * groupCount,
+            sums: scales + (rows + row) * groupCount,
+            counts: (groups.base + (2 * rows + row) * groupCount * 4).assumingMemoryBound(to: Int32.self),
+            columns: columns, groups: groupCount)
     }
 
     /// The float32 values of one row, for tests.

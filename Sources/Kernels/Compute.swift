@@ -42,8 +42,20 @@ public struct Compute: ~Copyable {
         precondition(rows > 0 && firstRow + rows <= input.rows && firstOutputRow + rows <= output.rows)
         ryz_rms_norm(
             raw, input.pointer(firstRow), weight.pointer(0), output.values.pointer(firstOutputRow), rows, input.columns,
-            epsilon)
+            input.columns, epsilon)
         ryz_quantise(raw, output.view(from: firstOutputRow), rows)
+    }
+
+    /// The RMS norm of activations in their place, quantised again. The sum of squares is taken by segments of
+    /// `segmentColumns` (a multiple of 16), which combine in order: nodes may compute them apart.
+    public func normalise(
+        _ activations: inout Activations, rows: Int, weight: borrowing Tensor, segmentColumns: Int, epsilon: Float
+    ) {
+        precondition(weight.columns == activations.columns && rows > 0 && rows <= activations.rows)
+        precondition(segmentColumns > 0 && segmentColumns % 16 == 0)
+        let values = activations.values.pointer(0)
+        ryz_rms_norm(raw, values, weight.pointer(0), values, rows, activations.columns, segmentColumns, epsilon)
+        ryz_quantise(raw, activations.view(), rows)
     }
 
     /// Makes the int8 form of the first `rows` rows from their float32 values.
@@ -57,7 +69,7 @@ public struct Compute: ~Copyable {
         _ matrix: borrowing PackedMatrix, _ input: borrowing Activations, firstRow: Int = 0, rows: Int,
         into output: inout Tensor, adding: Bool = false
     ) {
-        precondition(matrix.columns == input.columns && matrix.rows <= output.columns)
+        precondition(matrix.columns == input.columns && matrix.rows <= output.columns && matrix.takes(input))
         precondition(rows > 0 && firstRow + rows <= input.rows && rows <= output.rows)
         let mode = adding ? RYZ_ACCUMULATE : RYZ_STORE
         matrix.withProducts(y: output.pointer(0), stride: output.columns, mode: mode) { products, count in
@@ -65,16 +77,18 @@ public struct Compute: ~Copyable {
         }
     }
 
-    /// output = silu(gate · input) ⊙ (up · input), quantised: the gated feed-forward layer's first half.
-    public func multiplySwiGLU(
-        gate: borrowing PackedMatrix, up: borrowing PackedMatrix, _ input: borrowing Activations, rows: Int,
-        into output: inout Activations
+    /// output = activation(gate · input) ⊙ (up · input): the gated feed-forward layer's first half. Quantised, unless a
+    /// norm is to follow that does it.
+    public func multiplyGated(
+        _ activation: GateActivation, gate: borrowing PackedMatrix, up: borrowing PackedMatrix,
+        _ input: borrowing Activations, rows: Int, into output: inout Activations, quantising: Bool = true
     ) {
+        precondition(gate.takes(input) && up.takes(input))
         precondition(gate.columns == input.columns && up.columns == input.columns && gate.rows == up.rows)
         precondition(gate.rows == output.columns && rows > 0 && rows <= input.rows && rows <= output.rows)
-        ryz_multiply_swiglu(
-            raw, gate.matrix, up.matrix, input.view(), output.values.pointer(0), output.columns, rows)
-        ryz_quantise(raw, output.view(), rows)
+        ryz_multiply_gated(
+            raw, activation.code, gate.matrix, up.matrix, input.view(), output.values.pointer(0), output.columns, rows)
+        if quantising { ryz_quantise(raw, output.view(), rows) }
     }
 
     /// Rotates the queries in `queryKeyValue` in place, and stores rotated keys, and values, in the cache.
@@ -90,10 +104,11 @@ public struct Compute: ~Copyable {
             queryKeyValue.columns, queryHeadCount)
     }
 
-    /// output = softmax(scale · queries · keysᵀ) · values for each row over its sequence so far, quantised.
+    /// output = softmax(scale · queries · keysᵀ) · values for each row over its sequence so far. Quantised, unless a norm
+    /// is to follow that does it.
     public func attend(
         _ queryKeyValue: borrowing Tensor, queryHeadCount: Int, scale: Float, cache: borrowing KeyValueCache,
-        layer: Int, plan: borrowing AttentionPlan, into output: inout Activations
+        layer: Int, plan: borrowing AttentionPlan, into output: inout Activations, quantising: Bool = true
     ) {
         check(queryKeyValue, queryHeadCount, cache, plan)
         precondition(output.columns == queryHeadCount * cache.headDimension && plan.rowCount <= output.rows)
@@ -102,7 +117,7 @@ public struct Compute: ~Copyable {
             raw, cache.layer(layer), plan.spans.baseAddress, plan.spans.count, queryKeyValue.pointer(0),
             queryKeyValue.columns, queryHeadCount, scale, output.values.pointer(0), output.columns,
             attentionScratch.floats())
-        ryz_quantise(raw, output.view(), plan.rowCount)
+        if quantising { ryz_quantise(raw, output.view(), plan.rowCount) }
     }
 
     private func check(
@@ -112,5 +127,20 @@ public struct Compute: ~Copyable {
         precondition(queryHeadCount > 0 && queryHeadCount % cache.headCount == 0)
         precondition(queryKeyValue.columns >= (queryHeadCount + 2 * cache.headCount) * cache.headDimension)
         precondition(plan.rowCount > 0 && plan.rowCount <= queryKeyValue.rows && plan.fits(cache))
+    }
+}
+
+/// What is done to the gate of a gated feed-forward layer (Shazeer, 2020).
+public enum GateActivation: Sendable {
+    /// g / (1 + exp(−g)): SwiGLU.
+    case silu
+    /// max(g, 0)², as BitNet b1.58 2B4T has it.
+    case squaredReLU
+
+    var code: ryz_gate {
+        switch self {
+        case .silu: RYZ_SILU
+        case .squaredReLU: RYZ_SQUARED_RELU
+        }
     }
 }

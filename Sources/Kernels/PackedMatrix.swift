@@ -1,62 +1,87 @@
 import CKernels
 
-/// Weights in the layout of the kernels: tiles of 16 rows, block after block of 32 columns, in the order in which
-/// threads read them. One or more matrices of as many columns can be stacked, to be multiplied in one go.
+/// Weights in the layout of the kernels: tiles of 16 rows, in the order in which threads read them. One or more
+/// matrices of as many columns can be stacked, to be multiplied in one go.
 public struct PackedMatrix: ~Copyable {
-    /// Rows of all stacked matrices together.
-    public let rows: Int
-    public let columns: Int
+    private let plan: Plan
     private let memory: Memory
-    private let segmentBlocks: Int
-    /// First row and tile address of each stacked matrix.
-    private let parts: [Part]
-
-    private struct Part {
-        let type: WeightType
-        let firstRow: Int
-        let rows: Int
-        let byteOffset: Int
-    }
 
     /// Packs `sources`, which have the same number of columns; all but the last have a multiple of 16 rows.
     ///
     /// With `segmentColumns` (a multiple of 32), the inner dimension is cut into segments of so many columns, whose sums
     /// are combined in fixed point: then parts of the sum may be computed by different nodes with the same result.
     public init(_ sources: [WeightSource], segmentColumns: Int? = nil) throws(KernelError) {
-        let columns = sources.first?.columns ?? 0
-        guard !sources.isEmpty, sources.count <= 8, sources.allSatisfy({ $0.columns == columns }),
-            sources.dropLast().allSatisfy({ $0.rows % 16 == 0 }), (segmentColumns ?? 32) % 32 == 0
-        else {
-            throw .shape("\(sources.map(\.name).joined(separator: ", ")): shapes that cannot be stacked")
-        }
-        var parts: [Part] = []
-        var (rows, byteCount) = (0, 0)
-        for source in sources {
-            parts.append(Part(type: source.type, firstRow: rows, rows: source.rows, byteOffset: byteCount))
-            rows += source.rows
-            byteCount += (source.rows + 15) / 16 * (columns / 32) * ryz_tile_block_bytes(source.type.code)
-        }
-        let memory = try Memory(byteCount: byteCount, purpose: sources[0].name)
-        for (source, part) in zip(sources, parts) {
+        let plan = try Plan(
+            sources.map { Shape(name: $0.name, layout: $0.type.code, rows: $0.rows, columns: $0.columns) },
+            segmentColumns: segmentColumns, grouping: .blocks)
+        let memory = try plan.makeMemory()
+        for (source, part) in zip(sources, plan.parts) {
             ryz_pack(
-                source.type.code, source.base, columns, 0, source.rows, 0, columns / 32, memory.base + part.byteOffset)
+                source.type.code, source.base, plan.columns, 0, source.rows, 0, plan.columns / 32,
+                memory.base + part.byteOffset)
             // The packed copy is what runs; the file's pages need not stay in this process.
             source.file.adviseDontNeed(source.byteOffset..<source.byteOffset + source.byteCount)
         }
-        self.rows = rows
-        self.columns = columns
+        self.plan = plan
         self.memory = memory
-        self.parts = parts
-        segmentBlocks = (segmentColumns ?? 0) / 32
     }
 
+    /// Packs ternary matrices. Their products are exact integers until the scales come in, so they need no segments.
+    public init(_ sources: [TernarySource], layout: TernaryLayout) throws(KernelError) {
+        let plan = try Plan(
+            sources.map {
+                Shape(name: $0.name, layout: layout.code, rows: $0.rows, columns: $0.columns, scale: $0.scale)
+            }, segmentColumns: nil, grouping: .rows)
+        let memory = try plan.makeMemory()
+        var weights = [Int8](repeating: 0, count: 16 * plan.columns)
+        let tileByteCount = ryz_tile_bytes(layout.code, plan.columns)
+        for (source, part) in zip(sources, plan.parts) {
+            for first in stride(from: 0, to: source.rows, by: 16) {
+                let count = min(16, source.rows - first)
+                try source.decode(rows: first, count: count, into: &weights)
+                ryz_pack_ternary(
+                    layout.code, weights, count, plan.columns,
+                    memory.base + part.byteOffset + first / 16 * tileByteCount)
+            }
+            source.release()
+        }
+        self.plan = plan
+        self.memory = memory
+    }
+
+    /// Packs a matrix in eight bits with a scale for each row: what the language-model head is computed in.
+    public init(eightBit source: WeightSource) throws(KernelError) {
+        let plan = try Plan(
+            [Shape(name: source.name, layout: RYZ_R8, rows: source.rows, columns: source.columns)],
+            segmentColumns: nil, grouping: .blocks)
+        let memory = try plan.makeMemory()
+        var tile = try Tensor(rows: 16, columns: plan.columns)
+        let tileByteCount = ryz_tile_bytes(RYZ_R8, plan.columns)
+        for first in stride(from: 0, to: plan.rows, by: 16) {
+            let count = min(16, plan.rows - first)
+            for row in 0..<count { source.decode(row: first + row, into: &tile, row: row) }
+            ryz_pack_rows_8bit(tile.pointer(0), count, plan.columns, memory.base + first / 16 * tileByteCount)
+        }
+        source.file.adviseDontNeed(source.byteOffset..<source.byteOffset + source.byteCount)
+        self.plan = plan
+        self.memory = memory
+    }
+
+    /// Rows of all stacked matrices together.
+    public var rows: Int { plan.rows }
+    public var columns: Int { plan.columns }
     /// Resident size.
     public var byteCount: Int { memory.byteCount }
 
+    /// Whether activations are quantised in the groups that these weights need.
+    func takes(_ activations: borrowing Activations) -> Bool {
+        activations.groupCount == (plan.grouping == .rows ? 1 : columns / 32)
+    }
+
     /// The only part, for operations on single matrices.
     var matrix: ryz_matrix {
-        precondition(parts.count == 1)
-        return matrix(parts[0])
+        precondition(plan.parts.count == 1)
+        return matrix(plan.parts[0])
     }
 
     /// Calls `body` with the products of all parts with the same activations; `y` is row 0 of the output.
@@ -64,17 +89,73 @@ public struct PackedMatrix: ~Copyable {
         y: UnsafeMutablePointer<Float>, stride: Int, mode: ryz_output_mode,
         _ body: (UnsafePointer<ryz_product>, Int) -> Void
     ) {
-        withUnsafeTemporaryAllocation(of: ryz_product.self, capacity: parts.count) { products in
-            for (index, part) in parts.enumerated() {
+        withUnsafeTemporaryAllocation(of: ryz_product.self, capacity: plan.parts.count) { products in
+            for (index, part) in plan.parts.enumerated() {
                 products[index] = ryz_product(matrix: matrix(part), y: y + part.firstRow, y_stride: stride, mode: mode)
             }
-            body(UnsafePointer(products.baseAddress!), parts.count)
+            body(UnsafePointer(products.baseAddress!), plan.parts.count)
         }
     }
 
     private func matrix(_ part: Part) -> ryz_matrix {
         ryz_matrix(
-            tiles: UnsafeRawPointer(memory.base + part.byteOffset), type: part.type.code, rows: part.rows,
-            columns: columns, segment_blocks: segmentBlocks)
+            tiles: UnsafeRawPointer(memory.base + part.byteOffset), layout: part.layout, rows: part.rows,
+            columns: columns, segment_blocks: plan.segmentBlocks, scale: part.scale)
     }
+}
+
+/// One of the matrices to be stacked.
+private struct Shape {
+    var name: String
+    var layout: ryz_layout
+    var rows: Int
+    var columns: Int
+    var scale: Float = 1
+}
+
+/// One of the stacked matrices.
+private struct Part {
+    let layout: ryz_layout
+    let firstRow: Int
+    let rows: Int
+    let byteOffset: Int
+    let scale: Float
+}
+
+/// Where stacked matrices lie.
+private struct Plan {
+    let name: String
+    let rows: Int
+    let columns: Int
+    let segmentBlocks: Int
+    let grouping: Activations.Grouping
+    let parts: [Part]
+    let byteCount: Int
+
+    init(_ shapes: [Shape], segmentColumns: Int?, grouping: Activations.Grouping) throws(KernelError) {
+        let columns = shapes.first?.columns ?? 0
+        guard !shapes.isEmpty, shapes.count <= 8, shapes.allSatisfy({ $0.columns == columns }),
+            shapes.dropLast().allSatisfy({ $0.rows % 16 == 0 }), (segmentColumns ?? 32) % 32 == 0
+        else {
+            throw .shape("\(shapes.map(\.name).joined(separator: ", ")): shapes that cannot be stacked")
+        }
+        var parts: [Part] = []
+        var (rows, byteCount) = (0, 0)
+        for shape in shapes {
+            parts.append(
+                Part(
+                    layout: shape.layout, firstRow: rows, rows: shape.rows, byteOffset: byteCount, scale: shape.scale))
+            rows += shape.rows
+            byteCount += (shape.rows + 15) / 16 * ryz_tile_bytes(shape.layout, columns)
+        }
+        name = shapes[0].name
+        self.rows = rows
+        self.columns = columns
+        self.parts = parts
+        self.byteCount = byteCount
+        self.grouping = grouping
+        segmentBlocks = (segmentColumns ?? 0) / 32
+    }
+
+    func makeMemory() throws(KernelError) -> Memory { try Memory(byteCount: byteCount, purpose: name) }
 }

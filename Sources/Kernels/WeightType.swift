@@ -10,7 +10,7 @@ public enum WeightType: CaseIterable, Sendable {
     /// Blocks of 32: float16 scale and minimum, and 32 unsigned nibbles.
     case q4_1
 
-    var code: ryz_type {
+    var code: ryz_layout {
         switch self {
         case .f32: RYZ_F32
         case .f16: RYZ_F16

@@ -117,7 +117,8 @@ import Testing
             var activations = try makeActivations(rows)
             compute.quantise(&activations, rows: 5)
             var output = try Activations(rows: 5, columns: 64)
-            compute.multiplySwiGLU(
+            compute.multiplyGated(
+                .silu,
                 gate: try PackedMatrix([gate.source]), up: try PackedMatrix([up.source]), activations, rows: 5,
                 into: &output)
             for (index, value) in (0..<5).flatMap({ output.values(row: $0) }).enumerated() {

@@ -22,7 +22,7 @@ typedef enum { RYZ_ISA_PORTABLE = 0, RYZ_ISA_AVX2 = 1, RYZ_ISA_AVX512 = 2 } ryz_
 // The best instruction set of this CPU.
 ryz_isa ryz_isa_detect(void);
 
-// Weight types, in the order of the kernel tables.
+// Layouts of weights in tiles, in the order of the kernel tables. The first ones are also types of checkpoints.
 typedef enum {
     RYZ_F32 = 0,
     RYZ_F16 = 1,
@@ -30,20 +30,45 @@ typedef enum {
     RYZ_Q8_0 = 3,
     RYZ_Q4_0 = 4,
     RYZ_Q4_1 = 5,
-    RYZ_TYPE_COUNT = 6
-} ryz_type;
+    RYZ_BLOCK_TYPE_COUNT = 6,
+    // Eight bits, one float32 scale for each row.
+    RYZ_R8 = 6,
+    // Ternary weights: two bits each, and five to a byte. They take activations of one scale for each row.
+    RYZ_T2 = 7,
+    RYZ_T5 = 8,
+    RYZ_LAYOUT_COUNT = 9
+} ryz_layout;
 
-// Bytes of one tile's block: 16 rows × 32 weights, with their scales.
-size_t ryz_tile_block_bytes(ryz_type type);
-// Bytes of one block of 32 weights of one row as checkpoints store it.
-size_t ryz_source_block_bytes(ryz_type type);
+// Bytes of one tile: 16 rows of `columns` weights, with their scales.
+size_t ryz_tile_bytes(ryz_layout layout, size_t columns);
+// Bytes of one block of 32 weights of one row as checkpoints store it; block types only.
+size_t ryz_source_block_bytes(ryz_layout type);
 
 // Packs rows [first_row, first_row + row_count) of a row-major checkpoint tensor of `columns` columns (a multiple of
 // 32) into tiles; rows past the end of the last tile are zero. `block_begin` and `block_end` cut the columns.
-void ryz_pack(ryz_type type, const void *source, size_t columns, size_t first_row, size_t row_count,
+void ryz_pack(ryz_layout type, const void *source, size_t columns, size_t first_row, size_t row_count,
               size_t block_begin, size_t block_end, void *tiles);
 // Decodes one row of a checkpoint tensor to float32.
-void ryz_decode_row(ryz_type type, const void *source, size_t columns, size_t row, float *out);
+void ryz_decode_row(ryz_layout type, const void *source, size_t columns, size_t row, float *out);
+// Packs up to 16 rows of float32 weights into one tile of RYZ_R8: w ≈ scale · q, scale = max|w| / 127 over the row.
+void ryz_pack_rows_8bit(const float *rows, size_t row_count, size_t columns, void *tile);
+
+// How checkpoints store ternary weights.
+typedef enum {
+    RYZ_TERNARY_QUARTERS = 0,  // [rows / 4 × columns] bytes; bits 2 k and 2 k + 1 belong to row k · rows / 4 + byte row
+    RYZ_TERNARY_TQ1_0 = 1,     // GGUF, blocks of 256
+    RYZ_TERNARY_TQ2_0 = 2,     // GGUF, blocks of 256
+    RYZ_TERNARY_I2_S = 3       // bitnet.cpp, blocks of 128 over the whole tensor
+} ryz_ternary_source;
+
+// Bytes of `rows` × `columns` weights, without what may follow them; 0 if the shape is not one the form can have.
+size_t ryz_ternary_source_bytes(ryz_ternary_source form, size_t rows, size_t columns);
+// Decodes one row to −1, 0 and 1. Returns how many of its codes stand for none of these, and how many of its blocks, in
+// forms that have a scale for each, have another than `scale`.
+size_t ryz_decode_ternary_row(ryz_ternary_source form, const void *source, size_t rows, size_t columns, size_t row,
+                              float scale, int8_t *out);
+// Packs up to 16 rows [row_count × columns] of −1, 0 and 1 into one tile of a ternary layout.
+void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, size_t columns, void *tile);
 
 // MARK: threads
 
@@ -73,30 +98,34 @@ const ryz_kernels *ryz_kernels_for(ryz_isa isa);
 
 // MARK: activations
 
-// Rows of activations as the matrix kernels read them: float32, and int8 in blocks of 32 with a scale each.
+// Rows of activations as the matrix kernels read them: float32, and int8 with a scale for each group of columns. A
+// group is a block of 32, or the whole row, as ternary layouts want it.
 typedef struct {
     const float *values;  // [rows × columns]
-    int8_t *quantised;    // [rows × columns]
-    float *scales;        // [rows × columns / 32]
-    float *sums;          // [rows × columns / 32]: scale × counts
-    int32_t *counts;      // [rows × columns / 32]: sum of the block's int8 values
+    int8_t *quantised;    // [rows × columns], readable for 64 bytes more
+    float *scales;        // [rows × groups]
+    float *sums;          // [rows × groups]: scale × counts
+    int32_t *counts;      // [rows × groups]: sum of the group's int8 values
     size_t columns;
+    size_t groups;        // columns / 32, or 1
 } ryz_activations;
 
-// out[r] = x[r] / sqrt(mean(x[r]²) + epsilon) · weight
+// out[r] = x[r] / sqrt(mean(x[r]²) + epsilon) · weight; x may be out. The squares are summed by `segment` columns (a
+// multiple of 16) and then over the segments in order, so that different nodes may compute different segments.
 void ryz_rms_norm(ryz_compute compute, const float *x, const float *weight, float *out, size_t rows, size_t columns,
-                  float epsilon);
+                  size_t segment, float epsilon);
 // Fills everything else from `values`.
 void ryz_quantise(ryz_compute compute, ryz_activations activations, size_t rows);
 
 // MARK: matrices
 
 typedef struct {
-    const void *tiles;      // [rows / 16][columns / 32] tile blocks
-    ryz_type type;
+    const void *tiles;      // [rows / 16] tiles
+    ryz_layout layout;
     size_t rows;            // not padded
     size_t columns;
     size_t segment_blocks;  // > 0: sums of so many blocks are combined in fixed point; 0: one sum in order
+    float scale;            // ternary layouts: what every product is multiplied by
 } ryz_matrix;
 
 typedef enum {
@@ -114,9 +143,16 @@ typedef struct {
 // Several matrices times the same activations.
 void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t product_count, ryz_activations x,
                   size_t rows);
-// y = silu(gate x) · (up x); both matrices have the same rows and type-independent shapes.
-void ryz_multiply_swiglu(ryz_compute compute, ryz_matrix gate, ryz_matrix up, ryz_activations x, float *y,
-                         size_t y_stride, size_t rows);
+// What is done to the gate of a gated feed-forward layer.
+typedef enum {
+    RYZ_SILU = 0,          // g / (1 + exp(−g))
+    RYZ_SQUARED_RELU = 1,  // max(g, 0)²
+    RYZ_GATE_COUNT = 2
+} ryz_gate;
+
+// y = activation(gate x) · (up x); both matrices have as many rows.
+void ryz_multiply_gated(ryz_compute compute, ryz_gate activation, ryz_matrix gate, ryz_matrix up, ryz_activations x,
+                        float *y, size_t y_stride, size_t rows);
 
 // MARK: attention
 

@@ -1,0 +1,103 @@
+// Ternary weights from checkpoints into tiles.
+#include <string.h>
+
+#include "kernels.h"
+#include "ternary.h"
+#include "vector_portable.h"
+
+size_t ryz_ternary_source_bytes(ryz_ternary_source form, size_t rows, size_t columns) {
+    switch (form) {
+        case RYZ_TERNARY_QUARTERS: return rows % 4 ? 0 : rows / 4 * columns;
+        case RYZ_TERNARY_TQ1_0: return columns % 256 ? 0 : rows * (columns / 256) * 54;
+        case RYZ_TERNARY_TQ2_0: return columns % 256 ? 0 : rows * (columns / 256) * 66;
+        case RYZ_TERNARY_I2_S: return columns % 128 ? 0 : rows * (columns / 4);
+    }
+    return 0;
+}
+
+// Stores the weight of code 0, 1 or 2; counts another one.
+static size_t put(int8_t *out, int code) {
+    *out = (int8_t)(code - 1);
+    return code > 2;
+}
+
+static size_t quarters_row(const uint8_t *source, size_t rows, size_t columns, size_t row, int8_t *out) {
+    size_t quarter = rows / 4, wrong = 0;
+    const uint8_t *bytes = source + row % quarter * columns;
+    int shift = (int)(row / quarter) * 2;
+    for (size_t i = 0; i < columns; i++) wrong += put(out + i, bytes[i] >> shift & 3);
+    return wrong;
+}
+
+// Base-three digits of a byte that is a fraction of 256: the first `count` of them, `step` apart.
+static void fraction_digits(uint8_t byte, int count, size_t step, int8_t *out) {
+    for (int k = 0; k < count; k++, byte = (uint8_t)(byte * 3)) out[(size_t)k * step] = (int8_t)((byte * 3 >> 8) - 1);
+}
+
+// Whether a block has the matrix's scale. A block of zeros may have none: then its codes mean nothing.
+static size_t check_scale(const uint8_t *at, float scale, int8_t *block) {
+    uint16_t half;
+    memcpy(&half, at, 2);
+    if (half << 1 & 0xffff) return half_to_float(half) != scale;
+    memset(block, 0, 256);
+    return 0;
+}
+
+// 32 bytes of five weights, 32 apart; 16 bytes of five, 16 apart; 4 bytes of four, 4 apart; a float16 scale.
+static size_t tq1_0_row(const uint8_t *block, size_t columns, float scale, int8_t *out) {
+    size_t wrong = 0;
+    for (size_t b = 0; b < columns / 256; b++, block += 54, out += 256) {
+        for (size_t i = 0; i < 32; i++) fraction_digits(block[i], 5, 32, out + i);
+        for (size_t i = 0; i < 16; i++) fraction_digits(block[32 + i], 5, 16, out + 160 + i);
+        for (size_t i = 0; i < 4; i++) fraction_digits(block[48 + i], 4, 4, out + 240 + i);
+        wrong += check_scale(block + 52, scale, out);
+    }
+    return wrong;
+}
+
+// Twice 32 bytes of four weights, 32 apart; a float16 scale.
+static size_t tq2_0_row(const uint8_t *block, size_t columns, float scale, int8_t *out) {
+    size_t wrong = 0;
+    for (size_t b = 0; b < columns / 256; b++, block += 66, out += 256) {
+        for (size_t i = 0; i < 256; i++)
+            wrong += put(out + i, block[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3);
+        wrong += check_scale(block + 64, scale, out);
+    }
+    return wrong;
+}
+
+// 32 bytes of four weights, 32 apart, the first in the upper bits.
+static size_t i2_s_row(const uint8_t *bytes, size_t columns, int8_t *out) {
+    size_t wrong = 0;
+    for (size_t i = 0; i < columns; i++)
+        wrong += put(out + i, bytes[i / 128 * 32 + i % 32] >> (6 - i % 128 / 32 * 2) & 3);
+    return wrong;
+}
+
+size_t ryz_decode_ternary_row(ryz_ternary_source form, const void *source, size_t rows, size_t columns, size_t row,
+                              float scale, int8_t *out) {
+    const uint8_t *bytes = source;
+    switch (form) {
+        case RYZ_TERNARY_QUARTERS: return quarters_row(bytes, rows, columns, row, out);
+        case RYZ_TERNARY_TQ1_0: return tq1_0_row(bytes + row * (columns / 256) * 54, columns, scale, out);
+        case RYZ_TERNARY_TQ2_0: return tq2_0_row(bytes + row * (columns / 256) * 66, columns, scale, out);
+        case RYZ_TERNARY_I2_S: return i2_s_row(bytes + row * (columns / 4), columns, out);
+    }
+    return columns;
+}
+
+void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, size_t columns, void *tile) {
+    uint8_t *out = tile;
+    const size_t width = layout == RYZ_T2 ? T2_COLUMNS : T5_COLUMNS, digits = width / 4;
+    memset(tile, 0, ryz_tile_bytes(layout, columns));
+    for (size_t row = 0; row < row_count; row++)
+        for (size_t byte = 0; byte < ternary_steps(columns, width) * 4; byte++) {
+            uint8_t codes[5] = {0};
+            for (size_t k = 0; k < digits; k++) {
+                size_t column = byte / 4 * width + k * 4 + byte % 4;
+                if (column < columns) codes[k] = (uint8_t)(rows[row * columns + column] + 1);
+            }
+            out[byte / 4 * TERNARY_STEP_BYTES + row * 4 + byte % 4] =
+                layout == RYZ_T2 ? (uint8_t)(codes[0] | codes[1] << 2 | codes[2] << 4 | codes[3] << 6) : t5_byte(codes);
+        }
+}

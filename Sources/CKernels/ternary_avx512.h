@@ -1,0 +1,112 @@
+// Integer dot products of a tile of ternary codes with T rows of int8 activations. See ternary.h.
+#include "ternary.h"
+
+// One row of activations: codes stay where they are in their bytes, and count 1, 4, 16 and 64 times.
+INLINE vi codes_t2_once(const uint8_t *w, size_t steps, const int8_t *q) {
+    const __m512i mask = _mm512_set1_epi8(3);
+    __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+    for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T2_COLUMNS) {
+        __m512i all = _mm512_loadu_si512(w);
+        _mm_prefetch((const char *)w + 4096, _MM_HINT_T0);
+        sum0 = _mm512_dpbusd_epi32(sum0, _mm512_and_si512(all, mask), four_bytes(q));
+        sum1 = _mm512_dpbusd_epi32(sum1, _mm512_and_si512(all, _mm512_slli_epi32(mask, 2)), four_bytes(q + 4));
+        sum2 = _mm512_dpbusd_epi32(sum2, _mm512_and_si512(all, _mm512_slli_epi32(mask, 4)), four_bytes(q + 8));
+        sum3 = _mm512_dpbusd_epi32(sum3, _mm512_and_si512(all, _mm512_slli_epi32(mask, 6)), four_bytes(q + 12));
+    }
+    sum0 = _mm512_add_epi32(sum0, _mm512_srai_epi32(sum1, 2));
+    sum2 = _mm512_add_epi32(_mm512_srai_epi32(sum2, 4), _mm512_srai_epi32(sum3, 6));
+    return _mm512_add_epi32(sum0, sum2);
+}
+
+INLINE void codes_t2(const uint8_t *w, size_t columns, const int8_t *q,
+                                                           const int T, vi *dots) {
+    const __m512i mask = _mm512_set1_epi8(3);
+    const size_t steps = ternary_steps(columns, T2_COLUMNS);
+    if (T == 1) {
+        dots[0] = codes_t2_once(w, steps, q);
+        return;
+    }
+    EACH_TOKEN dots[t] = _mm512_setzero_si512();
+    for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T2_COLUMNS) {
+        __m512i all = _mm512_loadu_si512(w);
+#pragma clang loop unroll(full)
+        for (int k = 0; k < 4; k++) {
+            __m512i codes = _mm512_and_si512(_mm512_srli_epi16(all, (unsigned)k * 2), mask);
+            EACH_TOKEN dots[t] = _mm512_dpbusd_epi32(dots[t], codes, four_bytes(q + (size_t)t * columns + k * 4));
+        }
+    }
+}
+
+// The digits after the first one of every byte, two bits each.
+static const _Alignas(64) uint8_t t5_digits[256] = {
+#define T5_DIGIT(b, power) (((b) * (power) & 255) * 3 >> 8)
+#define T5_FOUR(b) (uint8_t)(T5_DIGIT(b, 3) | T5_DIGIT(b, 9) << 2 | T5_DIGIT(b, 27) << 4 | T5_DIGIT(b, 81) << 6)
+#define T5_4(b) T5_FOUR(b), T5_FOUR((b) + 1), T5_FOUR((b) + 2), T5_FOUR((b) + 3)
+#define T5_16(b) T5_4(b), T5_4((b) + 4), T5_4((b) + 8), T5_4((b) + 12)
+#define T5_64(b) T5_16(b), T5_16((b) + 16), T5_16((b) + 32), T5_16((b) + 48)
+    T5_64(0), T5_64(64), T5_64(128), T5_64(192),
+};
+
+typedef struct {
+    __m512i table[4];
+} t5_tables;
+
+INLINE t5_tables t5_load_tables(void) {
+    t5_tables tables;
+    for (int i = 0; i < 4; i++) tables.table[i] = _mm512_load_si512(t5_digits + i * 64);
+    return tables;
+}
+
+INLINE __m512i t5_later_digits(const t5_tables *tables, __m512i all) {
+    __m512i low = _mm512_permutex2var_epi8(tables->table[0], all, tables->table[1]);
+    __m512i high = _mm512_permutex2var_epi8(tables->table[2], all, tables->table[3]);
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(all), low, high);
+}
+
+// The first digit, which changes at a third and at two thirds of 256.
+INLINE __m512i t5_first_digit(__m512i all) {
+    const __m512i one = _mm512_set1_epi8(1);
+    __m512i above = _mm512_maskz_mov_epi8(_mm512_cmpgt_epu8_mask(all, _mm512_set1_epi8(85)), one);
+    return _mm512_mask_add_epi8(above, _mm512_cmpgt_epu8_mask(all, _mm512_set1_epi8((char)170)), above, one);
+}
+
+INLINE vi codes_t5_once(const uint8_t *w, size_t steps, const int8_t *q) {
+    const t5_tables tables = t5_load_tables();
+    const __m512i mask = _mm512_set1_epi8(3);
+    __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0, sum4 = sum0;
+    for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T5_COLUMNS) {
+        __m512i all = _mm512_loadu_si512(w);
+        _mm_prefetch((const char *)w + 4096, _MM_HINT_T0);
+        __m512i four = t5_later_digits(&tables, all);
+        sum0 = _mm512_dpbusd_epi32(sum0, _mm512_and_si512(four, mask), four_bytes(q));
+        sum1 = _mm512_dpbusd_epi32(sum1, _mm512_and_si512(four, _mm512_slli_epi32(mask, 2)), four_bytes(q + 4));
+        sum2 = _mm512_dpbusd_epi32(sum2, _mm512_and_si512(four, _mm512_slli_epi32(mask, 4)), four_bytes(q + 8));
+        sum3 = _mm512_dpbusd_epi32(sum3, _mm512_and_si512(four, _mm512_slli_epi32(mask, 6)), four_bytes(q + 12));
+        sum4 = _mm512_dpbusd_epi32(sum4, t5_first_digit(all), four_bytes(q + 16));
+    }
+    sum0 = _mm512_add_epi32(_mm512_add_epi32(sum0, sum4), _mm512_srai_epi32(sum1, 2));
+    sum2 = _mm512_add_epi32(_mm512_srai_epi32(sum2, 4), _mm512_srai_epi32(sum3, 6));
+    return _mm512_add_epi32(sum0, sum2);
+}
+
+INLINE void codes_t5(const uint8_t *w, size_t columns, const int8_t *q,
+                                                           const int T, vi *dots) {
+    const size_t steps = ternary_steps(columns, T5_COLUMNS);
+    if (T == 1) {
+        dots[0] = codes_t5_once(w, steps, q);
+        return;
+    }
+    const t5_tables tables = t5_load_tables();
+    const __m512i mask = _mm512_set1_epi8(3);
+    EACH_TOKEN dots[t] = _mm512_setzero_si512();
+    for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T5_COLUMNS) {
+        __m512i all = _mm512_loadu_si512(w), four = t5_later_digits(&tables, all), first = t5_first_digit(all);
+#pragma clang loop unroll(full)
+        for (int k = 0; k < 5; k++) {
+            __m512i codes = k < 4 ? _mm512_and_si512(_mm512_srli_epi16(four, (unsigned)k * 2), mask) : first;
+            EACH_TOKEN dots[t] = _mm512_dpbusd_epi32(dots[t], codes, four_bytes(q + (size_t)t * columns + k * 4));
+        }
+    }
+}
+
+enum { TERNARY_TOKENS_MAX = 8 };

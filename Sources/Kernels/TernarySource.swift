@@ -1,0 +1,143 @@
+import CKernels
+
+/// How checkpoints store ternary weights: −1, 0 and 1, with one scale for a whole matrix.
+public enum TernaryForm: CaseIterable, Sendable {
+    /// Hugging Face's BitNet: a byte holds four rows, a quarter of the rows apart.
+    case quarters
+    /// GGUF: 1.69 bits, blocks of 256, five weights to a byte.
+    case tq1_0
+    /// GGUF: 2.06 bits, blocks of 256.
+    case tq2_0
+    /// bitnet.cpp's GGUF: two bits, groups of 128.
+    case i2_s
+
+    var code: ryz_ternary_source {
+        switch self {
+        case .quarters: RYZ_TERNARY_QUARTERS
+        case .tq1_0: RYZ_TERNARY_TQ1_0
+        case .tq2_0: RYZ_TERNARY_TQ2_0
+        case .i2_s: RYZ_TERNARY_I2_S
+        }
+    }
+}
+
+/// A ternary matrix in a mapped file, or one of floats that is made ternary as it is read.
+public struct TernarySource {
+    private enum Kind {
+        case packed(TernaryForm, MappedFile, byteOffset: Int, byteCount: Int)
+        case floats(WeightSource)
+    }
+
+    /// What the errors call it, such as `model.layers.0.mlp.up_proj.weight`.
+    public let name: String
+    public let rows: Int
+    public let columns: Int
+    /// What products with −1, 0 and 1 are multiplied by.
+    public let scale: Float
+    private let kind: Kind
+
+    /// Throws if the matrix does not lie in the file or has a shape that the form can't have.
+    public init(
+        name: String, file: MappedFile, byteOffset: Int, form: TernaryForm, rows: Int, columns: Int, scale: Float
+    ) throws(KernelError) {
+        try Self.check(name, rows: rows, columns: columns, scale: scale)
+        guard rows.multipliedReportingOverflow(by: columns).overflow == false else {
+            throw .shape("\(name): \(rows) × \(columns) weights are too many")
+        }
+        let byteCount = ryz_ternary_source_bytes(form.code, rows, columns)
+        guard byteCount > 0 else { throw .shape("\(name): the form \(form) has no \(rows) × \(columns) weights") }
+        guard byteOffset >= 0, byteCount <= file.byteCount, byteOffset <= file.byteCount - byteCount else {
+            throw .shape("\(name): its bytes lie outside \(file.path)")
+        }
+        (self.name, self.rows, self.columns, self.scale) = (name, rows, columns, scale)
+        kind = .packed(form, file, byteOffset: byteOffset, byteCount: byteCount)
+    }
+
+    /// Makes the weights of a float matrix ternary (Ma et al., The Era of 1-bit LLMs, 2024): with the mean of |w| over
+    /// the matrix as scale, round(w / scale) between −1 and 1.
+    public init(quantising source: WeightSource) throws(KernelError) {
+        let scale = Float(try Self.meanMagnitude(source))
+        try Self.check(source.name, rows: source.rows, columns: source.columns, scale: scale)
+        (name, rows, columns, self.scale) = (source.name, source.rows, source.columns, max(scale, 1e-5))
+        kind = .floats(source)
+    }
+
+    private static func check(_ name: String, rows: Int, columns: Int, scale: Float) throws(KernelError) {
+        guard rows > 0, columns > 0, columns % 32 == 0, columns <= 1 << 18 else {
+            throw .shape("\(name): \(rows) × \(columns) weights; columns must be a multiple of 32, up to 262144")
+        }
+        guard scale.isFinite else { throw .shape("\(name): its scale is \(scale)") }
+    }
+
+    private static func meanMagnitude(_ source: WeightSource) throws(KernelError) -> Double {
+        var values = try Tensor(rows: 1, columns: source.columns)
+        var sum = 0.0
+        for row in 0..<source.rows {
+            source.decode(row: row, into: &values, row: 0)
+            var rowSum = 0.0
+            let pointer = values.pointer(0)
+            for column in 0..<source.columns { rowSum += Double(abs(pointer[column])) }
+            sum += rowSum
+        }
+        return sum / Double(source.rows * source.columns)
+    }
+
+    /// Decodes `count` rows from `first` on into `weights`, `[count × columns]`.
+    func decode(rows first: Int, count: Int, into weights: inout [Int8]) throws(KernelError) {
+        precondition(first >= 0 && first + count <= rows && weights.count >= count * columns)
+        switch kind {
+        case .packed(let form, let file, let byteOffset, _):
+            for index in 0..<count {
+                let wrong = weights.withUnsafeMutableBufferPointer { buffer in
+                    ryz_decode_ternary_row(
+                        form.code, file.base + byteOffset, rows, columns, first + index, scale,
+                        buffer.baseAddress! + index * columns)
+                }
+                guard wrong == 0 else {
+                    throw .shape(
+                        "\(name): row \(first + index) is not −1, 0 and 1 with one scale for the matrix (\(wrong) times); fetch a ternary model"
+                    )
+                }
+            }
+        case .floats(let source):
+            var values = try Tensor(rows: 1, columns: columns)
+            for index in 0..<count {
+                source.decode(row: first + index, into: &values, row: 0)
+                for column in 0..<columns {
+                    let rounded = (values[0, column] / scale).rounded(.toNearestOrEven)
+                    weights[index * columns + column] = Int8(max(-1, min(1, rounded.isNaN ? 0 : rounded)))
+                }
+            }
+        }
+    }
+
+    /// Tells the system that the file's pages need not stay in this process.
+    func release() {
+        switch kind {
+        case .packed(_, let file, let byteOffset, let byteCount):
+            file.adviseDontNeed(byteOffset..<byteOffset + byteCount)
+        case .floats(let source):
+            source.file.adviseDontNeed(source.byteOffset..<source.byteOffset + source.byteCount)
+        }
+    }
+}
+
+/// How ternary weights lie in tiles. Both give the same bits; which is faster depends on the processor.
+public enum TernaryLayout: String, CaseIterable, Sendable {
+    /// Two bits to a weight.
+    case twoBits = "t2"
+    /// Five weights to a byte: 1.6 bits.
+    case fiveToAByte = "t5"
+
+    /// The one that is usually faster.
+    public static func preferred(on instructionSet: InstructionSet) -> TernaryLayout {
+        instructionSet == .avx512 ? .fiveToAByte : .twoBits
+    }
+
+    var code: ryz_layout {
+        switch self {
+        case .twoBits: RYZ_T2
+        case .fiveToAByte: RYZ_T5
+        }
+    }
+}
