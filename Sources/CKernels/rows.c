@@ -1,4 +1,6 @@
 // Operations over rows of activations: alone for the few rows of decoding, over all threads for the many of prefill.
+#include <string.h>
+
 #include "kernels.h"
 
 // Below this many values the work costs less than waking the other threads.
@@ -75,12 +77,19 @@ static void rope_store_row(const rope_context *c, const ryz_attention_span *span
     const float *cosines = c->rope.cosines + position * pairs, *sines = c->rope.sines + position * pairs;
     for (size_t h = 0; h < c->query_heads + c->kv.head_count; h++)
         f->rotate(q + h * dimension, cosines, sines, c->rope.rotated, c->rope.halves);
-    size_t in_block = position % RYZ_KEY_BLOCK, head_size = RYZ_KEY_BLOCK * dimension;
-    uint16_t *block = c->kv.base + span->blocks[position / RYZ_KEY_BLOCK] * c->kv.block_stride;
+    size_t in_block = position % RYZ_KEY_BLOCK, width = c->kv.width, head_size = RYZ_KEY_BLOCK * dimension * width;
+    uint8_t *block = c->kv.base + span->blocks[position / RYZ_KEY_BLOCK] * c->kv.block_stride;
     for (size_t h = 0; h < c->kv.head_count; h++) {
-        uint16_t *keys = block + h * 2 * head_size, *values = keys + head_size;
-        f->store_key(k + h * dimension, keys + in_block / 16 * 16 * dimension, in_block % 16, dimension);
-        f->store_half(v + h * dimension, values + in_block * dimension, dimension);
+        uint8_t *keys = block + h * 2 * head_size, *group = keys + in_block / 16 * 16 * dimension * width;
+        void *values = keys + head_size + in_block * dimension * width;
+        if (width == 2) {
+            f->store_key(k + h * dimension, (uint16_t *)(void *)group, in_block % 16, dimension);
+            f->store_half(v + h * dimension, values, dimension);
+        } else {
+            float *lane = (float *)(void *)group + in_block % 16;
+            for (size_t i = 0; i < dimension; i++) lane[i * 16] = k[h * dimension + i];
+            memcpy(values, v + h * dimension, dimension * sizeof(float));
+        }
     }
 }
 

@@ -22,7 +22,7 @@ public struct StageOptions: Sendable {
     public init(
         threadCount: Int, cpus: [Int32] = [], instructionSet: InstructionSet, contextLength: Int,
         keyValueTokenCapacity: Int, maximumStepRowCount: Int = 512, ternaryLayout: TernaryLayout? = nil,
-        headPrecision: HeadPrecision = .eightBit
+        headPrecision: HeadPrecision = .automatic
     ) {
         self.threadCount = threadCount
         self.cpus = cpus
@@ -91,11 +91,11 @@ public final class Stage {
         cache = try lifting { () throws(KernelError) in
             try KeyValueCache(
                 blockCount: blockCount, layerCount: layers.count, headCount: configuration.keyValueHeadCount,
-                headDimension: configuration.headDimension)
+                headDimension: configuration.headDimension, precision: model.isTernary ? .float32 : .float16)
         }
         let weights = WeightPreparation(
             model: model, ternaryLayout: options.ternaryLayout ?? .preferred(on: options.instructionSet),
-            headPrecision: model.isTernary ? options.headPrecision : .stored)
+            headPrecision: options.headPrecision)
         var loaded = UniqueArray<TransformerLayer>(minimumCapacity: layers.count)
         var byteCount = 0
         for layer in layers {
@@ -159,6 +159,9 @@ public final class Stage {
     ) throws(Failure) -> Result {
         try workspace.hidden.withBytes(rows: rowCount, body)
     }
+
+    /// One row of them, for tests.
+    func hiddenStates(row: Int) -> [Float] { workspace.hidden.values(row: row) }
 
     /// Nil when the step only releases.
     private func begin(_ step: Step) throws(InferenceError) -> [AttentionPlan.Slice] {

@@ -43,10 +43,22 @@ extension TensorType {
 
 /// How exactly the language-model head is kept.
 public enum HeadPrecision: String, CaseIterable, Sendable {
-    /// Floating-point heads of ternary models in eight bits, with a scale for each row; others as stored.
+    /// In eight bits where reading it is a good part of the work: a floating-point head of a ternary model from 32 MiB on.
+    case automatic
+    /// Floating-point heads in eight bits, with a scale for each row; others as stored.
     case eightBit = "8bit"
     /// As the file has it.
     case stored
+
+    /// Whether this head is to be kept in eight bits.
+    func reduces(_ head: TensorDescription, ofTernaryModel isTernary: Bool) -> Bool {
+        guard head.type.isFloatingPoint else { return false }
+        return switch self {
+        case .automatic: isTernary && head.byteCount >= 32 << 20
+        case .eightBit: true
+        case .stored: false
+        }
+    }
 }
 
 /// How weights are laid out when they are loaded. Nothing here changes a bit of the answers but the head's precision.
@@ -70,8 +82,8 @@ struct WeightPreparation {
     /// The language-model head.
     func packedHead() throws(KernelError) -> PackedMatrix {
         let source = try model.source(model.head)
-        guard headPrecision == .eightBit, model.head.type.isFloatingPoint else { return try PackedMatrix([source]) }
-        return try PackedMatrix(eightBit: source)
+        return headPrecision.reduces(model.head, ofTernaryModel: model.isTernary)
+            ? try PackedMatrix(eightBit: source) : try PackedMatrix([source])
     }
 }
 

@@ -1,10 +1,20 @@
 import CKernels
 
-/// Keys and values of a range of layers in float16, in blocks of 256 positions that sequences take as they grow.
+/// Keys and values of a range of layers, in blocks of 256 positions that sequences take as they grow.
 ///
 /// In a block, for each layer and KV head: keys `[position / 16][head dimension][16]`, values
 /// `[position][head dimension]`. Memory is touched only when a block is first written.
 public struct KeyValueCache: ~Copyable {
+    /// How exactly keys and values are kept.
+    public enum Precision: Sendable {
+        case float16
+        /// For models whose activations are rounded to few steps right after attention: there, what float16 drops turns
+        /// whole steps over.
+        case float32
+
+        var byteCount: Int { self == .float16 ? 2 : 4 }
+    }
+
     /// Positions of a block.
     public static let blockPositions = Int(RYZ_KEY_BLOCK)
 
@@ -12,29 +22,34 @@ public struct KeyValueCache: ~Copyable {
     public let layerCount: Int
     public let headCount: Int
     public let headDimension: Int
+    public let precision: Precision
     private let memory: Memory
 
     /// `headDimension` is a multiple of 16.
-    public init(blockCount: Int, layerCount: Int, headCount: Int, headDimension: Int) throws(KernelError) {
+    public init(
+        blockCount: Int, layerCount: Int, headCount: Int, headDimension: Int, precision: Precision = .float16
+    ) throws(KernelError) {
         guard headDimension % 16 == 0, headDimension > 0 else {
             throw .shape("head dimension \(headDimension); the kernels need a multiple of 16")
         }
-        let layerBytes = headCount * headDimension * Self.blockPositions * 4
-        memory = try Memory(byteCount: blockCount * layerCount * layerBytes, purpose: "the KV cache")
+        let layerByteCount = headCount * headDimension * Self.blockPositions * 2 * precision.byteCount
+        memory = try Memory(byteCount: blockCount * layerCount * layerByteCount, purpose: "the KV cache")
+        self.precision = precision
         self.blockCount = blockCount
         self.layerCount = layerCount
         self.headCount = headCount
         self.headDimension = headDimension
     }
 
-    /// Elements of one layer in one block.
-    private var layerStride: Int { headCount * headDimension * Self.blockPositions * 2 }
+    /// Bytes of one layer in one block.
+    private var layerStride: Int { headCount * headDimension * Self.blockPositions * 2 * precision.byteCount }
 
     func layer(_ index: Int) -> ryz_kv_layer {
         precondition((0..<layerCount).contains(index))
         return ryz_kv_layer(
-            base: memory.base.assumingMemoryBound(to: UInt16.self) + index * layerStride,
-            block_stride: layerCount * layerStride, head_count: headCount, head_dimension: headDimension)
+            base: memory.base.assumingMemoryBound(to: UInt8.self) + index * layerStride,
+            width: precision.byteCount, block_stride: layerCount * layerStride, head_count: headCount,
+            head_dimension: headDimension)
     }
 }
 

@@ -9,12 +9,12 @@ import Transport
 /// Stages of a model in this process: one for each count of layers in `split`.
 func makePipeline(
     _ path: String, split: [Int], threads: Int = 1, instructionSet: InstructionSet = .best, context: Int = 256,
-    keyValueTokens: Int = 1024
+    keyValueTokens: Int = 1024, ternaryLayout: TernaryLayout? = nil
 ) throws -> Pipeline {
     let model = try ModelFile(path: path)
     let options = StageOptions(
         threadCount: threads, instructionSet: instructionSet, contextLength: context,
-        keyValueTokenCapacity: keyValueTokens)
+        keyValueTokenCapacity: keyValueTokens, ternaryLayout: ternaryLayout)
     var first = 0
     let stages = try split.map { count in
         defer { first += count }

@@ -16,6 +16,10 @@ public enum Fixtures {
     /// The bytes of a fixture.
     public static func data(_ name: String) throws -> Data { try Data(contentsOf: folder.appendingPathComponent(name)) }
 
+    /// A small trained ternary model, which is part of the project.
+    public static let ryzTinyPath: String = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/ryz-tiny").path
+
     /// Where `scripts/fetch-model smollm2` puts the model.
     public static let smolLM2Path: String = {
         let environment = ProcessInfo.processInfo.environment

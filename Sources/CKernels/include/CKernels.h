@@ -157,10 +157,11 @@ void ryz_multiply_gated(ryz_compute compute, ryz_gate activation, ryz_matrix gat
 // MARK: attention
 
 // Where the keys and values of one layer lie. Blocks of RYZ_KEY_BLOCK positions; in a block, for each KV head, keys as
-// [position / 16][head_dimension][16] and values as [position][head_dimension], float16.
+// [position / 16][head_dimension][16] and values as [position][head_dimension].
 typedef struct {
-    uint16_t *base;        // of the layer, in block 0
-    size_t block_stride;   // uint16 elements from one block to the next
+    uint8_t *base;         // of the layer, in block 0
+    size_t width;          // bytes of an element: 2 for float16, 4 for float32
+    size_t block_stride;   // bytes from one block to the next
     size_t head_count;     // KV heads
     size_t head_dimension; // a multiple of 16
 } ryz_kv_layer;
