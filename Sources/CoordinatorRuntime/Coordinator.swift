@@ -105,11 +105,14 @@ public final class Coordinator: Service, Sendable {
         return try result.get()
     }
 
-    /// What is known of the cluster now.
+    /// What is known of the cluster now; that it is down if the coordinator's thread does not answer.
     public func health() async -> ClusterHealth {
         let reply = Reply<ClusterHealth>()
-        guard mailbox.post(.health(reply)) else { return status.lastHealth }
-        return await reply.wait()
+        guard mailbox.post(.health(reply)) else {
+            return status.lastHealth(because: "the coordinator has more to do than it can take")
+        }
+        return await reply.wait(
+            within: StatusBoard.validity, else: status.lastHealth(because: StatusBoard.silence))
     }
 
     /// Whether a token has passed through every stage within the last two probe intervals, and if not, why not. Never
@@ -127,6 +130,10 @@ public final class Coordinator: Service, Sendable {
             let (isReady, reason) = status.readiness
             throw isReady ? .queueFull(limit: queueLimit, retryAfterSeconds: 1) : .unavailable(reason)
         }
-        if let error = await accepted.wait() { throw error }
+        let silence = GenerationError.unavailable(StatusBoard.silence)
+        guard let error = await accepted.wait(within: StatusBoard.validity, else: silence) else { return }
+        // It may still be let in later, when nobody waits for it any more.
+        if error == silence { mailbox.cancel(ticket) }
+        throw error
     }
 }
