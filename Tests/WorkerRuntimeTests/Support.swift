@@ -100,6 +100,7 @@ final class RunningWorker: Sendable {
 
     init(
         _ name: String, coordinator: String, cluster: String = "test", dataEndpoint: String? = nil,
+        allowsPlainText: Bool = false,
         loader: @escaping Worker.Loader = { ArithmeticStage($0) }
     ) throws {
         node = try nodeID(name)
@@ -108,6 +109,7 @@ final class RunningWorker: Sendable {
             threadCount: 1)
         configuration.clusterID = cluster
         configuration.dataEndpoint = dataEndpoint
+        configuration.allowsPlainText = allowsPlainText
         let worker = try Worker(configuration: configuration, logger: quiet, loader: loader)
         self.worker = worker
         let outcome = outcome

@@ -273,6 +273,24 @@ import ZeroMQ
         #expect(problem.contains(coordinator.data.endpoint) && problem.contains("in use"))
     }
 
+    @Test func `a data endpoint beyond the coordinator's network needs the operator's word`() throws {
+        let coordinator = try FakeCoordinator()
+        for endpoint in ["tcp://*:0", "tcp://0.0.0.0:0", "tcp://192.0.2.1:7071"] {
+            let worker = try RunningWorker(
+                "w", coordinator: coordinator.control.endpoint, dataEndpoint: endpoint)
+            guard case .system(let problem)? = worker.end() else {
+                Issue.record("the worker did not end")
+                return
+            }
+            #expect(problem.contains("--data \(endpoint)") && problem.contains("--allow-plain-text"))
+        }
+        let worker = try RunningWorker(
+            "told", coordinator: coordinator.control.endpoint, dataEndpoint: "tcp://*:0", allowsPlainText: true)
+        try coordinator.waitForHellos([worker.node])
+        #expect(coordinator.hellos[worker.node]?.dataEndpoint.hasPrefix("tcp://127.0.0.1:") == true)
+        #expect(worker.stop() == nil)
+    }
+
     @Test func `a coordinator endpoint that is none ends the worker with it`() throws {
         let worker = try RunningWorker("w", coordinator: "192.168.1.10")
         guard case .system(let problem)? = worker.end() else {

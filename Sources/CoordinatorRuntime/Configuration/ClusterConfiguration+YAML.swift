@@ -99,17 +99,16 @@ extension ClusterConfiguration {
         case .http:
             let remedy = "write it as 127.0.0.1:8080"
             guard let text = reader.text(node, path, remedy: remedy) else { return }
-            guard let endpoint = Endpoint(hostAndPort: text) else {
+            guard let endpoint = HostPort(text) else {
                 return reader.report(node, path, "\(node.quotedText) is not an address and a port", remedy)
             }
-            httpHost = endpoint.host.hasPrefix("[") ? String(endpoint.host.dropFirst().dropLast()) : endpoint.host
-            httpPort = endpoint.port
+            (httpHost, httpPort) = (endpoint.host, endpoint.port)
         case .control: controlEndpoint = reader.endpoint(node, path) ?? controlEndpoint
         case .data: dataEndpoint = reader.endpoint(node, path) ?? dataEndpoint
         case .advertise:
             let remedy = "write this machine's name or address, such as 192.168.1.10"
             guard let text = reader.text(node, path, remedy: remedy) else { return }
-            guard let endpoint = Endpoint(hostAndPort: "\(text):0"), !Endpoint.isWildcard(endpoint.host) else {
+            guard let endpoint = HostPort("\(text):0"), !endpoint.isWildcard else {
                 return reader.report(node, path, "\(node.quotedText) is not a host", remedy)
             }
             advertisedHost = text
