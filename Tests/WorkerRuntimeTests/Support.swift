@@ -49,6 +49,8 @@ final class ArithmeticStage: StageComputing {
         return try finish(step)
     }
 
+    func reset() { keyValueTokenCount = 0 }
+
     func withHiddenStates<Result>(_ body: (RawSpan) throws(LinkError) -> Result) throws(LinkError) -> Result {
         let rows = rows
         return try body(rows.span.bytes)
