@@ -34,6 +34,12 @@ public final class Coordinator: Service, Sendable {
         let firstEpoch = Epoch(UInt64(max(1, Date().timeIntervalSince1970 * 1000)))
         // Conflicts are found before anything is bound.
         _ = try configuration.coordination(of: model, dataEndpoint: "tcp://127.0.0.1:0", firstEpoch: firstEpoch)
+        let stepRowCount = configuration.resolvedStepRowCount(of: model)
+        if configuration.maximumStepRowCount == nil, stepRowCount < ClusterConfiguration.defaultStepRowCount {
+            logger.notice(
+                "step_rows is lowered, as hidden states of that many rows would not fit a message",
+                metadata: ["step_rows": "\(stepRowCount)", "hidden_size": "\(model.hiddenSize)"])
+        }
         let launch: Launch
         do throws(ZeroMQError) {
             launch = try Launch(configuration: configuration, model: model, firstEpoch: firstEpoch, logger: logger)

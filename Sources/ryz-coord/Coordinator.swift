@@ -115,6 +115,7 @@ extension CoordinatedModel {
                 headerDigest: model.headerDigest),
             layerByteCounts: model.layerByteCounts.map(UInt64.init),
             embeddingByteCount: UInt64(model.embeddingByteCount), headByteCount: UInt64(model.headByteCount),
-            vocabularySize: model.configuration.vocabularySize, contextLength: model.configuration.contextLength)
+            hiddenSize: model.configuration.hiddenSize, vocabularySize: model.configuration.vocabularySize,
+            contextLength: model.configuration.contextLength)
     }
 }
