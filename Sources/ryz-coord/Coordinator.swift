@@ -45,9 +45,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
         }
         let file = try ModelFile(path: path)
         let tokenizer = try Tokenizer(model: file)
-        let codec = ModelTextCodec(
-            tokenizer: tokenizer, conversationFormat: try ConversationFormat(model: file, tokenizer: tokenizer))
+        let codec = ModelTextCodec(model: file, tokenizer: tokenizer)
         let logger = logging.makeLogger("ryz-coord")
+        if let problem = codec.templateProblem {
+            logger.warning(
+                "the model's chat template cannot be understood; chat requests are refused",
+                metadata: ["problem": "\(problem)"])
+        }
         let model = CoordinatedModel(file)
         let coordinator = try CoordinatorRuntime.Coordinator(configuration: settings, model: model, logger: logger)
         let server = HTTPServer(

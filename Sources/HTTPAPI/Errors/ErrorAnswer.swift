@@ -60,6 +60,8 @@ struct ErrorAnswer: Equatable, Sendable {
             self = .invalid(
                 .requestTimeout, "the body did not arrive within \(seconds) s; send it faster or make it smaller",
                 code: "body_timed_out")
+        case .chatTemplate(let failure) where failure.refusesAll:
+            self = .badRequest(failure.description, code: "no_chat_template")
         case .chatTemplate(let failure):
             self = .badRequest(
                 "the model's chat template does not take these messages: \(failure.description)",
