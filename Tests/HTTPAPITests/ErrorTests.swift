@@ -56,6 +56,24 @@ struct ErrorTests {
         }
     }
 
+    @Test func `bodies over all connections are bounded, and what was read is given back`() async throws {
+        var limits = HTTPLimits()
+        limits.totalBodyByteCount = 100
+        let server = TestServer(ScriptedEngine(saying: "x"), limits: limits)
+        try await server.serve(over: .socket) { send in
+            // More than once: a body that is done makes room.
+            for _ in 0..<5 { #expect(try await send("POST", Self.chat, Self.valid).status == 200) }
+            let long = String(repeating: " ", count: 101)
+            let answer = try await send("POST", Self.chat, Self.valid + long)
+            #expect(answer.status == 503)
+            #expect(try Self.isError(answer))
+            #expect(try answer.json.error.code.string == "overloaded")
+            #expect(answer.headers["retry-after"] == "1")
+            #expect(try await send("POST", Self.chat, Self.valid).status == 200)
+        }
+        #expect(server.server.api.bodies.takenByteCount == 0)
+    }
+
     @Test(arguments: Carrier.allCases)
     func `every failure of the engine has its status, code and shape`(carrier: Carrier) async throws {
         let cases: [(GenerationError, Int, String, retryAfter: String?)] = [
