@@ -59,17 +59,20 @@ let package = Package(
                 "Checkpoints", "ClusterClient", "ClusterCore", "CommandSupport", "Inference", "Kernels", "LocalCluster",
                 "OperatorTools", "Tokenization", "Transport", argumentParser, containers, unixSignals,
             ], swiftSettings: safe),
-        .target(name: "CommandSupport", dependencies: [argumentParser, logging, unixSignals], swiftSettings: safe),
         .target(
-            name: "OperatorTools", dependencies: ["ClusterClient", "ClusterCore", "Templates"], swiftSettings: safe),
+            name: "CommandSupport", dependencies: ["Transport", argumentParser, logging, unixSignals],
+            swiftSettings: safe),
+        .target(
+            name: "OperatorTools", dependencies: ["ClusterClient", "ClusterCore", "Templates", "Transport"],
+            swiftSettings: safe),
         .target(name: "LocalCluster", dependencies: ["ClusterClient", "ClusterCore", "Kernels"], swiftSettings: safe),
 
         // Shells
         .target(
             name: "HTTPAPI",
             dependencies: [
-                "ClusterCore", "CoordinatorRuntime", "JSON", "Templates", "Tokenization", "Transport", hummingbird,
-                httpTypes, logging, nioCore, nioHTTP1, serviceLifecycle,
+                "Checkpoints", "ClusterCore", "CoordinatorRuntime", "JSON", "Templates", "Tokenization", "Transport",
+                hummingbird, httpTypes, logging, nioCore, nioHTTP1, serviceLifecycle,
             ], swiftSettings: safe),
         .target(
             name: "ClusterClient", dependencies: ["ClusterCore", nioCore, nioPosix, nioHTTP1], swiftSettings: safe),
@@ -123,11 +126,15 @@ let package = Package(
         .testTarget(
             name: "InferenceTests", dependencies: ["Inference", "Checkpoints", "Kernels", "Transport", "TestSupport"],
             swiftSettings: safe),
-        .testTarget(name: "TransportTests", dependencies: ["Transport"], swiftSettings: safe),
+        .testTarget(
+            name: "TransportTests", dependencies: ["CommandSupport", "Transport", logging], swiftSettings: safe),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Transport"], swiftSettings: facingC),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ", "Wire", "Transport"], swiftSettings: facingC),
         .testTarget(
-            name: "WorkerRuntimeTests", dependencies: ["WorkerRuntime", "ZeroMQ", "Wire", "Transport", logging],
+            name: "WorkerRuntimeTests",
+            dependencies: [
+                "Checkpoints", "Kernels", "TestSupport", "WorkerRuntime", "ZeroMQ", "Wire", "Transport", logging,
+            ],
             swiftSettings: facingC),
         .testTarget(name: "ClusterCoreTests", dependencies: ["ClusterCore", "Transport"], swiftSettings: safe),
         .testTarget(
@@ -145,7 +152,8 @@ let package = Package(
         .testTarget(
             name: "HTTPAPITests",
             dependencies: [
-                "HTTPAPI", "ClusterClient", "ClusterCore", "Transport", hummingbird, httpTypes, logging, nioCore,
+                "HTTPAPI", "Checkpoints", "ClusterClient", "ClusterCore", "TestSupport", "Tokenization", "Transport",
+                hummingbird, httpTypes, logging, nioCore,
                 nioEmbedded, nioPosix, serviceLifecycle,
             ], swiftSettings: safe),
     ]

@@ -44,7 +44,7 @@ struct ChatAssembly {
     mutating func take(_ data: [UInt8]) throws(ClusterClientError) -> [ChatEvent] {
         if data == Array("[DONE]".utf8) { return [] }
         let data = Data(data)
-        if let error = try? JSONDecoder().decode(ErrorAnswer.self, from: data).error {
+        if let error = try? JSONDecoder().decode(ServerError.self, from: data).error {
             // The status line has long gone out; the failure is the server's.
             throw .refused(url: url, status: 500, code: error.code, message: error.message)
         }

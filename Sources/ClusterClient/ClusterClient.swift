@@ -33,7 +33,7 @@ public struct ClusterClient: Sendable {
 
     /// The names of the models that are served.
     public func models() async throws -> [String] {
-        let list: ModelList = try await answer(.GET("/v1/models"))
+        let list: ServedModels = try await answer(.GET("/v1/models"))
         return list.data.map(\.id)
     }
 

@@ -115,7 +115,7 @@ struct HTTPExchange: Sendable {
     }
 
     private func refusal(_ status: Int, _ body: Data) -> ClusterClientError {
-        if let error = try? JSONDecoder().decode(ErrorAnswer.self, from: body).error {
+        if let error = try? JSONDecoder().decode(ServerError.self, from: body).error {
             return .refused(url: url, status: status, code: error.code, message: error.message)
         }
         return .unexpectedAnswer(url: url, problem: "HTTP status \(status)")

@@ -139,7 +139,7 @@ struct ChatBody: Encodable {
     }
 }
 
-struct ModelList: Decodable {
+struct ServedModels: Decodable {
     struct Model: Decodable {
         var id: String
     }
@@ -147,7 +147,7 @@ struct ModelList: Decodable {
     var data: [Model]
 }
 
-struct ErrorAnswer: Decodable {
+struct ServerError: Decodable {
     struct Details: Decodable {
         var message: String
         var code: String?

@@ -10,6 +10,8 @@ public struct CoordinatedModel: Sendable, Equatable {
     public var embeddingByteCount: UInt64
     /// Bytes of the final norm and the head; of a tied head, too, as the last stage reads it in full.
     public var headByteCount: UInt64
+    /// Width of a row of hidden states.
+    public var hiddenSize: Int
     public var vocabularySize: Int
     /// Longest sequence that the model was made for, in tokens.
     public var contextLength: Int
@@ -18,13 +20,14 @@ public struct CoordinatedModel: Sendable, Equatable {
 
     public init(
         name: String, file: ModelFileReference, layerByteCounts: [UInt64], embeddingByteCount: UInt64,
-        headByteCount: UInt64, vocabularySize: Int, contextLength: Int
+        headByteCount: UInt64, hiddenSize: Int, vocabularySize: Int, contextLength: Int
     ) {
         self.name = name
         self.file = file
         self.layerByteCounts = layerByteCounts
         self.embeddingByteCount = embeddingByteCount
         self.headByteCount = headByteCount
+        self.hiddenSize = hiddenSize
         self.vocabularySize = vocabularySize
         self.contextLength = contextLength
     }

@@ -34,6 +34,12 @@ public final class Coordinator: Service, Sendable {
         let firstEpoch = Epoch(UInt64(max(1, Date().timeIntervalSince1970 * 1000)))
         // Conflicts are found before anything is bound.
         _ = try configuration.coordination(of: model, dataEndpoint: "tcp://127.0.0.1:0", firstEpoch: firstEpoch)
+        let stepRowCount = configuration.resolvedStepRowCount(of: model)
+        if configuration.maximumStepRowCount == nil, stepRowCount < ClusterConfiguration.defaultStepRowCount {
+            logger.notice(
+                "step_rows is lowered, as hidden states of that many rows would not fit a message",
+                metadata: ["step_rows": "\(stepRowCount)", "hidden_size": "\(model.hiddenSize)"])
+        }
         let launch: Launch
         do throws(ZeroMQError) {
             launch = try Launch(configuration: configuration, model: model, firstEpoch: firstEpoch, logger: logger)
@@ -105,11 +111,14 @@ public final class Coordinator: Service, Sendable {
         return try result.get()
     }
 
-    /// What is known of the cluster now.
+    /// What is known of the cluster now; that it is down if the coordinator's thread does not answer.
     public func health() async -> ClusterHealth {
         let reply = Reply<ClusterHealth>()
-        guard mailbox.post(.health(reply)) else { return status.lastHealth }
-        return await reply.wait()
+        guard mailbox.post(.health(reply)) else {
+            return status.lastHealth(because: "the coordinator has more to do than it can take")
+        }
+        return await reply.wait(
+            within: StatusBoard.validity, else: status.lastHealth(because: StatusBoard.silence))
     }
 
     /// Whether a token has passed through every stage within the last two probe intervals, and if not, why not. Never
@@ -127,6 +136,10 @@ public final class Coordinator: Service, Sendable {
             let (isReady, reason) = status.readiness
             throw isReady ? .queueFull(limit: queueLimit, retryAfterSeconds: 1) : .unavailable(reason)
         }
-        if let error = await accepted.wait() { throw error }
+        let silence = GenerationError.unavailable(StatusBoard.silence)
+        guard let error = await accepted.wait(within: StatusBoard.validity, else: silence) else { return }
+        // It may still be let in later, when nobody waits for it any more.
+        if error == silence { mailbox.cancel(ticket) }
+        throw error
     }
 }

@@ -11,18 +11,21 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
     case distribution(String)
     /// A value of a request makes no sense, such as a token outside the vocabulary.
     case validation(String)
+    /// A computation gave an infinity or no number at all.
+    case notFinite(String)
 
     /// Whether doing the same again can help.
     public var isRetryable: Bool {
         switch self {
         case .memory, .distribution: true
-        case .modelLoad, .validation: false
+        case .modelLoad, .validation, .notFinite: false
         }
     }
 
     public var description: String {
         switch self {
-        case .modelLoad(let message), .memory(let message), .distribution(let message), .validation(let message):
+        case .modelLoad(let message), .memory(let message), .distribution(let message), .validation(let message),
+            .notFinite(let message):
             message
         }
     }

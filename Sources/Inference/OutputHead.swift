@@ -116,6 +116,7 @@ struct OutputHead: ~Copyable {
             )
             compute.multiply(matrix, normed, rows: count, into: &logits)
             for row in 0..<count {
+                try logits.checkFinite(row: row, count: vocabularySize)
                 digest.append(logits, row: row, count: vocabularySize)
                 let summary = compute.summarise(logits, row: row, count: vocabularySize)
                 if first + row < targets.count {

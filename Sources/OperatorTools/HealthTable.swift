@@ -1,4 +1,5 @@
 public import ClusterCore
+import Transport
 
 /// A cluster's health as text: a table of its nodes, what is wrong with any, and the cluster's state in one line.
 public struct HealthTable: Sendable {
@@ -17,7 +18,7 @@ public struct HealthTable: Sendable {
             lines += TextTable(columns: Self.columns, rows: health.nodes.map(row))
                 .lines(width: width, isColoured: isColoured)
         }
-        for node in health.nodes where !node.detail.isEmpty { lines.append("\(node.name): \(node.detail)") }
+        for node in health.nodes where !node.detail.isEmpty { lines.append("\(node.name): \(node.detail)".printable) }
         if isVerbose { lines += health.nodes.map(furtherFigures) }
         lines.append(stateLine(health))
         return lines.joined(separator: "\n")
@@ -40,8 +41,9 @@ public struct HealthTable: Sendable {
 
     private func row(_ node: NodeHealth) -> [TextTable.Cell] {
         [
-            .init(node.name), .init(node.state.rawValue, style: style(node.state)),
-            .init(ProcessorName.short(node.cpu)), .init(node.instructionSet), .init("\(node.threadCount)"),
+            .init(node.name.printable), .init(node.state.rawValue, style: style(node.state)),
+            .init(ProcessorName.short(node.cpu).printable), .init(node.instructionSet.printable),
+            .init("\(node.threadCount)"),
             .init(Units.bytes(node.memoryUsedByteCount)), .init(Units.bytes(node.memoryFreeByteCount)),
             .init(layers(node)),
             .init(Units.percent(Double(node.keyValueTokenCount), of: Double(node.keyValueTokenCapacity))),
@@ -66,7 +68,7 @@ public struct HealthTable: Sendable {
     }
 
     private func furtherFigures(_ node: NodeHealth) -> String {
-        "\(node.name): process \(node.processID), \(node.cpu), KV \(node.keyValueTokenCount) of "
+        "\(node.name): process \(node.processID), \(node.cpu)".printable + ", KV \(node.keyValueTokenCount) of "
             + "\(node.keyValueTokenCapacity) tokens, \(node.droppedFrameCount) frames dropped"
     }
 
@@ -81,13 +83,14 @@ public struct HealthTable: Sendable {
                 }
             state = style.apply(to: state)
         }
-        if !health.reason.isEmpty { state += " (\(health.reason))" }
+        if !health.reason.isEmpty { state += " (\(health.reason.printable))" }
         let last = health.secondsSinceLastToken.map { "last token \(Units.decimal($0, places: 1)) s ago" }
         let figures = [
             "\(health.runningRequestCount) running, \(health.queuedRequestCount) of \(health.queueLimit) queued",
             "\(Units.decimal(health.tokensPerSecond, places: 1)) tok/s", last ?? "no token yet",
             "\(health.droppedFrameCount) frames dropped",
         ]
-        return "\(health.clusterID): \(health.model) is \(state); \(figures.joined(separator: "; "))"
+        return
+            "\(health.clusterID.printable): \(health.model.printable) is \(state); \(figures.joined(separator: "; "))"
     }
 }

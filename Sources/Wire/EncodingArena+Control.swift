@@ -145,10 +145,3 @@ extension EncodingArena {
         return message
     }
 }
-
-extension Duration {
-    /// The duration in nanoseconds, cut off to whole ones; for durations of less than 292 years.
-    var wholeNanoseconds: Int64 {
-        components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
-    }
-}

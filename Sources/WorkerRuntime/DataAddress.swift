@@ -1,3 +1,4 @@
+import Transport
 import ZeroMQ
 
 /// Where the data plane is bound, and the host that other nodes are told.
@@ -6,23 +7,35 @@ struct DataAddress: Equatable {
     /// Nil: as bound.
     var advertisedHost: String?
 
-    /// - Parameter dataEndpoint: as configured; nil for any free port.
-    /// - Throws: `ZeroMQError` if the coordinator's host has no address or no route from here.
-    init(dataEndpoint: String?, coordinatorEndpoint: String) throws(ZeroMQError) {
-        let wildcards = ["*", "0.0.0.0", "::"]
-        if let dataEndpoint {
-            binding = dataEndpoint
-            guard let host = LocalAddress.host(of: dataEndpoint), wildcards.contains(host) else { return }
-            advertisedHost = try LocalAddress.reaching(coordinatorEndpoint)
+    enum Problem: Error, Equatable {
+        /// The coordinator's host has no address, or there is no route to it: that may change.
+        case noWay(ZeroMQError)
+        case configuration(String)
+    }
+
+    /// Links are not encrypted, so nothing listens where it was not told to: only the address by which this machine
+    /// reaches the coordinator, and loopback, need no permission.
+    ///
+    /// - Parameters:
+    ///   - dataEndpoint: as configured; nil for any free port of the address that reaches the coordinator.
+    ///   - allowsPlainText: whether any address may be listened on.
+    init(dataEndpoint: String?, coordinatorEndpoint: String, allowsPlainText: Bool) throws(Problem) {
+        let local: String
+        do throws(ZeroMQError) { local = try LocalAddress.reaching(coordinatorEndpoint) } catch { throw .noWay(error) }
+        guard let dataEndpoint else {
+            binding = "tcp://\(HostPort(host: local, port: 0))"
             return
         }
-        let local = try LocalAddress.reaching(coordinatorEndpoint)
-        let isVersion6 = local.contains(":")
-        if LocalAddress.isLoopback(local) {
-            binding = isVersion6 ? "tcp://[::1]:0" : "tcp://127.0.0.1:0"
-        } else {
-            binding = isVersion6 ? "tcp://[::]:0" : "tcp://*:0"
-            advertisedHost = local
+        guard let given = HostPort(endpoint: dataEndpoint) else {
+            throw .configuration("--data \(dataEndpoint): it is not an endpoint; write it as tcp://\(local):7071")
         }
+        guard allowsPlainText || given.isLoopback || given.host == local else {
+            throw .configuration(
+                "--data \(dataEndpoint): links are not encrypted, and this is neither loopback nor \(local), by which "
+                    + "this machine reaches the coordinator; use that address, or give --allow-plain-text if you trust "
+                    + "the network")
+        }
+        binding = dataEndpoint
+        if given.isWildcard { advertisedHost = local }
     }
 }

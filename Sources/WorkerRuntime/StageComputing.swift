@@ -20,6 +20,9 @@ public protocol StageComputing: AnyObject {
     ///   checked, and it starts at an address that is a multiple of 8.
     func run(_ step: Step, hiddenStates: RawSpan) throws(StageError) -> StageOutput
 
+    /// Forgets all sequences, as if it had just been loaded. The weights stay.
+    func reset() throws(StageError)
+
     /// Gives `body` the hidden states of the step just run, `[step.rowCount × hiddenSize]` float32.
     func withHiddenStates<Result>(_ body: (RawSpan) throws(LinkError) -> Result) throws(LinkError) -> Result
 }

@@ -148,13 +148,16 @@ public final class Worker: Service, Sendable {
     private func dataAddress() -> DataAddress? {
         var hasLogged = false
         while !compute.isStopping {
-            do throws(ZeroMQError) {
+            do throws(DataAddress.Problem) {
                 return try DataAddress(
-                    dataEndpoint: configuration.dataEndpoint, coordinatorEndpoint: configuration.coordinatorEndpoint)
+                    dataEndpoint: configuration.dataEndpoint, coordinatorEndpoint: configuration.coordinatorEndpoint,
+                    allowsPlainText: configuration.allowsPlainText)
             } catch {
-                if LocalAddress.host(of: configuration.coordinatorEndpoint) == nil
-                    || LocalAddress.port(of: configuration.coordinatorEndpoint) == nil
-                {
+                if case .configuration(let problem) = error {
+                    control.post(.broken(problem))
+                    return nil
+                }
+                if HostPort(endpoint: configuration.coordinatorEndpoint) == nil {
                     control.post(
                         .broken(
                             "\(configuration.coordinatorEndpoint) is not a coordinator's endpoint; write it as "

@@ -9,9 +9,12 @@ public struct WorkerConfiguration: Sendable {
     /// This worker's name in the cluster; see `WorkerConfiguration.defaultName()`.
     public var name: NodeID
     public var clusterID = "default"
-    /// Where the data plane listens, such as `tcp://*:7071`. Nil: any free port, on loopback if the coordinator is
-    /// there, else on all interfaces. A wildcard is announced as the local address that reaches the coordinator.
+    /// Where the data plane listens, such as `tcp://192.168.1.11:7071`. Nil: any free port of the address that reaches
+    /// the coordinator, which is loopback if the coordinator is there. A wildcard is announced as that address.
     public var dataEndpoint: String?
+    /// Whether the data plane may listen, unencrypted, on other addresses than loopback and the one that reaches the
+    /// coordinator.
+    public var allowsPlainText = false
     public var cpuModel: String
     /// The instruction set that the kernels run on: `portable`, `avx2` or `avx512`.
     public var instructionSet: String

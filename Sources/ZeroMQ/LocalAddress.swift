@@ -1,39 +1,23 @@
 import Glibc
+import Transport
 
-/// Addresses of this machine, and parts of endpoints.
+/// Addresses of this machine.
 public enum LocalAddress {
-    /// The host of an endpoint `tcp://HOST:PORT`, without the brackets of an IPv6 address; nil for any other form.
-    public static func host(of endpoint: String) -> String? {
-        guard let (host, _) = split(endpoint) else { return nil }
-        return host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : String(host)
-    }
-
-    /// The port of an endpoint `tcp://HOST:PORT`; nil for any other form.
-    public static func port(of endpoint: String) -> UInt16? {
-        split(endpoint).flatMap { UInt16($0.port) }
-    }
-
-    /// Whether `host` names this machine to itself only.
-    public static func isLoopback(_ host: String) -> Bool {
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        let isAddress = parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
-        return host == "localhost" || host == "::1" || (isAddress && parts[0] == "127")
-    }
-
     /// The address of this machine that connections to `endpoint` start from, so that the machine there can answer to
     /// it. Nothing is sent.
     ///
     /// - Throws: `ZeroMQError` if the endpoint's host has no address or no route.
     public static func reaching(_ endpoint: String) throws(ZeroMQError) -> String {
-        guard let host = host(of: endpoint), let port = port(of: endpoint) else {
+        guard let target = HostPort(endpoint: endpoint) else {
             throw ZeroMQError("find a way to", endpoint, code: EINVAL)
         }
+        let host = target.host
         var hints = addrinfo()
         hints.ai_socktype = CInt(SOCK_DGRAM.rawValue)
         // libzmq takes names for IPv4 unless told otherwise; an IPv6 address is meant only if it is written as one.
         hints.ai_family = host.contains(":") ? AF_INET6 : AF_INET
         var addresses: UnsafeMutablePointer<addrinfo>?
-        guard getaddrinfo(host, String(port), &hints, &addresses) == 0, let address = addresses else {
+        guard getaddrinfo(host, String(target.port), &hints, &addresses) == 0, let address = addresses else {
             throw ZeroMQError("find the address of", host, code: EHOSTUNREACH)
         }
         defer { freeaddrinfo(addresses) }
@@ -62,14 +46,5 @@ public enum LocalAddress {
         }
         guard failure == 0 else { throw ZeroMQError("find a way to", endpoint, code: failure) }
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    private static func split(_ endpoint: String) -> (host: Substring, port: Substring)? {
-        let scheme = "tcp://"
-        guard endpoint.hasPrefix(scheme), let colon = endpoint.lastIndex(of: ":") else { return nil }
-        let host = endpoint.dropFirst(scheme.count)
-        guard colon >= host.startIndex else { return nil }
-        let name = host[host.startIndex..<colon]
-        return name.isEmpty ? nil : (name, endpoint[endpoint.index(after: colon)...])
     }
 }

@@ -66,10 +66,8 @@ public final class ZeroMQDataLinks: DataLinks {
         inbound = try Socket(.router, name: endpoint, options: options, context: context)
         try inbound.bind(endpoint)
         let bound = try inbound.lastEndpoint()
-        if let advertisedHost, let port = LocalAddress.port(of: bound) {
-            self.endpoint =
-                advertisedHost.contains(":")
-                ? "tcp://[\(advertisedHost)]:\(port)" : "tcp://\(advertisedHost):\(port)"
+        if let advertisedHost, let port = HostPort(endpoint: bound)?.port {
+            self.endpoint = "tcp://\(HostPort(host: advertisedHost, port: port))"
         } else {
             self.endpoint = bound
         }

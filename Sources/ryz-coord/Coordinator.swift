@@ -45,9 +45,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
         }
         let file = try ModelFile(path: path)
         let tokenizer = try Tokenizer(model: file)
-        let codec = ModelTextCodec(
-            tokenizer: tokenizer, conversationFormat: try ConversationFormat(model: file, tokenizer: tokenizer))
+        let codec = ModelTextCodec(model: file, tokenizer: tokenizer)
         let logger = logging.makeLogger("ryz-coord")
+        if let problem = codec.templateProblem {
+            logger.warning(
+                "the model's chat template cannot be understood; chat requests are refused",
+                metadata: ["problem": "\(problem)"])
+        }
         let model = CoordinatedModel(file)
         let coordinator = try CoordinatorRuntime.Coordinator(configuration: settings, model: model, logger: logger)
         let server = HTTPServer(
@@ -117,6 +121,7 @@ extension CoordinatedModel {
                 headerDigest: model.headerDigest),
             layerByteCounts: model.layerByteCounts.map(UInt64.init),
             embeddingByteCount: UInt64(model.embeddingByteCount), headByteCount: UInt64(model.headByteCount),
-            vocabularySize: model.configuration.vocabularySize, contextLength: model.configuration.contextLength)
+            hiddenSize: model.configuration.hiddenSize, vocabularySize: model.configuration.vocabularySize,
+            contextLength: model.configuration.contextLength)
     }
 }

@@ -26,8 +26,13 @@ struct WorkerCommand: AsyncParsableCommand {
     var name: String?
     @Option(help: "Threads to compute with. By default the physical cores.")
     var threads: Int?
-    @Option(help: "Where the data plane listens, such as tcp://*:7071. By default any free port.")
+    @Option(
+        help:
+            "Where the data plane listens, such as tcp://192.168.1.11:7071. By default any free port of the address by which the coordinator is reached."
+    )
     var data: String?
+    @Flag(help: "Let the data plane listen, unencrypted, on any address that --data names.")
+    var allowPlainText = false
     @Option(help: "The cluster to join.")
     var cluster = "default"
     @Option(help: "Processors to pin threads to, such as 0,2,4. By default all cores, if there is a thread for each.")
@@ -47,6 +52,7 @@ struct WorkerCommand: AsyncParsableCommand {
             threadCount: threadCount)
         configuration.clusterID = cluster
         configuration.dataEndpoint = data
+        configuration.allowsPlainText = allowPlainText
         if let name {
             guard let node = NodeID(name) else {
                 throw ValidationError(

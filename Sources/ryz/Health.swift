@@ -3,6 +3,7 @@ import ClusterClient
 import ClusterCore
 import CommandSupport
 import OperatorTools
+import Transport
 
 struct Health: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -51,7 +52,11 @@ struct Health: AsyncParsableCommand {
             show(try text(health))
             return HealthTable.exitStatus(health.state)
         } catch let error as ClusterClientError {
-            if watch, Terminal.hasOutput { show("\(error)") } else { Terminal.writeError("Error: \(error)") }
+            if watch, Terminal.hasOutput {
+                show("\(error)".printable)
+            } else {
+                Terminal.writeError("Error: \(error)".printable)
+            }
             return Self.unreachable
         }
     }

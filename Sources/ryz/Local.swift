@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import Foundation
 import LocalCluster
+import Transport
 
 struct Local: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -12,7 +12,7 @@ struct CoordinatorCoreTests {
                 clusterID: "test", modelName: "tiny", dataEndpoint: "tcp://head:1",
                 heartbeatInterval: .milliseconds(250), membership: MembershipConfiguration(),
                 placement: PlacementTests.configuration(.count(2)),
-                scheduler: SchedulerConfiguration(contextLength: 512, vocabularySize: 100)))
+                scheduler: SchedulerConfiguration(contextLength: 512, vocabularySize: 100, maximumStepRowCount: 128)))
     }
 
     func from(_ node: NodeID, _ body: Envelope.Body, epoch: UInt64 = 0, cluster: String = "test") -> Envelope {
@@ -92,6 +92,23 @@ struct CoordinatorCoreTests {
                     memoryFreeByteCount: 50 << 30, stage: 1, firstLayer: 3, endLayer: 6, keyValueTokenCount: 7,
                     keyValueTokenCapacity: 4096, secondsSinceHeartbeat: 0.25, roundTripMilliseconds: 0.25,
                     tokensPerSecond: 120, droppedFrameCount: 3))
+    }
+
+    @Test mutating func `a step that cannot be sent ends the epoch, and its other steps are not tried`() throws {
+        let probe = try #require(step(serve()))
+        _ = answer(probe, at: .zero)
+        var effects: [CoordinatorCore<Int>.Effect] = []
+        // Steps of 128 rows: the prompt makes three at once.
+        let request = GenerationRequest.prompt([Int32](repeating: 1, count: 500), maximum: 4)
+        core.run(.submitted(Ticket(1), .generation(request)), at: { .zero }) { effect in
+            effects.append(effect)
+            guard case .sendStep(let envelope, let step, let node) = effect else { return nil }
+            return .stepNotSent(step.id, envelope.epoch, .timedOut(node, afterMilliseconds: 1000))
+        }
+        let sent = effects.count { if case .sendStep = $0 { true } else { false } }
+        #expect(sent == 1)
+        #expect(
+            effects.contains { if case .failed(Ticket(1), .workerFailed(node: "a", _)) = $0 { true } else { false } })
     }
 
     @Test mutating func `a silent worker ends its requests by name, and service resumes when it is back`() throws {

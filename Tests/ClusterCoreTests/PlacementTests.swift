@@ -15,7 +15,7 @@ struct PlacementTests {
 
     static let loaded = StageReady(weightsByteCount: 30, keyValueTokenCapacity: 1024)
 
-    func opened(_ effects: [Placement.Effect]) -> (pipeline: Pipeline, assignments: [StageAssignment])? {
+    func opened(_ effects: [Placement.Effect]) -> (pipeline: PlacedPipeline, assignments: [StageAssignment])? {
         for case .opened(let pipeline, let assignments) in effects { return (pipeline, assignments) }
         return nil
     }

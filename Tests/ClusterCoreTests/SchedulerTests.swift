@@ -256,24 +256,71 @@ struct SchedulerTests {
         #expect(scheduler.reservedTokenCount == 0)
     }
 
-    @Test mutating func `a pipeline that goes ends what runs and what waits, and the next one serves`() {
+    static let lost = GenerationError.workerFailed(node: "b", reason: "silent for 2.0 s")
+    static let gone = GenerationError.unavailable("worker b: silent for 2.0 s")
+
+    @Test mutating func `a pipeline that goes ends what runs, and what waits runs in the next one`() {
+        _ = open()
+        for number in 1...4 {
+            _ = scheduler.handle(.submitted(Ticket(UInt64(number)), .generation(.prompt([Int32(number)]))), at: .zero)
+        }
+        #expect(
+            scheduler.handle(.closed(running: Self.lost, waiting: Self.gone), at: .zero) == [
+                .failed(Ticket(1), Self.lost), .failed(Ticket(2), Self.lost),
+            ])
+        #expect(scheduler.queuedRequestCount == 2)
+        #expect(
+            scheduler.handle(.submitted(Ticket(5), .generation(.prompt([1]))), at: .zero)
+                == [.failed(Ticket(5), .unavailable("no pipeline is ready"))])
+        let reopened = steps(scheduler.handle(.opened(stageCount: 3, keyValueTokenCapacity: 2048), at: .seconds(9)))
+        #expect(reopened.map(\.id) == [StepID(1)])
+        #expect(reopened.flatMap { $0.slices.map(\.tokens) } == [[0], [3], [4]])
+        #expect(reopened.allSatisfy { $0.released.isEmpty })
+    }
+
+    @Test mutating func `a request that was admitted but not sent keeps its place when the pipeline goes`() {
+        _ = open(stageCount: 1)
+        let long = [Int32](repeating: 1, count: 128)
+        // Two steps of 64 rows fill the pipeline of one stage.
+        _ = scheduler.handle(.submitted(Ticket(1), .generation(.prompt(long))), at: .zero)
+        for number in 2...4 {
+            _ = scheduler.handle(.submitted(Ticket(UInt64(number)), .generation(.prompt([Int32(number)]))), at: .zero)
+        }
+        #expect(scheduler.runningRequestCount == 2)
+        #expect(
+            scheduler.handle(.closed(running: Self.lost, waiting: Self.gone), at: .zero)
+                == [.failed(Ticket(1), Self.lost)])
+        let reopened = steps(scheduler.handle(.opened(stageCount: 1, keyValueTokenCapacity: 2048), at: .seconds(9)))
+        #expect(reopened.flatMap { $0.slices.map(\.tokens) } == [[0], [2], [3]])
+    }
+
+    @Test mutating func `requests that wait end when no pipeline comes within the outage limit`() {
         _ = open()
         for number in 1...3 {
             _ = scheduler.handle(.submitted(Ticket(UInt64(number)), .generation(.prompt([1]))), at: .zero)
         }
-        let running = GenerationError.workerFailed(node: "b", reason: "silent for 2.0 s")
-        let waiting = GenerationError.unavailable("worker b: silent for 2.0 s")
-        #expect(
-            scheduler.handle(.closed(running: running, waiting: waiting), at: .zero) == [
-                .failed(Ticket(1), running), .failed(Ticket(2), running), .failed(Ticket(3), waiting),
-            ])
+        _ = scheduler.handle(.closed(running: Self.lost, waiting: .unavailable("first")), at: .seconds(1))
+        // An epoch that ends before it serves does not start the time anew.
+        #expect(scheduler.handle(.closed(running: Self.lost, waiting: Self.gone), at: .seconds(30)).isEmpty)
+        #expect(scheduler.nextDeadline == .seconds(61))
+        #expect(scheduler.handle(.tick, at: .seconds(60.9)).isEmpty)
+        #expect(scheduler.handle(.tick, at: .seconds(61)) == [.failed(Ticket(3), Self.gone)])
         #expect(scheduler.nextDeadline == nil)
+    }
+
+    @Test mutating func `a request that waits and does not fit the next pipeline is told so`() {
+        _ = open()
+        for number in 1...2 {
+            _ = scheduler.handle(.submitted(Ticket(UInt64(number)), .generation(.prompt([1]))), at: .zero)
+        }
+        let long = [Int32](repeating: 1, count: 600)
+        _ = scheduler.handle(.submitted(Ticket(3), .generation(.prompt(long))), at: .zero)
+        _ = scheduler.handle(.closed(running: Self.lost, waiting: Self.gone), at: .zero)
         #expect(
-            scheduler.handle(.submitted(Ticket(4), .generation(.prompt([1]))), at: .zero)
-                == [.failed(Ticket(4), .unavailable("no pipeline is ready"))])
-        let reopened = steps(open())
-        #expect(reopened.map(\.id) == [StepID(2)])
-        #expect(reopened.allSatisfy { $0.released.allSatisfy { $0.number > 3 } })
+            open(keyValueTokenCapacity: 512).contains(
+                .failed(
+                    Ticket(3),
+                    .contextExceeded(promptTokenCount: 600, maximumTokenCount: 4, contextLength: 512))))
     }
 
     @Test mutating func `a failed step ends its own requests only`() throws {

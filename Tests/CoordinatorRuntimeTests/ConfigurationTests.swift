@@ -105,6 +105,7 @@ struct ConfigurationTests {
         wanted.dataEndpoint = "tcp://127.0.0.1:0"
         wanted.contextLength = 8192
         wanted.keyValueTokenCapacity = 16384
+        wanted.maximumStepRowCount = 512
         #expect(try parse(settings.joined(separator: "\n")) == wanted)
     }
 
@@ -190,6 +191,29 @@ struct ConfigurationTests {
                     cluster.yaml:6: workers[2].weight: there is no such setting; use one of name, layers
                     cluster.yaml:7: workers[3]: it is a list; write a name, or name: and layers:
                     """)
+    }
+
+    @Test func `steps whose hidden states would not fit a message are refused, or capped where nothing was said`()
+        throws
+    {
+        var configuration = ClusterConfiguration()
+        configuration.controlEndpoint = "tcp://127.0.0.1:0"
+        var model = TestCluster.model
+        model.hiddenSize = 1 << 16
+        #expect(configuration.resolvedStepRowCount(of: model) == 256)
+        #expect(configuration.resolvedStepRowCount(of: TestCluster.model) == 512)
+        configuration.maximumStepRowCount = 257
+        let error = #expect(throws: CoordinatorError.self) {
+            try Coordinator(configuration: configuration, model: model, logger: TestCluster.quiet)
+        }
+        #expect(
+            error?.description
+                == "step_rows: 257 rows of fake's hidden states take 67371008 bytes, a message between stages holds "
+                + "67108864; make it 256 or less")
+        configuration.maximumStepRowCount = 256
+        #expect(throws: Never.self) {
+            _ = try Coordinator(configuration: configuration, model: model, logger: TestCluster.quiet)
+        }
     }
 
     @Test func `links that leave the machine need the operator's word and a way back`() {

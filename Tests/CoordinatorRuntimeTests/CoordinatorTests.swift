@@ -125,6 +125,7 @@ import ZeroMQ
             ["a"],
             {
                 $0.workers = .count(2)
+                $0.maximumRunningCount = 1
                 $0.detectionBound = .seconds(1)
                 $0.heartbeatInterval = .milliseconds(100)
             }
@@ -134,6 +135,7 @@ import ZeroMQ
             try await cluster.wait(for: "two loaded stages") { health in health.nodes.count { $0.state == .ready } == 2
             }
             let stream = try await cluster.coordinator.generate(.of([1, 2], maximum: 5))
+            let queued = try await cluster.coordinator.generate(.of([3], maximum: 4))
             frozen.freeze()
             do {
                 _ = try await TestCluster.collect(stream)
@@ -149,8 +151,11 @@ import ZeroMQ
             await #expect(throws: GenerationError.unavailable("waiting for 1 of 2 workers")) {
                 try await cluster.coordinator.generate(.of([1], maximum: 1))
             }
+            // What no worker had begun waits for the next pipeline.
+            #expect(health.queuedRequestCount == 1)
             try cluster.start("c")
             try await cluster.waitUntilHealthy()
+            #expect(try await TestCluster.collect(queued).tokens == TestCluster.expected([3], count: 4))
             #expect(try await cluster.tokens([1, 2], maximum: 5).tokens == TestCluster.expected([1, 2], count: 5))
         }
     }

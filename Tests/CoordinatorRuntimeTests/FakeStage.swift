@@ -95,6 +95,8 @@ final class FakeStage: StageComputing {
         return assignment.next == nil ? .result(StepResult(id: step.id, slices: results)) : .hiddenStates
     }
 
+    func reset() { sequences = [:] }
+
     func withHiddenStates<Result>(_ body: (RawSpan) throws(LinkError) -> Result) throws(LinkError) -> Result {
         // A copy, because a class's property has no lifetime that a span could depend on.
         let rows = hiddenStates

@@ -1,6 +1,9 @@
+import Checkpoints
 import ClusterCore
 import Foundation
+import TestSupport
 import Testing
+import Tokenization
 
 @testable import HTTPAPI
 
@@ -14,6 +17,61 @@ struct ErrorTests {
         let error = try answer.json.error
         return answer.headers["content-type"] == "application/json" && error.message.string?.isEmpty == false
             && error.type.string != nil && !error.param.isAbsent && !error.code.isAbsent
+    }
+
+    @Test func `a model whose chat template cannot be understood refuses chats with the reason, and only those`() throws
+    {
+        for (template, problem) in [("{% if %}", "cannot be understood"), (nil, "has no chat template")] {
+            var tiny = TinyLlama()
+            tiny.chatTemplate = template
+            try tiny.builder().withFile { path in
+                let model = try ModelFile(path: path)
+                let codec = ModelTextCodec(model: model, tokenizer: try Tokenizer(model: model))
+                #expect((codec.templateProblem != nil) == (template != nil))
+                #expect(
+                    codec.encode("hi", parsesSpecialTokens: false, addsBeginningOfSequence: false).isEmpty == false)
+                let failure = #expect(throws: ChatTemplateFailure.self) {
+                    try codec.renderChat(
+                        messages: #"[{"role":"user","content":"x"}]"#, tools: nil, arguments: nil,
+                        addsGenerationPrompt: true)
+                }
+                let answer = ErrorAnswer(APIError.chatTemplate(try #require(failure)))
+                #expect(answer.status == .badRequest)
+                #expect(answer.code == "no_chat_template")
+                #expect(answer.message.contains(problem) && answer.message.contains("/v1/completions"))
+            }
+        }
+    }
+
+    @Test func `half of a surrogate pair in a message is rendered as a replacement character`() throws {
+        var tiny = TinyLlama()
+        tiny.chatTemplate = "{{ messages[0].content }}"
+        try tiny.builder().withFile { path in
+            let model = try ModelFile(path: path)
+            let codec = ModelTextCodec(model: model, tokenizer: try Tokenizer(model: model))
+            let text = try codec.renderChat(
+                messages: #"[{"role":"user","content":"a\ud800b"}]"#, tools: nil, arguments: nil,
+                addsGenerationPrompt: false)
+            #expect(text == "a\u{FFFD}b")
+        }
+    }
+
+    @Test func `bodies over all connections are bounded, and what was read is given back`() async throws {
+        var limits = HTTPLimits()
+        limits.totalBodyByteCount = 100
+        let server = TestServer(ScriptedEngine(saying: "x"), limits: limits)
+        try await server.serve(over: .socket) { send in
+            // More than once: a body that is done makes room.
+            for _ in 0..<5 { #expect(try await send("POST", Self.chat, Self.valid).status == 200) }
+            let long = String(repeating: " ", count: 101)
+            let answer = try await send("POST", Self.chat, Self.valid + long)
+            #expect(answer.status == 503)
+            #expect(try Self.isError(answer))
+            #expect(try answer.json.error.code.string == "overloaded")
+            #expect(answer.headers["retry-after"] == "1")
+            #expect(try await send("POST", Self.chat, Self.valid).status == 200)
+        }
+        #expect(server.server.api.bodies.takenByteCount == 0)
     }
 
     @Test(arguments: Carrier.allCases)

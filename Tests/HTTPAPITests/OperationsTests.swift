@@ -51,6 +51,10 @@ struct OperationsTests {
         let engine = ScriptedEngine(saying: "x")
         let answer = try await TestServer(engine).serve(over: .inProcess) { try await $0("GET", "/v1/ryz/health", "") }
         #expect(try JSONDecoder().decode(ClusterHealth.self, from: Data(answer.body)) == (await engine.health()))
+        let fields = try #require(try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any])
+        let nodes = try #require(fields["nodes"] as? [[String: Any]])
+        let keys = fields.keys + nodes.flatMap(\.keys)
+        #expect(keys.contains("cluster_id") && keys.allSatisfy { $0 == $0.lowercased() })
     }
 
     @Test(arguments: Carrier.allCases)

@@ -37,6 +37,40 @@ import Transport
         return counts
     }
 
+    @Test(arguments: [Float.nan, .infinity, -.infinity])
+    func `logits that are not finite are an error that names the token`(bad: Float) throws {
+        for parameters in [SamplingParameters(temperature: 0), SamplingParameters(temperature: 1)] {
+            var logits = slope
+            logits[33] = bad
+            let error = #expect(throws: InferenceError.self) { try choose(logits, parameters) }
+            guard case .notFinite(let message)? = error else {
+                Issue.record("\(String(describing: error))")
+                continue
+            }
+            #expect(message.contains("token 33"))
+            #expect(error?.isRetryable == false)
+        }
+    }
+
+    @Test func `penalties and biases of any size leave a choice`() throws {
+        let huge = Float.greatestFiniteMagnitude
+        for temperature in [Float(0), 1] {
+            var parameters = SamplingParameters(temperature: temperature, topLogProbabilityCount: 2)
+            parameters.logitBias = [LogitBias(token: 7, bias: huge)]
+            #expect(try choose(slope, parameters).token == 7)
+            // Penalties that reward and punish the tokens 5 and 6 beyond float32, all at once.
+            parameters.logitBias = [LogitBias(token: 5, bias: -huge), LogitBias(token: 6, bias: -huge)]
+            parameters.repetitionPenalty = .leastNormalMagnitude
+            parameters.frequencyPenalty = -huge
+            parameters.presencePenalty = huge
+            var logits = slope
+            logits[5] = 3
+            let choice = try choose(logits, parameters, tokens: [0, 5, 5, 6, 6])
+            #expect((0..<40).contains(choice.token))
+            #expect(choice.logProbability?.isFinite == true)
+        }
+    }
+
     @Test func `temperature zero takes the largest, the lowest id on ties`() throws {
         var logits = [Float](repeating: 0, count: 40)
         logits[9] = 4

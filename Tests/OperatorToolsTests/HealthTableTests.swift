@@ -38,6 +38,16 @@ import Testing
                 """)
     }
 
+    @Test func `what other machines say of themselves cannot steer the terminal`() {
+        var table = HealthTable()
+        table.isVerbose = true
+        let worker = Self.node("worker-1", detail: "a\u{1B}[2J\nb", cpu: "CPU\u{9B}\r")
+        let text = table.text(Self.cluster(.down, reason: "x\u{7}y\n", [worker]))
+        #expect(text.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) || $0 == "\n" })
+        #expect(text.split(separator: "\n").count == 5)
+        #expect(text.contains(#"worker-1: a\u{1b}[2J\nb"#))
+    }
+
     @Test func `what is unknown is a dash, and what is wrong is said below the table`() {
         let worker = Self.node("worker-1", state: .joining, detail: "no such file", layers: nil, roundTrip: nil)
         let health = Self.cluster(.down, reason: "waiting for 1 of 2 workers", lastToken: nil, [worker])

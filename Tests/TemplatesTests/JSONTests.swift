@@ -22,11 +22,23 @@ struct JSONTests {
 
     @Test(arguments: [
         "", " ", "{", "[", "[1", "[1,", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "'a'", "\"a", "\"\\x\"",
-        "\"\\u12\"", "\"\\ud83d\"", "\"\\ud83dx\"", "\"\\ud83d\\u0041\"", "\"\\udc00\"", "\"\u{01}\"", "01", "-", "1.",
+        "\"\\u12\"", "\"\\ud83d\\u12\"", "\"\u{01}\"", "01", "-", "1.",
         ".5", "1e", "+1", "NaN", "Infinity", "tru", "nul", "[1] 2", "// c", "\u{FEFF}[]",
     ])
     func `anything else is refused`(source: String) {
         #expect(throws: TemplateError.self) { try TemplateValue(json: source) }
+    }
+
+    @Test(arguments: [
+        (#""\ud800""#, "\u{FFFD}"), (#""\ud83dx""#, "\u{FFFD}x"), (#""\udc00""#, "\u{FFFD}"),
+        (#""\ud83d\u0041""#, "\u{FFFD}A"), (#""\ud800\ud83d\ude42""#, "\u{FFFD}🙂"), (#""\ud83d\n""#, "\u{FFFD}\n"),
+    ])
+    func `half of a surrogate pair becomes a replacement character`(source: String, expected: String) throws {
+        guard case .string(let string) = try TemplateValue(json: source) else {
+            Issue.record("not a string")
+            return
+        }
+        #expect("\(string)" == expected)
     }
 
     @Test func `bytes that are not UTF-8 are refused`() {

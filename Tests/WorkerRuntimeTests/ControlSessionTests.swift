@@ -119,6 +119,21 @@ import WorkerRuntime
         }
     }
 
+    @Test func `reports that could not be sent follow the next welcome, before newer ones`() {
+        let load = WorkerFailure(kind: .loading, message: "no such file", isRetryable: false)
+        let step = WorkerFailure(kind: .step(StepID(8)), message: "m", isRetryable: true)
+        var session = welcomed()
+        _ = session.handle(.received(envelope(.assignment(stage), epoch: 2)), at: .zero)
+        let sent = session.handle(.report(.failure(load, Epoch(2))), at: .zero)
+        #expect(sent == [.send(.failure(load), Epoch(2))])
+        _ = session.handle(.tick, at: .seconds(3))
+        session.hold([(.failure(load), Epoch(2)), (.leave(Leave(reason: "r")), Epoch(2))])
+        _ = session.handle(.helloSent(true), at: .seconds(3))
+        _ = session.handle(.report(.failure(step, Epoch(2))), at: .seconds(3))
+        let effects = session.handle(.received(envelope(welcome, epoch: 2)), at: .seconds(3))
+        #expect(effects.dropFirst() == [.send(.failure(load), Epoch(2)), .send(.failure(step), Epoch(2))])
+    }
+
     @Test func `a load that is no longer wanted is not reported`() {
         var session = welcomed()
         _ = session.handle(.received(envelope(.assignment(stage), epoch: 2)), at: .zero)

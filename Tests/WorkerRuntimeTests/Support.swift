@@ -49,6 +49,8 @@ final class ArithmeticStage: StageComputing {
         return try finish(step)
     }
 
+    func reset() { keyValueTokenCount = 0 }
+
     func withHiddenStates<Result>(_ body: (RawSpan) throws(LinkError) -> Result) throws(LinkError) -> Result {
         let rows = rows
         return try body(rows.span.bytes)
@@ -100,6 +102,7 @@ final class RunningWorker: Sendable {
 
     init(
         _ name: String, coordinator: String, cluster: String = "test", dataEndpoint: String? = nil,
+        allowsPlainText: Bool = false,
         loader: @escaping Worker.Loader = { ArithmeticStage($0) }
     ) throws {
         node = try nodeID(name)
@@ -108,6 +111,7 @@ final class RunningWorker: Sendable {
             threadCount: 1)
         configuration.clusterID = cluster
         configuration.dataEndpoint = dataEndpoint
+        configuration.allowsPlainText = allowsPlainText
         let worker = try Worker(configuration: configuration, logger: quiet, loader: loader)
         self.worker = worker
         let outcome = outcome

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import Transport
 import Wire
@@ -273,6 +274,50 @@ import ZeroMQ
         #expect(problem.contains(coordinator.data.endpoint) && problem.contains("in use"))
     }
 
+    @Test func `a data endpoint beyond the coordinator's network needs the operator's word`() throws {
+        let coordinator = try FakeCoordinator()
+        for endpoint in ["tcp://*:0", "tcp://0.0.0.0:0", "tcp://192.0.2.1:7071"] {
+            let worker = try RunningWorker(
+                "w", coordinator: coordinator.control.endpoint, dataEndpoint: endpoint)
+            guard case .system(let problem)? = worker.end() else {
+                Issue.record("the worker did not end")
+                return
+            }
+            #expect(problem.contains("--data \(endpoint)") && problem.contains("--allow-plain-text"))
+        }
+        let worker = try RunningWorker(
+            "told", coordinator: coordinator.control.endpoint, dataEndpoint: "tcp://*:0", allowsPlainText: true)
+        try coordinator.waitForHellos([worker.node])
+        #expect(coordinator.hellos[worker.node]?.dataEndpoint.hasPrefix("tcp://127.0.0.1:") == true)
+        #expect(worker.stop() == nil)
+    }
+
+    @Test func `a stage whose part does not change is kept in the next epoch, without its sequences`() throws {
+        let coordinator = try FakeCoordinator()
+        let loads = LoadCount()
+        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { assignment in
+            loads.add()
+            return ArithmeticStage(assignment)
+        }
+        try coordinator.waitForHellos([worker.node])
+        try coordinator.assign([worker.node], epoch: 1)
+        try coordinator.sendStep(1, epoch: 1, to: worker.node)
+        #expect(token(try coordinator.nextResult().result) == 7)
+        try coordinator.assign([worker.node], epoch: 2)
+        #expect(loads.count == 1)
+        try coordinator.sendStep(1, epoch: 2, to: worker.node, tokens: [9])
+        let answer = try coordinator.nextResult()
+        #expect(answer.epoch == Epoch(2) && token(answer.result) == 9)
+        let held: Int = try coordinator.wait("heartbeat with 3 tokens computed") { envelope, _ in
+            guard case .heartbeat(let heartbeat) = envelope.body, heartbeat.computedTokenCount == 3 else { return nil }
+            return heartbeat.keyValueTokenCount
+        }
+        #expect(held == 1)
+        try coordinator.assign([worker.node], epoch: 3, maximumStepRowCount: 8)
+        #expect(loads.count == 2)
+        #expect(worker.stop() == nil)
+    }
+
     @Test func `a coordinator endpoint that is none ends the worker with it`() throws {
         let worker = try RunningWorker("w", coordinator: "192.168.1.10")
         guard case .system(let problem)? = worker.end() else {
@@ -297,4 +342,11 @@ import ZeroMQ
         #expect(Set(names).count > 1)
         #expect(names.allSatisfy { NodeID($0) != nil && $0 != "coordinator" })
     }
+}
+
+/// How often a stage was loaded.
+private final class LoadCount: Sendable {
+    private let value = Mutex(0)
+    var count: Int { value.withLock(\.self) }
+    func add() { value.withLock { $0 += 1 } }
 }

@@ -121,7 +121,7 @@ import ZeroMQ
 
     @Test func `a link made before its peer is there works when it comes`() throws {
         let first = try links("a")
-        let port = try #require(LocalAddress.port(of: try links("b").endpoint))
+        let port = try #require(HostPort(endpoint: try links("b").endpoint)?.port)
         let endpoint = "tcp://127.0.0.1:\(port)"
         let node = try nodeID("b")
         try first.connect(to: Peer(node: node, dataEndpoint: endpoint))
@@ -160,8 +160,8 @@ import ZeroMQ
     @Test func `the endpoint names the advertised host and the real port`() throws {
         let links = try ZeroMQDataLinks(
             node: try nodeID("a"), clusterID: "test", binding: "tcp://*:0", advertisedHost: "192.0.2.7")
-        #expect(LocalAddress.host(of: links.endpoint) == "192.0.2.7")
-        #expect(try #require(LocalAddress.port(of: links.endpoint)) > 0)
+        #expect(HostPort(endpoint: links.endpoint)?.host == "192.0.2.7")
+        #expect(try #require(HostPort(endpoint: links.endpoint)?.port) > 0)
     }
 
     @Test func `a port in use is named`() throws {

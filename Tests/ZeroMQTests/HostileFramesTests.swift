@@ -84,7 +84,7 @@ import ZeroMQ
 
     @Test func `bytes that are not ZeroMQ at all do no harm`() throws {
         let links = try links("victim")
-        let port = try #require(LocalAddress.port(of: links.endpoint))
+        let port = try #require(HostPort(endpoint: links.endpoint)?.port)
         var generator = SystemRandomNumberGenerator()
         for round in 0..<20 {
             let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
@@ -92,7 +92,7 @@ import ZeroMQ
             defer { close(descriptor) }
             var address = sockaddr_in()
             address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = port.bigEndian
+            address.sin_port = UInt16(port).bigEndian
             address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
             let result = withUnsafePointer(to: &address) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

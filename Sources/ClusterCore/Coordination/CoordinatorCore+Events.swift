@@ -41,10 +41,10 @@ public enum Notice: Sendable, Equatable {
     case recovered(NodeID)
     case lost(NodeID, reason: String)
     case left(NodeID, reason: String)
-    case epochOpened(Pipeline)
+    case epochOpened(PlacedPipeline)
     case stageReady(NodeID, StageReady)
     case loadingFailed(NodeID, reason: String)
-    case serving(Pipeline)
+    case serving(PlacedPipeline)
     case epochEnded(Epoch, node: NodeID?, reason: String)
     case stepFailed(StepID, NodeID, reason: String)
 }

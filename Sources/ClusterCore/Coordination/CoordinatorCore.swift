@@ -56,6 +56,25 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
 }
 
 extension CoordinatorCore {
+    /// Handles an event and all that follows from it, in order. Steps of an epoch that ends on the way are dropped: to
+    /// offer each to a stage that takes nothing would hold up everything else.
+    ///
+    /// - Parameter perform: does what an effect says; returns what that led to, if it matters here.
+    public mutating func run(_ event: Event, at now: () -> Instant, perform: (Effect) -> Event?) {
+        var effects = handle(event, at: now())
+        var next = 0
+        while next < effects.count {
+            let effect = effects[next]
+            next += 1
+            if case .sendStep(let envelope, _, _) = effect, !isServing(envelope.epoch) { continue }
+            if let event = perform(effect) { effects += handle(event, at: now()) }
+        }
+    }
+
+    private func isServing(_ epoch: Epoch) -> Bool { placement.isServing && placement.pipeline?.epoch == epoch }
+}
+
+extension CoordinatorCore {
     private func envelope(_ body: Envelope.Body, epoch: Epoch? = nil) -> Envelope {
         Envelope(
             clusterID: configuration.clusterID, epoch: epoch ?? placement.epoch, sender: .coordinator, body: body)

@@ -10,13 +10,13 @@ struct StageProgress: Sendable {
     /// What each stage had computed when the epoch began to serve, in order of stages.
     private var startCounts: [UInt64] = []
 
-    mutating func start(_ pipeline: Pipeline, _ members: [Member]) {
+    mutating func start(_ pipeline: PlacedPipeline, _ members: [Member]) {
         self = StageProgress()
         startCounts = pipeline.stages.map { computedCount(of: $0.peer.node, members) }
     }
 
     /// The first stage that has not computed the oldest step in flight, as far as can be known.
-    func owingStage(of pipeline: Pipeline, members: [Member], newerRowCount: Int) -> NodeID? {
+    func owingStage(of pipeline: PlacedPipeline, members: [Member], newerRowCount: Int) -> NodeID? {
         let nodes = pipeline.stages.map(\.peer.node)
         if nodes.count == 1 { return nodes[0] }
         for node in nodes {

@@ -27,6 +27,18 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
     /// In order of name.
     public var nodes: [NodeHealth]
 
+    private enum CodingKeys: String, CodingKey {
+        case clusterID = "cluster_id"
+        case model, state, reason, epoch
+        case secondsSinceLastToken = "seconds_since_last_token"
+        case runningRequestCount = "running_request_count"
+        case queuedRequestCount = "queued_request_count"
+        case queueLimit = "queue_limit"
+        case tokensPerSecond = "tokens_per_second"
+        case droppedFrameCount = "dropped_frame_count"
+        case nodes
+    }
+
     public init(
         clusterID: String, model: String, state: State, reason: String, epoch: UInt64, secondsSinceLastToken: Double?,
         runningRequestCount: Int, queuedRequestCount: Int, queueLimit: Int, tokensPerSecond: Double,
@@ -77,6 +89,25 @@ public struct NodeHealth: Codable, Sendable, Equatable {
     public var tokensPerSecond: Double
     /// Frames that this worker dropped because they were malformed, from an unknown sender or an older epoch.
     public var droppedFrameCount: UInt64
+
+    private enum CodingKeys: String, CodingKey {
+        case name, state, detail
+        case processID = "process_id"
+        case cpu
+        case instructionSet = "instruction_set"
+        case threadCount = "thread_count"
+        case memoryUsedByteCount = "memory_used_byte_count"
+        case memoryFreeByteCount = "memory_free_byte_count"
+        case stage
+        case firstLayer = "first_layer"
+        case endLayer = "end_layer"
+        case keyValueTokenCount = "key_value_token_count"
+        case keyValueTokenCapacity = "key_value_token_capacity"
+        case secondsSinceHeartbeat = "seconds_since_heartbeat"
+        case roundTripMilliseconds = "round_trip_milliseconds"
+        case tokensPerSecond = "tokens_per_second"
+        case droppedFrameCount = "dropped_frame_count"
+    }
 
     public init(
         name: String, state: State, detail: String, processID: Int32, cpu: String, instructionSet: String,

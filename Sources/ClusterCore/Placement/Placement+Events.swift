@@ -20,11 +20,11 @@ extension Placement {
 
     public enum Effect: Sendable, Equatable {
         /// An epoch was opened: each stage's assignment, in order.
-        case opened(Pipeline, [StageAssignment])
+        case opened(PlacedPipeline, [StageAssignment])
         /// All stages are ready; the least KV capacity among them.
-        case serving(Pipeline, keyValueTokenCapacity: Int)
+        case serving(PlacedPipeline, keyValueTokenCapacity: Int)
         /// The epoch is over because of that node, if it is known.
-        case ended(Pipeline, node: NodeID?, reason: String)
+        case ended(PlacedPipeline, node: NodeID?, reason: String)
         /// What health is to show beside the node; empty clears it.
         case detail(NodeID, String)
     }

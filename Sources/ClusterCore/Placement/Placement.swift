@@ -15,8 +15,8 @@ public struct Placement: Sendable {
 
     private enum State: Sendable {
         case waiting
-        case loading(Pipeline, ready: [NodeID: StageReady], since: Instant)
-        case serving(Pipeline)
+        case loading(PlacedPipeline, ready: [NodeID: StageReady], since: Instant)
+        case serving(PlacedPipeline)
     }
 
     private struct Worker: Sendable {
@@ -46,7 +46,7 @@ public struct Placement: Sendable {
     }
 
     /// The current epoch's stages, from the moment they are assigned.
-    public var pipeline: Pipeline? {
+    public var pipeline: PlacedPipeline? {
         switch state {
         case .waiting: nil
         case .loading(let pipeline, _, _), .serving(let pipeline): pipeline
@@ -201,8 +201,8 @@ extension Placement {
         guard case .waiting = state, let peers = chosen(), let split = try? Self.split(configuration) else { return [] }
         let epoch = Epoch(nextEpoch)
         nextEpoch += 1
-        let stages = zip(peers, split.ranges).map { Pipeline.Stage(peer: $0, layers: $1) }
-        let pipeline = Pipeline(epoch: epoch, stages: stages)
+        let stages = zip(peers, split.ranges).map { PlacedPipeline.Stage(peer: $0, layers: $1) }
+        let pipeline = PlacedPipeline(epoch: epoch, stages: stages)
         state = .loading(pipeline, ready: [:], since: now)
         let assignments = stages.indices.map { stage in
             StageAssignment(

@@ -27,6 +27,24 @@ extension Scheduler {
         }
     }
 
+    /// Ends the requests that wait and have a problem.
+    mutating func refuseWaiting(because problem: (Work) -> GenerationError?) -> [Effect] {
+        let refused = waiting.compactMap { request in
+            problem(request.work).map { (ticket: request.ticket, error: $0) }
+        }
+        waiting.removeAll { request in refused.contains { $0.ticket == request.ticket } }
+        return refused.map { .failed($0.ticket, $0.error) }
+    }
+
+    /// When requests have waited long enough for another pipeline.
+    var outageDeadline: Instant? { outage?.since.advanced(by: configuration.outageLimit) }
+
+    /// Ends the requests that wait if no pipeline has come in time.
+    mutating func endOutage(at now: Instant) -> [Effect] {
+        guard let outage, let deadline = outageDeadline, deadline <= now else { return [] }
+        return refuseWaiting { _ in outage.error }
+    }
+
     /// When a place in the queue may become free, from how often requests have ended lately.
     private var retryAfterSeconds: Int { Int(min(60, max(1, secondsBetweenEnds.rounded(.up)))) }
 

@@ -4,7 +4,7 @@ extension Scheduler {
     public enum Event: Sendable, Equatable {
         /// The pipeline is ready for steps.
         case opened(stageCount: Int, keyValueTokenCapacity: Int)
-        /// The pipeline is gone: what running requests end with, and what waiting ones do.
+        /// The pipeline is gone: what running requests end with, and what waiting ones do if none follows in time.
         case closed(running: GenerationError, waiting: GenerationError)
         case submitted(Ticket, Work)
         /// Nobody waits for the answer any more.

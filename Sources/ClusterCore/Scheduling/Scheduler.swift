@@ -8,6 +8,8 @@ import Transport
 ///   next step at hand. A sequence has one decode row in flight at most, its prompt any number of chunks.
 /// - Decoding sequences are spread over as many steps as there are stages, for all stages to be busy. They go first in
 ///   each step, and a prompt's chunk rides along with them, so neither starves the other.
+/// - When the pipeline is gone, requests that no stage has seen keep their places for the next one, for as long as the
+///   outage limit. Those that have begun end.
 /// - KV is given back in the next step that is sent. As steps pass each stage in order, a sequence admitted later can
 ///   rely on it.
 public struct Scheduler: Sendable {
@@ -23,6 +25,8 @@ public struct Scheduler: Sendable {
     /// The last few steps that only gave KV back. Nobody waits for their answer, but one that fails is made up for.
     var releaseSteps: [Step] = []
     var line: Line?
+    /// Set while requests may wait for the next pipeline.
+    var outage: Outage?
     var budget = KeyValueBudget(tokenCapacity: 0)
     private static let releaseStepLimit = 16
     private var lastSequenceNumber: UInt64 = 0
@@ -51,6 +55,13 @@ public struct Scheduler: Sendable {
         var hasPassedToken = false
     }
 
+    /// The time after a pipeline.
+    struct Outage: Sendable {
+        var since: Instant
+        /// What requests end with that waited through it in vain.
+        var error: GenerationError
+    }
+
     struct InFlightStep: Sendable {
         var step: Step
         var sentAt: Instant
@@ -77,10 +88,9 @@ public struct Scheduler: Sendable {
         let effects: [Effect]
         switch event {
         case .opened(let stageCount, let keyValueTokenCapacity):
-            open(stageCount: stageCount, keyValueTokenCapacity: keyValueTokenCapacity, at: now)
-            effects = []
+            effects = open(stageCount: stageCount, keyValueTokenCapacity: keyValueTokenCapacity, at: now)
         case .closed(let runningError, let waitingError):
-            effects = close(running: runningError, waiting: waitingError)
+            effects = close(running: runningError, waiting: waitingError, at: now)
         case .submitted(let ticket, let work):
             effects = submit(ticket, work)
         case .cancelled(let ticket):
@@ -94,42 +104,51 @@ public struct Scheduler: Sendable {
             effects = fail(step, error, at: now)
         case .tick:
             if let stalled = stalled(at: now) { return [stalled] }
-            effects = []
+            effects = endOutage(at: now)
         }
         return effects + advance(at: now)
     }
 
     /// When `tick` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
-        guard let line, budget.blockCount > 0 else { return nil }
+        guard let line else { return waiting.isEmpty ? nil : outageDeadline }
+        guard budget.blockCount > 0 else { return nil }
         if inFlight.isEmpty { return idleSince(line).advanced(by: configuration.probeInterval) }
         return stallDeadline
     }
 
     func idleSince(_ line: Line) -> Instant { lastTokenPassedHereAt ?? line.openedAt }
 
-    private mutating func open(stageCount: Int, keyValueTokenCapacity: Int, at now: Instant) {
+    private mutating func open(stageCount: Int, keyValueTokenCapacity: Int, at now: Instant) -> [Effect] {
         budget = KeyValueBudget(tokenCapacity: keyValueTokenCapacity)
-        line = Line(
-            stageCount: max(1, stageCount), contextLength: min(configuration.contextLength, budget.tokenCapacity),
-            openedAt: now)
+        let contextLength = min(configuration.contextLength, budget.tokenCapacity)
+        line = Line(stageCount: max(1, stageCount), contextLength: contextLength, openedAt: now)
+        outage = nil
         lastStepNumber = 0
         lastProgressAt = now
         probe()
+        let vocabularySize = configuration.vocabularySize
+        return refuseWaiting { $0.problem(contextLength: contextLength, vocabularySize: vocabularySize) }
     }
 
-    private mutating func close(running runningError: GenerationError, waiting waitingError: GenerationError)
-        -> [Effect]
-    {
-        let effects =
-            running.compactMap { sequence in sequence.ticket.map { Effect.failed($0, runningError) } }
-            + waiting.map { .failed($0.ticket, waitingError) }
+    private mutating func close(
+        running runningError: GenerationError, waiting waitingError: GenerationError, at now: Instant
+    ) -> [Effect] {
+        let requests = running.filter { $0.ticket != nil }
+        // What was admitted, but not yet sent, goes back to where it came from.
+        waiting.insert(
+            contentsOf: requests.filter { $0.sentTokenCount == 0 }.compactMap { sequence in
+                sequence.ticket.map { ($0, sequence.work) }
+            }, at: 0)
+        let effects = requests.filter { $0.sentTokenCount > 0 }.compactMap { sequence in
+            sequence.ticket.map { Effect.failed($0, runningError) }
+        }
         running = []
-        waiting = []
         inFlight = []
         unreleased = []
         releaseSteps = []
         line = nil
+        outage = Outage(since: outage?.since ?? now, error: waitingError)
         budget = KeyValueBudget(tokenCapacity: 0)
         return effects
     }

@@ -15,10 +15,13 @@ public struct SchedulerConfiguration: Sendable, Equatable {
     public var stepTimeout: Duration
     /// With nothing to do for this long, one token is sent through all stages to see that they work.
     public var probeInterval: Duration
+    /// How long requests that have not begun wait for another pipeline when theirs is gone.
+    public var outageLimit: Duration
 
     public init(
         contextLength: Int, vocabularySize: Int, maximumRunningCount: Int = 8, queueLimit: Int = 64,
-        maximumStepRowCount: Int = 512, stepTimeout: Duration = .seconds(30), probeInterval: Duration = .seconds(5)
+        maximumStepRowCount: Int = 512, stepTimeout: Duration = .seconds(30), probeInterval: Duration = .seconds(5),
+        outageLimit: Duration = .seconds(60)
     ) {
         self.contextLength = contextLength
         self.vocabularySize = vocabularySize
@@ -27,5 +30,6 @@ public struct SchedulerConfiguration: Sendable, Equatable {
         self.maximumStepRowCount = maximumStepRowCount
         self.stepTimeout = stepTimeout
         self.probeInterval = probeInterval
+        self.outageLimit = outageLimit
     }
 }

@@ -1,3 +1,5 @@
+import Transport
+
 /// A point on the monotonic clock of whoever runs the cores: the real clock in a server, virtual time in a simulation.
 ///
 /// The cores read no clock. Each event comes with the instant at which it happened.
@@ -23,15 +25,6 @@ public struct Instant: InstantProtocol, Hashable, Sendable {
 }
 
 extension Duration {
-    /// Nanoseconds, rounded towards zero and clamped to 64 bits.
-    public var wholeNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return seconds < 0 ? .min : .max }
-        let (sum, overflowed) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
-        return overflowed ? (seconds < 0 ? .min : .max) : sum
-    }
-
     /// Seconds as a floating-point number, for display.
     public var secondCount: Double {
         let (seconds, attoseconds) = components

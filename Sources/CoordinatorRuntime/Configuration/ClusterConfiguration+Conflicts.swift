@@ -34,13 +34,13 @@ extension ClusterConfiguration {
         var problems: [ConfigurationProblem] = []
         var wildcard: Setting?
         for (setting, endpoint) in [(Setting.control, controlEndpoint), (.data, boundDataEndpoint)] {
-            guard let host = Endpoint(endpoint)?.host else { continue }
-            if Endpoint.isWildcard(host), setting == .data {
+            guard let address = HostPort(endpoint: endpoint) else { continue }
+            if address.isWildcard, setting == .data {
                 wildcard = dataEndpoint == nil ? .control : .data
             }
             // Without a data endpoint of its own it is the control endpoint's host that is meant, and named already.
             if setting == .data, dataEndpoint == nil { continue }
-            if !allowsPlainText, !Endpoint.isLoopback(host) {
+            if !allowsPlainText, !address.isLoopback {
                 problems.append(
                     conflict(
                         setting, "\(endpoint) leaves this machine, and links are not encrypted",
@@ -111,8 +111,8 @@ extension ClusterConfiguration {
     /// Where the data plane listens, given or derived.
     var boundDataEndpoint: String {
         if let dataEndpoint { return dataEndpoint }
-        guard let host = Endpoint(controlEndpoint)?.host else { return "tcp://127.0.0.1:0" }
-        return "tcp://\(host):0"
+        guard let address = HostPort(endpoint: controlEndpoint) else { return "tcp://127.0.0.1:0" }
+        return "tcp://\(HostPort(host: address.host, port: 0))"
     }
 
     /// `tokenCount` rounded up to whole blocks of KV cache.

@@ -1,5 +1,6 @@
 import ClusterCore
 import Transport
+import ZeroMQ
 
 extension ClusterConfiguration {
     /// Longest context without a word from the operator: beyond it, KV cache should be asked for.
@@ -25,11 +26,13 @@ extension ClusterConfiguration {
         let placement = PlacementConfiguration(
             selection: workers, layout: layout, modelFile: model.file, contextLength: contextLength,
             keyValueTokenCapacity: Self.wholeBlocks(keyValueTokenCapacity ?? 2 * contextLength),
-            maximumStepRowCount: maximumStepRowCount, loadingTimeout: loadingTimeout, firstEpoch: firstEpoch)
+            maximumStepRowCount: resolvedStepRowCount(of: model), loadingTimeout: loadingTimeout, firstEpoch: firstEpoch
+        )
         let scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: maximumRunningCount, queueLimit: queueLimit,
-            maximumStepRowCount: maximumStepRowCount, stepTimeout: stepTimeout, probeInterval: probeInterval)
+            maximumStepRowCount: resolvedStepRowCount(of: model), stepTimeout: stepTimeout, probeInterval: probeInterval
+        )
         return CoordinationConfiguration(
             clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
             heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),
@@ -43,8 +46,8 @@ extension ClusterConfiguration {
                 ConfigurationProblem(
                     file: nil, line: nil, path: setting.rawValue, problem: problem, remedy: remedy))
         }
-        if model.vocabularySize < 1 || model.contextLength < 1 || model.layerCount < 1 {
-            add(.model, "\(model.name) has no vocabulary, context or layers", "name another file")
+        if model.vocabularySize < 1 || model.contextLength < 1 || model.layerCount < 1 || model.hiddenSize < 1 {
+            add(.model, "\(model.name) has no vocabulary, context, layers or hidden states", "name another file")
             return problems
         }
         if let contextLength, contextLength > model.contextLength {
@@ -59,6 +62,19 @@ extension ClusterConfiguration {
                     .keyValueTokens, "\(keyValueTokenCapacity) cannot hold one sequence of \(needed)",
                     "make it \(needed) or more, or give a smaller context_length")
             }
+        }
+        let rowLimit = Self.payloadRowLimit(of: model)
+        if rowLimit < 1 {
+            add(
+                .model,
+                "a row of \(model.name)'s hidden states takes \(model.hiddenSize * 4) bytes, a message holds "
+                    + "\(Self.payloadByteLimit)", "name another file")
+        } else if let maximumStepRowCount, maximumStepRowCount > rowLimit {
+            add(
+                .stepRows,
+                "\(maximumStepRowCount) rows of \(model.name)'s hidden states take "
+                    + "\(maximumStepRowCount * model.hiddenSize * 4) bytes, a message between stages holds "
+                    + "\(Self.payloadByteLimit)", "make it \(rowLimit) or less")
         }
         if case .named(let named) = workers, let end = named.compactMap({ $0.layers?.upperBound }).max(),
             end != model.layerCount
@@ -75,5 +91,18 @@ extension ClusterConfiguration {
     /// Longest sequence in tokens: as configured, else the model's, within the default limit.
     public func resolvedContextLength(of model: CoordinatedModel) -> Int {
         contextLength ?? min(model.contextLength, Self.defaultContextLimit)
+    }
+
+    /// Most rows in a step without a word from the operator.
+    static let defaultStepRowCount = 512
+    /// Bytes of hidden states in one message between stages.
+    static let payloadByteLimit = DataLinkLimits().maximumPayloadByteCount
+
+    /// Rows of float32 hidden states that fit one message.
+    static func payloadRowLimit(of model: CoordinatedModel) -> Int { payloadByteLimit / 4 / max(1, model.hiddenSize) }
+
+    /// Most rows in a step: as configured, else the default, within what a message can hold.
+    public func resolvedStepRowCount(of model: CoordinatedModel) -> Int {
+        maximumStepRowCount ?? min(Self.defaultStepRowCount, Self.payloadRowLimit(of: model))
     }
 }

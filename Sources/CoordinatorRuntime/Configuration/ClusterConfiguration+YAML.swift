@@ -99,17 +99,16 @@ extension ClusterConfiguration {
         case .http:
             let remedy = "write it as 127.0.0.1:8080"
             guard let text = reader.text(node, path, remedy: remedy) else { return }
-            guard let endpoint = Endpoint(hostAndPort: text) else {
+            guard let endpoint = HostPort(text) else {
                 return reader.report(node, path, "\(node.quotedText) is not an address and a port", remedy)
             }
-            httpHost = endpoint.host.hasPrefix("[") ? String(endpoint.host.dropFirst().dropLast()) : endpoint.host
-            httpPort = endpoint.port
+            (httpHost, httpPort) = (endpoint.host, endpoint.port)
         case .control: controlEndpoint = reader.endpoint(node, path) ?? controlEndpoint
         case .data: dataEndpoint = reader.endpoint(node, path) ?? dataEndpoint
         case .advertise:
             let remedy = "write this machine's name or address, such as 192.168.1.10"
             guard let text = reader.text(node, path, remedy: remedy) else { return }
-            guard let endpoint = Endpoint(hostAndPort: "\(text):0"), !Endpoint.isWildcard(endpoint.host) else {
+            guard let endpoint = HostPort("\(text):0"), !endpoint.isWildcard else {
                 return reader.report(node, path, "\(node.quotedText) is not a host", remedy)
             }
             advertisedHost = text
@@ -120,7 +119,7 @@ extension ClusterConfiguration {
             keyValueTokenCapacity = reader.wholeNumber(node, path, in: 256...(1 << 30)) ?? keyValueTokenCapacity
         case .maximumRunning: maximumRunningCount = reader.wholeNumber(node, path, in: 1...256) ?? maximumRunningCount
         case .queueLimit: queueLimit = reader.wholeNumber(node, path, in: 0...4096) ?? queueLimit
-        case .stepRows: maximumStepRowCount = reader.wholeNumber(node, path, in: 1...8192) ?? maximumStepRowCount
+        case .stepRows: maximumStepRowCount = reader.wholeNumber(node, path, in: 1...8192)
         case .heartbeatSeconds: heartbeatInterval = reader.seconds(node, path, in: 0.01...60) ?? heartbeatInterval
         case .detectionSeconds: detectionBound = reader.seconds(node, path, in: 0.1...3600) ?? detectionBound
         case .stepTimeoutSeconds: stepTimeout = reader.seconds(node, path, in: 1...3600) ?? stepTimeout

@@ -28,8 +28,8 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var maximumRunningCount = 8
     /// Most requests that wait.
     public var queueLimit = 64
-    /// Most rows in a step.
-    public var maximumStepRowCount = 512
+    /// Most rows in a step; nil takes 512, or fewer for a model whose hidden states would not fit a message.
+    public var maximumStepRowCount: Int?
     public var heartbeatInterval = Duration.milliseconds(250)
     /// A worker that is silent for this long is lost.
     public var detectionBound = Duration.seconds(2)

@@ -16,7 +16,7 @@ extension ConfigurationReader {
     mutating func endpoint(_ node: Node, _ path: String) -> String? {
         let remedy = "write it as tcp://127.0.0.1:7070"
         guard let text = text(node, path, remedy: remedy) else { return nil }
-        guard Endpoint(text) != nil else {
+        guard HostPort(endpoint: text) != nil else {
             report(node, path, "\(node.quotedText) is not an endpoint", remedy)
             return nil
         }

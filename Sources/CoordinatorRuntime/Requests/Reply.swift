@@ -24,6 +24,18 @@ final class Reply<Value: Sendable>: Sendable {
         reader?.resume(returning: value)
     }
 
+    /// Waits for the answer, or for `limit`: then, or when the task is cancelled, `late` is the answer. To be called once.
+    func wait(within limit: Duration, else late: Value) async -> Value {
+        // The end of this scope cancels it.
+        async let _: Void = give(late, after: limit)
+        return await wait()
+    }
+
+    private func give(_ late: Value, after limit: Duration) async {
+        try? await Task.sleep(for: limit)
+        answer(late)
+    }
+
     /// Waits for the answer. To be called once.
     func wait() async -> Value {
         await withCheckedContinuation { continuation in

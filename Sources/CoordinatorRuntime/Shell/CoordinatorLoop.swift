@@ -110,17 +110,13 @@ extension CoordinatorLoop {
     private func apply(
         _ event: CoordinatorCore<ConnectionID>.Event, refusal: (Ticket, Reply<GenerationError?>)? = nil
     ) {
-        var effects = core.handle(event, at: clock.now)
-        var next = 0
-        while next < effects.count {
-            let effect = effects[next]
-            next += 1
-            if let (ticket, accepted) = refusal, case .failed(ticket, let error) = effect {
-                sinks[ticket] = nil
-                accepted.answer(error)
-            } else if let event = perform(effect) {
-                effects += core.handle(event, at: clock.now)
+        core.run(event, at: { clock.now }) { effect in
+            guard let (ticket, accepted) = refusal, case .failed(ticket, let error) = effect else {
+                return perform(effect)
             }
+            sinks[ticket] = nil
+            accepted.answer(error)
+            return nil
         }
     }
 

@@ -55,7 +55,7 @@ extension Notice {
     }
 }
 
-extension Pipeline {
+extension PlacedPipeline {
     /// Such as `a 0–11, b 12–23`.
     fileprivate var summary: String {
         stages.map { "\($0.peer.node) \($0.layers.inclusiveText)" }.joined(separator: ", ")

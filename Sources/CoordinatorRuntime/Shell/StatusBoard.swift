@@ -12,7 +12,7 @@ final class StatusBoard: Sendable {
     }
 
     /// The coordinator's thread publishes at least once a second; after this long it has to be taken for stuck.
-    private static let validity = Duration.seconds(5)
+    static let validity = Duration.seconds(5)
 
     private let status: Mutex<Status>
 
@@ -44,18 +44,21 @@ final class StatusBoard: Sendable {
     var readiness: (isReady: Bool, reason: String) {
         status.withLock { status in
             if let publishedAt = status.publishedAt, !status.isClosed, publishedAt.duration(to: .now) > Self.validity {
-                return (false, "the coordinator's thread has not answered for \(Self.validity.plainSeconds) s")
+                return (false, Self.silence)
             }
             return (status.isReady, status.reason)
         }
     }
 
-    /// What was known of the cluster last, for when the coordinator's thread cannot be asked.
-    var lastHealth: ClusterHealth {
+    /// Why the cluster cannot be asked although the process answers.
+    static let silence = "the coordinator's thread has not answered for \(validity.plainSeconds) s"
+
+    /// What was known of the cluster last, for when the coordinator's thread cannot be asked, because of `reason`.
+    func lastHealth(because reason: String) -> ClusterHealth {
         status.withLock { status in
             var health = status.health
             health.state = .down
-            health.reason = status.isClosed ? status.reason : "the coordinator has more to do than it can take"
+            health.reason = status.isClosed ? status.reason : reason
             return health
         }
     }

@@ -12,6 +12,8 @@ public enum APIError: Error, Equatable, Sendable {
     case routeNotFound(path: String)
     case methodNotAllowed(method: String, path: String, allowed: String)
     case bodyTooLarge(limitByteCount: Int)
+    /// The bodies of other requests leave no room for this one at the moment.
+    case bodiesTooLarge(limitByteCount: Int)
     /// The body did not arrive in time.
     case bodyTimedOut(seconds: Int)
     /// The chat template refused the messages or failed on them.

@@ -56,10 +56,17 @@ struct ErrorAnswer: Equatable, Sendable {
             self = .invalid(
                 .contentTooLarge, "the body is larger than the \(limitByteCount) bytes that this server takes",
                 code: "body_too_large")
+        case .bodiesTooLarge(let limitByteCount):
+            self = .init(
+                status: .serviceUnavailable,
+                message: "the requests that are arriving together exceed \(limitByteCount) bytes; try again in 1 s",
+                type: "server_error", code: "overloaded", retryAfterSeconds: 1)
         case .bodyTimedOut(let seconds):
             self = .invalid(
                 .requestTimeout, "the body did not arrive within \(seconds) s; send it faster or make it smaller",
                 code: "body_timed_out")
+        case .chatTemplate(let failure) where failure.refusesAll:
+            self = .badRequest(failure.description, code: "no_chat_template")
         case .chatTemplate(let failure):
             self = .badRequest(
                 "the model's chat template does not take these messages: \(failure.description)",

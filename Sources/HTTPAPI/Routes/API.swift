@@ -10,6 +10,7 @@ struct API: Sendable {
     let engine: any GenerationEngine
     let codec: any TextCodec
     let limits: HTTPLimits
+    let bodies: BodyBudget
     let registry: ConnectionRegistry
     let shutDown: Latch
     let logger: Logger
@@ -60,14 +61,16 @@ struct API: Sendable {
 
     /// The fields of a request's JSON body.
     func fields(of request: Request) async throws -> JSONFields {
-        let bytes = try await request.readBody(limits: limits)
-        let document: JSONDocument
-        do {
-            document = try JSONDocument(parsing: bytes)
-        } catch {
-            throw APIError.malformedJSON("the body is \(error)")
+        try await bodies.withShare { share in
+            let bytes = try await request.readBody(limits: limits, share: share)
+            let document: JSONDocument
+            do {
+                document = try JSONDocument(parsing: bytes)
+            } catch {
+                throw APIError.malformedJSON("the body is \(error)")
+            }
+            return try JSONFields(document.root, of: document)
         }
-        return try JSONFields(document.root, of: document)
     }
 
     /// Refuses a request for a model that is not the served one. No model named means that one.

@@ -44,6 +44,11 @@ public protocol TextDecoder: Sendable {
 public struct ChatTemplateFailure: Error, Equatable, Sendable, CustomStringConvertible {
     /// The template's own words if it refused the messages, else what went wrong in it and where.
     public var description: String
+    /// Whether the template, not the messages, is the reason: no conversation can be rendered.
+    public var refusesAll: Bool
 
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String, refusesAll: Bool = false) {
+        self.description = description
+        self.refusesAll = refusesAll
+    }
 }

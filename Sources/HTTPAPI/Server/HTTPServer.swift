@@ -30,7 +30,8 @@ public final class HTTPServer: Service {
         self.logger = logger
         registry = ConnectionRegistry()
         api = API(
-            model: model, engine: engine, codec: codec, limits: configuration.limits, registry: registry,
+            model: model, engine: engine, codec: codec, limits: configuration.limits,
+            bodies: BodyBudget(byteCount: configuration.limits.totalBodyByteCount), registry: registry,
             shutDown: shutDown, logger: logger)
     }
 

@@ -16,6 +16,8 @@ public struct HTTPServerConfiguration: Sendable, Equatable {
 /// Bounds on what clients can ask for and how long they can take.
 public struct HTTPLimits: Sendable, Equatable {
     public var bodyByteCount = 4 << 20
+    /// Of all bodies that are being read or parsed, over all connections; beyond it requests are refused.
+    public var totalBodyByteCount = 256 << 20
     /// Of one header field, and of all of them together.
     public var headerByteCount = 32 << 10
     public var headerFieldCount = 100

@@ -4,9 +4,10 @@ import NIOCore
 extension Request {
     /// The whole body.
     ///
-    /// - Throws: ``APIError/bodyTooLarge(limitByteCount:)`` before more than the limit has been kept, or
-    ///   ``APIError/bodyTimedOut(seconds:)``.
-    func readBody(limits: HTTPLimits) async throws -> [UInt8] {
+    /// - Parameter share: is asked for room before a part of the body is kept.
+    /// - Throws: ``APIError/bodyTooLarge(limitByteCount:)`` before more than the limit has been kept,
+    ///   ``APIError/bodiesTooLarge(limitByteCount:)``, or ``APIError/bodyTimedOut(seconds:)``.
+    func readBody(limits: HTTPLimits, share: BodyBudget.Share) async throws -> [UInt8] {
         let limit = limits.bodyByteCount
         if let length = headers[.contentLength].flatMap({ Int($0) }), length > limit {
             throw APIError.bodyTooLarge(limitByteCount: limit)
@@ -20,6 +21,7 @@ extension Request {
                     guard bytes.count + part.readableBytes <= limit else {
                         throw APIError.bodyTooLarge(limitByteCount: limit)
                     }
+                    try share.take(part.readableBytes)
                     bytes.append(contentsOf: part.readableBytesView)
                 }
                 return bytes

@@ -1,3 +1,4 @@
+public import Checkpoints
 import Foundation
 import Templates
 public import Tokenization
@@ -6,11 +7,20 @@ public import Tokenization
 public struct ModelTextCodec: TextCodec {
     private let tokenizer: Tokenizer
     private let conversationFormat: ConversationFormat?
+    /// Why the model's chat template cannot be used; nil if it can, or if there is none.
+    public let templateProblem: String?
 
-    /// `conversationFormat` is nil for a model without a chat template: chat requests are then refused with that reason.
-    public init(tokenizer: Tokenizer, conversationFormat: ConversationFormat?) {
+    /// A model whose chat template is missing or cannot be understood is served all the same: only chat requests are
+    /// refused, with that reason.
+    public init(model: ModelFile, tokenizer: Tokenizer) {
         self.tokenizer = tokenizer
-        self.conversationFormat = conversationFormat
+        do throws(TemplateError) {
+            conversationFormat = try ConversationFormat(model: model, tokenizer: tokenizer)
+            templateProblem = nil
+        } catch {
+            conversationFormat = nil
+            templateProblem = error.description
+        }
     }
 
     public func encode(_ text: String, parsesSpecialTokens: Bool, addsBeginningOfSequence: Bool) -> [Int32] {
@@ -28,7 +38,9 @@ public struct ModelTextCodec: TextCodec {
         messages: String, tools: String?, arguments: String?, addsGenerationPrompt: Bool
     ) throws(ChatTemplateFailure) -> String {
         guard let conversationFormat else {
-            throw ChatTemplateFailure("the model has no chat template; use /v1/completions")
+            let problem = templateProblem.map { "the model's chat template cannot be understood: \($0)" }
+            throw ChatTemplateFailure(
+                "\(problem ?? "the model has no chat template"); use /v1/completions", refusesAll: true)
         }
         do throws(TemplateError) {
             return try conversationFormat.render(

@@ -28,6 +28,7 @@ struct Sampler: ~Copyable {
         _ logits: inout Tensor, row: Int, slice: SequenceSlice, parameters: SamplingParameters, promptLength: Int,
         compute: borrowing Compute
     ) throws(InferenceError) -> TokenChoice {
+        try logits.checkFinite(row: row, count: vocabularySize)
         var choice = TokenChoice(token: 0)
         var report: (summary: LogitSummary, logits: [Int32: Float])?
         if let count = parameters.topLogProbabilityCount {
@@ -74,10 +75,11 @@ struct Sampler: ~Copyable {
             for (token, outputCount) in history.counts(promptLength: promptLength) {
                 var logit = logits[row, Int(token)]
                 original[token] = logit
-                logit = logit > 0 ? logit / parameters.repetitionPenalty : logit * parameters.repetitionPenalty
+                logit = bounded(
+                    logit > 0 ? logit / parameters.repetitionPenalty : logit * parameters.repetitionPenalty)
                 if outputCount > 0 {
-                    logit -= parameters.frequencyPenalty * Float(outputCount)
-                    logit -= parameters.presencePenalty
+                    logit = bounded(logit - bounded(parameters.frequencyPenalty * Float(outputCount)))
+                    logit = bounded(logit - bounded(parameters.presencePenalty))
                 }
                 logits[row, Int(token)] = logit
             }
@@ -88,10 +90,14 @@ struct Sampler: ~Copyable {
             }
             let logit = logits[row, Int(bias.token)]
             if original[bias.token] == nil { original[bias.token] = logit }
-            logits[row, Int(bias.token)] = logit + bias.bias
+            logits[row, Int(bias.token)] = bounded(logit + bounded(bias.bias))
         }
         return original
     }
+
+    /// Penalties and biases may be any finite number; what they make of a logit stays far from infinity, and from what
+    /// infinities make of each other.
+    private func bounded(_ value: Float) -> Float { max(-1e30, min(1e30, value)) }
 
     private mutating func draw(
         _ logits: borrowing Tensor, row: Int, maximum: Float, parameters: SamplingParameters, position: Int,

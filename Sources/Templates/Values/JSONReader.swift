@@ -193,13 +193,14 @@ struct JSONReader {
         case "t": text.append(0x09)
         case "u":
             var code = try readHexadecimal()
+            let afterFirst = position
             if (0xD800..<0xDC00).contains(code), skip("\\"), skip("u") {
                 let low = try readHexadecimal()
-                guard (0xDC00..<0xE000).contains(low) else { throw failure("half of a surrogate pair in a string") }
-                code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
+                if (0xDC00..<0xE000).contains(low) { code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00) }
             }
-            guard let scalar = Unicode.Scalar(code) else { throw failure("half of a surrogate pair in a string") }
-            text.append(contentsOf: String(scalar).utf8)
+            // No text can hold half of a pair; what follows it stands for itself.
+            if (0xD800..<0xDC00).contains(code) { position = afterFirst }
+            text.append(contentsOf: String(Unicode.Scalar(code) ?? "\u{FFFD}").utf8)
         default: throw failure("an unknown escape in a string")
         }
     }

@@ -62,12 +62,14 @@ final class ComputeLoop {
     }
 
     private func take(_ assignment: ComputeInbox.Assignment) {
-        // The old weights go before the new ones come: a machine rarely has the memory for both.
+        let kept = stage.flatMap { $0.assignment.needsSameStage(as: assignment.stage) ? $0.computing : nil }
+        // The old weights go before new ones come: a machine rarely has the memory for both.
         stage = nil
-        publishUsage()
+        if kept == nil { publishUsage() }
         do throws(StageError) {
             try connect(to: assignment.stage.next ?? assignment.results)
-            let computing = try loader(assignment.stage)
+            let computing = if let kept { kept } else { try loader(assignment.stage) }
+            try kept?.reset()
             stage = LoadedStage(
                 epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
                 computing: computing,
@@ -79,7 +81,7 @@ final class ComputeLoop {
                 "stage ready",
                 metadata: [
                     "epoch": "\(assignment.epoch.number)", "weightsByteCount": "\(computing.weightsByteCount)",
-                    "keyValueTokenCapacity": "\(computing.keyValueTokenCapacity)",
+                    "keyValueTokenCapacity": "\(computing.keyValueTokenCapacity)", "loaded": "\(kept == nil)",
                 ])
             let ready = StageReady(
                 weightsByteCount: UInt64(max(0, computing.weightsByteCount)),
@@ -194,6 +196,16 @@ final class ComputeLoop {
             figures.keyValueTokenCapacity = computing?.keyValueTokenCapacity ?? 0
             figures.droppedFrameCount = droppedFrameCount
         }
+    }
+}
+
+extension StageAssignment {
+    /// Whether the stage that was loaded for this assignment serves another one, too: only its neighbours differ, if
+    /// anything does.
+    fileprivate func needsSameStage(as other: StageAssignment) -> Bool {
+        var other = other
+        (other.next, other.previous) = (next, previous)
+        return self == other
     }
 }
 

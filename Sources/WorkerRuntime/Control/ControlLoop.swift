@@ -1,3 +1,4 @@
+import Kernels
 import Logging
 import Transport
 import ZeroMQ
@@ -83,6 +84,8 @@ final class ControlLoop {
             if unsent.count >= unsentLimit { unsent.removeFirst() }
             unsent.append(envelope)
         case .reconnect:
+            // They still matter to a coordinator that was only cut off, and follow its welcome.
+            session.hold(unsent.map { ($0.body, $0.epoch) })
             unsent = []
             try client.reconnect()
         case .assign(let stage, let epoch, let results):
@@ -131,19 +134,19 @@ final class ControlLoop {
     }
 
     private func hello() -> Hello {
-        let memory = MachineMemory.current()
+        let memory = Processor.memory
         return Hello(
             incarnation: incarnation, processID: ProcessIdentity.number, hostName: HostName.current,
             cpuModel: configuration.cpuModel, instructionSet: configuration.instructionSet,
-            threadCount: configuration.threadCount, memoryByteCount: memory.totalByteCount,
-            memoryFreeByteCount: memory.freeByteCount, dataEndpoint: dataEndpoint)
+            threadCount: configuration.threadCount, memoryByteCount: memory.total,
+            memoryFreeByteCount: memory.available, dataEndpoint: dataEndpoint)
     }
 
     private func heartbeat(_ number: UInt64, _ roundTrip: Duration?) -> Heartbeat {
-        let memory = MachineMemory.current()
+        let memory = Processor.memory
         let figures = usage.current
         return Heartbeat(
-            number: number, memoryUsedByteCount: memory.usedByteCount, memoryFreeByteCount: memory.freeByteCount,
+            number: number, memoryUsedByteCount: Processor.residentByteCount, memoryFreeByteCount: memory.available,
             keyValueTokenCount: figures.keyValueTokenCount, keyValueTokenCapacity: figures.keyValueTokenCapacity,
             computedTokenCount: figures.computedTokenCount,
             droppedFrameCount: figures.droppedFrameCount + client.drops.total, roundTrip: roundTrip)

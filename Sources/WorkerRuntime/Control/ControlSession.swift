@@ -221,6 +221,14 @@ package struct ControlSession: Sendable {
         return []
     }
 
+    /// Takes back reports that could not be sent over a connection that is given up now.
+    package mutating func hold(_ reports: [(body: Envelope.Body, epoch: Epoch)]) {
+        let unsent = reports.filter { report in
+            if case .leave = report.body { false } else { true }
+        }
+        held = (unsent.map { .send($0.body, $0.epoch) } + held).suffix(heldLimit)
+    }
+
     private mutating func end(_ ending: Ending) -> [Effect] {
         state = .ended
         return [.end(ending)]

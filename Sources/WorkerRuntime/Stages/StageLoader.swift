@@ -13,6 +13,8 @@ public struct StageLoader: Sendable {
     public var instructionSet: InstructionSet
     /// Where a model file is looked for by its name if it isn't where the coordinator has it.
     public var modelsFolder: String
+    /// Bytes that new allocations can have; 0 if that is not known.
+    public var availableByteCount: @Sendable () -> UInt64 = { Processor.memory.available }
 
     public init(threadCount: Int, cpus: [Int32], instructionSet: InstructionSet, modelsFolder: String) {
         self.threadCount = threadCount
@@ -24,14 +26,40 @@ public struct StageLoader: Sendable {
     /// Opens the model, checks that it is the one the coordinator means, and loads the assigned layers.
     public func load(_ assignment: StageAssignment) throws(StageError) -> any StageComputing {
         let model = try open(assignment.modelFile)
+        try checkMemory(for: assignment, of: model)
         let options = StageOptions(
             threadCount: threadCount, cpus: cpus, instructionSet: instructionSet,
             contextLength: assignment.contextLength, keyValueTokenCapacity: assignment.keyValueTokenCapacity,
             maximumStepRowCount: assignment.maximumStepRowCount)
         do throws(InferenceError) {
-            return LoadedStage(try Stage(model: model, layers: assignment.layers, options: options))
+            return ModelStage(try Stage(model: model, layers: assignment.layers, options: options))
         } catch {
             throw StageError(error)
+        }
+    }
+
+    /// Memory of the KV cache is only taken as it is written, so without this a machine would run out of it in the
+    /// middle of a request.
+    private func checkMemory(for assignment: StageAssignment, of model: ModelFile) throws(StageError) {
+        let configuration = model.configuration
+        let layers = assignment.layers.clamped(to: 0..<configuration.layerCount)
+        let tokens = assignment.keyValueTokenCapacity.addingReportingOverflow(KeyValueCache.blockPositions - 1)
+        let blocks = tokens.overflow ? Int.max : tokens.partialValue / KeyValueCache.blockPositions
+        // Float16 keys and values.
+        let blockByteCount = layers.count * configuration.keyValueSize * KeyValueCache.blockPositions * 4
+        let keyValues = blocks.multipliedReportingOverflow(by: blockByteCount)
+        var weightsByteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
+        if layers.upperBound == configuration.layerCount { weightsByteCount += model.headByteCount }
+        let needed = keyValues.partialValue.addingReportingOverflow(weightsByteCount)
+        let available = availableByteCount()
+        guard available > 0 else { return }
+        guard !keyValues.overflow, !needed.overflow, needed.partialValue <= Int(clamping: available) else {
+            let keyValueText = keyValues.overflow ? "more than can be counted" : keyValues.partialValue.gibibytes
+            throw StageError(
+                "layers \(layers.lowerBound)–\(layers.upperBound - 1) need \(weightsByteCount.gibibytes) for weights and "
+                    + "\(keyValueText) for \(assignment.keyValueTokenCapacity) tokens of KV cache, but "
+                    + "\(Int(clamping: available).gibibytes) of memory are free; lower kv_tokens or context_length, or give "
+                    + "this worker fewer layers", isRetryable: true)
         }
     }
 
@@ -54,15 +82,29 @@ public struct StageLoader: Sendable {
     }
 }
 
+extension Int {
+    /// Such as `1.5 GiB`.
+    fileprivate var gibibytes: String {
+        let tenths = self / ((1 << 30) / 10)
+        return "\(tenths / 10).\(tenths % 10) GiB"
+    }
+}
+
 extension StageError {
     init(_ error: InferenceError) { self.init(error.description, isRetryable: error.isRetryable) }
 }
 
 /// A stage of a real model as the compute thread drives it.
-private final class LoadedStage: StageComputing {
+private final class ModelStage: StageComputing {
     private let stage: Stage
+    private let isFirst: Bool
+    /// Sequences that the stage may hold something of.
+    private var sequences: Set<SequenceID> = []
 
-    init(_ stage: Stage) { self.stage = stage }
+    init(_ stage: Stage) {
+        self.stage = stage
+        isFirst = stage.layers.lowerBound == 0
+    }
 
     var hiddenSize: Int { stage.hiddenSize }
     var weightsByteCount: Int { stage.weightsByteCount }
@@ -70,15 +112,27 @@ private final class LoadedStage: StageComputing {
     var keyValueTokenCapacity: Int { stage.keyValueTokenCapacity }
 
     func run(_ step: Step) throws(StageError) -> StageOutput {
+        note(step)
         do throws(InferenceError) { return StageOutput(try stage.run(step)) } catch { throw StageError(error) }
     }
 
     func run(_ step: Step, hiddenStates: RawSpan) throws(StageError) -> StageOutput {
+        note(step)
         do throws(InferenceError) {
             return StageOutput(try stage.run(step, hiddenStates: hiddenStates))
         } catch {
             throw StageError(error)
         }
+    }
+
+    func reset() throws(StageError) {
+        let step = Step(id: StepID(0), slices: [], released: sequences.sorted { $0.number < $1.number })
+        _ = try isFirst ? run(step) : run(step, hiddenStates: RawSpan())
+    }
+
+    private func note(_ step: Step) {
+        for sequence in step.released { sequences.remove(sequence) }
+        for slice in step.slices { sequences.insert(slice.sequence) }
     }
 
     func withHiddenStates<Result>(_ body: (RawSpan) throws(LinkError) -> Result) throws(LinkError) -> Result {

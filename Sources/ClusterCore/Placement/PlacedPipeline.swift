@@ -1,7 +1,7 @@
 import Transport
 
 /// The stages of one epoch, in order: who holds which layers.
-public struct Pipeline: Sendable, Equatable {
+public struct PlacedPipeline: Sendable, Equatable {
     public struct Stage: Sendable, Equatable {
         public let peer: Peer
         public let layers: Range<Int>

@@ -1,0 +1,56 @@
+import Checkpoints
+import Kernels
+import TestSupport
+import Testing
+import Transport
+import WorkerRuntime
+
+@Suite struct StageLoaderTests {
+    private let loader = StageLoader(threadCount: 1, cpus: [], instructionSet: .best, modelsFolder: "/nonexistent")
+
+    private func assignment(_ path: String, keyValueTokens: Int = 512) throws -> StageAssignment {
+        let model = try ModelFile(path: path)
+        return StageAssignment(
+            modelFile: ModelFileReference(
+                path: path, byteCount: UInt64(model.file.byteCount), headerDigest: model.headerDigest),
+            stage: 0, stageCount: 1, layers: 0..<2, next: nil, previous: .coordinator, contextLength: 256,
+            keyValueTokenCapacity: keyValueTokens, maximumStepRowCount: 16)
+    }
+
+    @Test func `a stage that was reset answers as a new one does`() throws {
+        try TinyLlama().builder().withFile { path in
+            let stage = try loader.load(try assignment(path))
+            let step = Step(
+                id: StepID(1),
+                slices: [
+                    SequenceSlice(
+                        sequence: SequenceID(5), startPosition: 0, tokens: [3, 1, 4, 1, 5],
+                        output: .sample(SamplingParameters(temperature: 0), promptLength: 5))
+                ], released: [])
+            let first = try stage.run(step)
+            #expect(stage.keyValueTokenCount == 5)
+            try stage.reset()
+            #expect(stage.keyValueTokenCount == 0)
+            #expect(try stage.run(step) == first)
+        }
+    }
+
+    @Test func `KV cache beyond the memory that is free is refused before it is taken`() throws {
+        try TinyLlama().builder().withFile { path in
+            var loader = loader
+            loader.availableByteCount = { 64 << 30 }
+            // 512 bytes for each token and layer: 2^28 tokens take 128 GiB.
+            var wanted = try assignment(path, keyValueTokens: 1 << 28)
+            wanted.contextLength = 256
+            let error = #expect(throws: StageError.self) { _ = try loader.load(wanted) }
+            #expect(error?.message.contains("need 0.0 GiB for weights and ") == true)
+            #expect(error?.message.contains("tokens of KV cache, but 64.0 GiB of memory are free") == true)
+            #expect(error?.isRetryable == true)
+            loader.availableByteCount = { 1000 }
+            #expect(throws: StageError.self) { _ = try loader.load(try assignment(path)) }
+            // What is not known refuses nothing.
+            loader.availableByteCount = { 0 }
+            #expect(throws: Never.self) { _ = try loader.load(try assignment(path)) }
+        }
+    }
+}
