@@ -119,7 +119,7 @@ let package = Package(
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "TestSupport"], swiftSettings: safe),
         .testTarget(
-            name: "TokenizationTests", dependencies: ["Tokenization", "Checkpoints", "TestSupport"],
+            name: "TokenizationTests", dependencies: ["Tokenization", "Checkpoints", "JSON", "TestSupport"],
             swiftSettings: safe),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: safe),
         .testTarget(name: "TemplatesTests", dependencies: ["Templates"], swiftSettings: safe),

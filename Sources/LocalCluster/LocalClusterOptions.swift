@@ -1,6 +1,6 @@
 /// What a cluster on this machine is made of.
 public struct LocalClusterOptions: Sendable {
-    /// The GGUF file; nil leaves it to the settings file.
+    /// The GGUF file or folder; nil leaves it to the settings file.
     public var modelPath: String?
     /// A settings file such as cluster.yaml. Addresses and the number of workers are taken from here all the same.
     public var configurationFile: String?

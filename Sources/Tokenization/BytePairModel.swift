@@ -17,7 +17,7 @@ struct BytePairModel: Sendable {
     /// Throws `.malformed` if a merge is not a pair.
     init(vocabulary: Vocabulary) throws(TokenizerError) {
         tokenCount = vocabulary.tokens.count
-        ignoresMerges = vocabulary.preTokenizer.ignoresMerges
+        ignoresMerges = vocabulary.ignoresMerges
         var builder = Builder(vocabulary: vocabulary)
         byteSymbols = (0...255).map { builder.symbol(of: [UInt8($0)], 0..<1) }
         merges = try builder.mergeTable(of: vocabulary)

@@ -7,22 +7,28 @@ public struct ConversationFormat: Sendable {
     private let beginningOfSequence: String?
     private let endOfSequence: String?
 
-    /// The template in the model's metadata; nil if it has none.
+    /// The model's template; nil if it has none.
     ///
     /// - Throws: `TemplateError` if the template cannot be understood.
     public init?(model: ModelFile, tokenizer: Tokenizer) throws(TemplateError) {
-        guard case .gguf(let gguf) = model.source else { return nil }
-        try self.init(metadata: gguf.metadata, tokenizer: tokenizer)
+        try self.init(source: model.source, tokenizer: tokenizer)
     }
 
-    /// The template in the metadata of any GGUF file, which need not hold a model; nil if it has none.
+    /// The template of a GGUF file or folder, which need not hold a model; nil if it has none.
     ///
     /// - Throws: `TemplateError` if the template cannot be understood.
-    public init?(metadata: Metadata, tokenizer: Tokenizer) throws(TemplateError) {
-        guard case .string(let source)? = metadata["tokenizer.chat_template"] else { return nil }
-        template = try ChatTemplate(source: source)
+    public init?(source: ModelSource, tokenizer: Tokenizer) throws(TemplateError) {
         beginningOfSequence = tokenizer.beginningOfSequence.map { tokenizer.text(of: $0) }
         endOfSequence = tokenizer.endOfSequence.map { tokenizer.text(of: $0) }
+        switch source {
+        case .gguf(let gguf):
+            guard case .string(let source)? = gguf.metadata["tokenizer.chat_template"] else { return nil }
+            template = try ChatTemplate(source: source)
+        case .folder(let folder):
+            // The tokeniser has read the configuration before.
+            guard let source = try? TokenizerConfiguration(folder: folder).chatTemplate else { return nil }
+            template = try ChatTemplate(source: source)
+        }
     }
 
     /// Renders a conversation.

@@ -14,20 +14,20 @@ public enum PreTokenizer: Sendable, Equatable, CaseIterable {
     case qwen2
 
     /// The names by which `tokenizer.ggml.pre` calls them.
-    public static let names = ["gpt-2", "llama-bpe", "llama-v3", "llama3", "qwen2", "smollm"]
+    public static let names = ["gpt-2", "llama-bpe", "llama-v3", "llama3", "qwen2", "smollm", "falcon3"]
 
     /// Nil for a name that is not among `names`.
     public init?(name: String) {
         switch name {
         case "gpt-2": self = .gpt2
         case "smollm": self = .smollm
-        case "llama-bpe", "llama-v3", "llama3": self = .llama3
+        case "llama-bpe", "llama-v3", "llama3", "falcon3": self = .llama3
         case "qwen2": self = .qwen2
         default: return nil
         }
     }
 
-    /// Whether a word that is a token as a whole becomes that token, whatever the merges say.
+    /// Whether a word that is a token as a whole becomes that token, whatever the merges say, unless the file tells.
     var ignoresMerges: Bool { self == .llama3 }
 
     /// Whether sequences begin with a special token if the file does not say so.

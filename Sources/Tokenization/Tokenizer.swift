@@ -1,4 +1,5 @@
 import Checkpoints
+import Foundation
 
 /// Text to tokens and back, by byte-level byte-pair encoding. Safe to share between threads.
 public final class Tokenizer: Sendable {
@@ -10,11 +11,14 @@ public final class Tokenizer: Sendable {
     public let endOfGenerationTokens: Set<Int32>
     /// Whether the model was trained with `beginningOfSequence` in front.
     public let addsBeginningOfSequence: Bool
+    /// Whether whole texts, which nothing is to follow, end with `endOfSequence`. `encode` never adds it.
+    public let addsEndOfSequence: Bool
     /// How text is cut into words.
     public let preTokenizer: PreTokenizer
     /// The number of tokens.
     public let vocabularySize: Int
 
+    private let normalizesToNFC: Bool
     private let model: BytePairModel
     private let pieces: ByteStrings
     private let isSpecialByToken: [Bool]
@@ -51,7 +55,9 @@ public final class Tokenizer: Sendable {
         endOfSequence = vocabulary.endOfSequence
         endOfGenerationTokens = ends
         addsBeginningOfSequence = vocabulary.addsBeginningOfSequence
+        addsEndOfSequence = vocabulary.addsEndOfSequence
         preTokenizer = vocabulary.preTokenizer
+        normalizesToNFC = vocabulary.normalizesToNFC
         vocabularySize = count
     }
 
@@ -69,12 +75,7 @@ public final class Tokenizer: Sendable {
     public convenience init(source: ModelSource) throws(TokenizerError) {
         switch source {
         case .gguf(let gguf): try self.init(gguf: gguf)
-        case .folder(let folder):
-            throw .unsupported(
-                path: folder.path,
-                CheckpointProblem(
-                    place: "tokenizer.json", problem: "tokenisers of folders are not read yet",
-                    remedy: "give a GGUF file"))
+        case .folder(let folder): try self.init(vocabulary: Vocabulary(folder: folder))
         }
     }
 
@@ -94,22 +95,44 @@ public final class Tokenizer: Sendable {
         }
         let span = bytes.span
         let special = parsesSpecialTokens ? allSpecial : userDefined
+        let normalizes = normalizesToNFC && bytes.contains { $0 >= 0x80 }
         var encoder = WordEncoder(model: model, textByteCount: bytes.count)
         var start = 0
         while start < bytes.count {
             let match = special.firstMatch(in: span, from: start)
             let end = match?.range.lowerBound ?? bytes.count
-            while start < end {
-                let wordEnd = preTokenizer.wordEnd(in: span, from: start, to: end)
-                encoder.encode(span, start..<wordEnd, into: &output)
-                start = wordEnd
+            if normalizes {
+                encodeNormalized(String(decoding: bytes[start..<end], as: UTF8.self), into: &output)
+            } else {
+                encodeWords(span, start..<end, &encoder, into: &output)
             }
+            start = end
             if let match {
                 output.append(match.token)
                 start = match.range.upperBound
             }
         }
         return output
+    }
+
+    private func encodeWords(
+        _ text: Span<UInt8>, _ range: Range<Int>, _ encoder: inout WordEncoder, into output: inout [Int32]
+    ) {
+        var start = range.lowerBound
+        while start < range.upperBound {
+            let wordEnd = preTokenizer.wordEnd(in: text, from: start, to: range.upperBound)
+            encoder.encode(text, start..<wordEnd, into: &output)
+            start = wordEnd
+        }
+    }
+
+    /// Text between special tokens, which itself is normalised alone, so that no mark joins the end of a token's name.
+    private func encodeNormalized(_ text: String, into output: inout [Int32]) {
+        let bytes = Array(text.precomposedStringWithCanonicalMapping.utf8)
+        var encoder = WordEncoder(model: model, textByteCount: bytes.count)
+        var tokens: [Int32] = []
+        encodeWords(bytes.span, 0..<bytes.count, &encoder, into: &tokens)
+        output += tokens
     }
 
     /// Whether a token is a control token or the unknown token, and so is no text. False outside the vocabulary.

@@ -24,6 +24,12 @@ public struct Vocabulary: Sendable, Equatable {
     public var furtherEnds: [Int32]
     /// Whether the model was trained with `beginningOfSequence` in front.
     public var addsBeginningOfSequence: Bool
+    /// Whether whole texts, which nothing is to follow, end with `endOfSequence`.
+    public var addsEndOfSequence = false
+    /// Whether a word that is a token as a whole becomes that token, whatever the merges say.
+    public var ignoresMerges: Bool
+    /// Whether text is brought into Unicode's normalisation form C first.
+    public var normalizesToNFC = false
 
     public init(
         path: String, tokens: ByteStrings, kinds: [TokenKind], merges: ByteStrings, preTokenizer: PreTokenizer,
@@ -39,5 +45,6 @@ public struct Vocabulary: Sendable, Equatable {
         self.endOfSequence = endOfSequence
         self.furtherEnds = furtherEnds
         self.addsBeginningOfSequence = addsBeginningOfSequence
+        ignoresMerges = preTokenizer.ignoresMerges
     }
 }

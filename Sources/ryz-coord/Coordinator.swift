@@ -24,7 +24,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
     @Option(help: "The cluster's settings. By default cluster.yaml in this folder, if it is there.")
     var config: String?
-    @Option(help: "The GGUF file to serve; overrides the settings.")
+    @Option(help: "The GGUF file or Hugging Face folder to serve; overrides the settings.")
     var model: String?
     @Option(help: "Where clients speak HTTP, HOST:PORT; overrides the settings. Port 0 is any free one.")
     var http: HostPort?

@@ -17,7 +17,7 @@ struct Local: AsyncParsableCommand {
 
     @Option(help: "How many workers share the model's layers.")
     var workers = 1
-    @Option(help: "The GGUF file to serve.")
+    @Option(help: "The GGUF file, or the folder of a Hugging Face checkpoint, to serve.")
     var model: String?
     @Option(help: "Threads of each worker. By default the workers share the physical cores.")
     var threadsPerWorker: Int?

@@ -16,7 +16,7 @@ struct Render: ParsableCommand {
             The prompt is printed as it is, without a line break after it.
             """)
 
-    @Option(help: "The GGUF file with the template.")
+    @Option(help: "The GGUF file, or the folder of a Hugging Face checkpoint, with the template.")
     var model: String
     @Option(
         help: """
@@ -30,9 +30,9 @@ struct Render: ParsableCommand {
     var generationPrompt: Bool?
 
     func run() throws {
-        let gguf = try GGUFFile(path: model)
-        let tokenizer = try Tokenizer(gguf: gguf)
-        guard let format = try ConversationFormat(metadata: gguf.metadata, tokenizer: tokenizer) else {
+        let source = try ModelSource(path: model)
+        let tokenizer = try Tokenizer(source: source)
+        guard let format = try ConversationFormat(source: source, tokenizer: tokenizer) else {
             throw InputError.unexpected(path: model, problem: "it has no chat template; choose an instruct model")
         }
         var prompt = try ConversationFile.read(messages)

@@ -11,7 +11,7 @@ struct Tokenize: ParsableCommand {
             Example:
               ryz tokenize --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf --text 'Hello world' --json
 
-            The file may hold a vocabulary alone. Without --text and --file, the text is read from standard input.
+            The file or folder may hold a vocabulary alone. Without --text and --file, the text is read from standard input.
             """)
 
     private struct Answer: Encodable {
@@ -19,7 +19,7 @@ struct Tokenize: ParsableCommand {
         var pieces: [String]
     }
 
-    @Option(help: "The GGUF file with the vocabulary.")
+    @Option(help: "The GGUF file, or the folder of a Hugging Face checkpoint, with the vocabulary.")
     var model: String
     @Option(help: "The text.")
     var text: String?
@@ -35,7 +35,7 @@ struct Tokenize: ParsableCommand {
     }
 
     func run() throws {
-        let tokenizer = try Tokenizer(gguf: try GGUFFile(path: model))
+        let tokenizer = try Tokenizer(source: ModelSource(path: model))
         let input = try text ?? InputFile.text(file ?? "-")
         let ids = tokenizer.encode(input, parsesSpecialTokens: special, addsBeginningOfSequence: special)
         let pieces = ids.map { tokenizer.text(of: $0) }

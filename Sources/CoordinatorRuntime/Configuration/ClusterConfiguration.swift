@@ -6,7 +6,7 @@ import ClusterCore
 public struct ClusterConfiguration: Sendable, Equatable {
     /// Nodes that were started for another cluster are refused. 1 to 64 characters of `A–Z a–z 0–9 . _ -`.
     public var clusterID = "default"
-    /// The GGUF file, with `~` and `${RYZ_HOME}` replaced; nil if it is named elsewhere.
+    /// The GGUF file or folder, with `~` and `${RYZ_HOME}` replaced; nil if it is named elsewhere.
     public var modelPath: String?
     public var httpHost = "127.0.0.1"
     /// 0 takes any free port.

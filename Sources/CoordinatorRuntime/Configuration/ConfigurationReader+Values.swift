@@ -25,7 +25,9 @@ extension ConfigurationReader {
 
     /// A file path with `~`, `${HOME}` and `${RYZ_HOME}` replaced.
     mutating func path(_ node: Node, _ path: String, environment: [String: String]) -> String? {
-        guard let text = text(node, path, remedy: "write the path of a GGUF file") else { return nil }
+        guard let text = text(node, path, remedy: "write the path of a GGUF file or a checkpoint's folder") else {
+            return nil
+        }
         var rest = Substring(text)
         var result = ""
         if rest == "~" || rest.hasPrefix("~/") {

@@ -15,7 +15,10 @@ struct Benchmark: ParsableCommand {
             does at most. All else states its share of the roof that bounds it.
             """)
 
-    @Option(help: "A GGUF file to measure prefill and decode with. Without it, only roofs and kernels are measured.")
+    @Option(
+        help:
+            "A GGUF file or Hugging Face folder to measure prefill and decode with. Without it, only roofs and kernels."
+    )
     var model: String?
     @Option(help: "Threads. By default the physical cores.")
     var threads: Int?

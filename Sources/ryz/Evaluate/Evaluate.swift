@@ -22,7 +22,7 @@ struct Evaluate: AsyncParsableCommand {
             running cluster. All give the same bits, which logits_sha256 shows: it is taken over all logits.
             """)
 
-    @Option(help: "The GGUF file.")
+    @Option(help: "The GGUF file, or the folder of a Hugging Face checkpoint.")
     var model: String?
     @Option(help: "A running cluster to ask instead, such as http://127.0.0.1:8080.")
     var coordinator: String?
