@@ -91,7 +91,7 @@ public final class Stage {
         cache = try lifting { () throws(KernelError) in
             try KeyValueCache(
                 blockCount: blockCount, layerCount: layers.count, headCount: configuration.keyValueHeadCount,
-                headDimension: configuration.headDimension, precision: model.isTernary ? .float32 : .float16)
+                headDimension: configuration.headDimension, precision: model.keyValuePrecision)
         }
         let weights = WeightPreparation(
             model: model, ternaryLayout: options.ternaryLayout ?? .preferred(on: options.instructionSet),

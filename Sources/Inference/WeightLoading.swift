@@ -1,5 +1,5 @@
-import Checkpoints
-import Kernels
+public import Checkpoints
+public import Kernels
 
 extension TensorType {
     /// The same type as the kernels know it; nil for types that they do not compute with.
@@ -90,6 +90,9 @@ struct WeightPreparation {
 extension ModelFile {
     /// Whether the layers' matrices are ternary.
     var isTernary: Bool { layers.contains { $0.all.contains { $0.type.isTernary } } }
+
+    /// How exactly keys and values of this model are kept.
+    public var keyValuePrecision: KeyValueCache.Precision { isTernary ? .float32 : .float16 }
 
     /// A tensor's bytes, for packing or decoding.
     func source(_ tensor: TensorDescription) throws(KernelError) -> WeightSource {

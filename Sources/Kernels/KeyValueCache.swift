@@ -12,7 +12,8 @@ public struct KeyValueCache: ~Copyable {
         /// whole steps over.
         case float32
 
-        var byteCount: Int { self == .float16 ? 2 : 4 }
+        /// Bytes of one value.
+        public var byteCount: Int { self == .float16 ? 2 : 4 }
     }
 
     /// Positions of a block.

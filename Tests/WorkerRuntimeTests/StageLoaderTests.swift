@@ -12,7 +12,7 @@ import WorkerRuntime
         let model = try ModelFile(path: path)
         return StageAssignment(
             modelFile: ModelFileReference(
-                path: path, byteCount: UInt64(model.file.byteCount), headerDigest: model.headerDigest),
+                path: path, byteCount: UInt64(model.byteCount), headerDigest: model.headerDigest),
             stage: 0, stageCount: 1, layers: 0..<2, next: nil, previous: .coordinator, contextLength: 256,
             keyValueTokenCapacity: keyValueTokens, maximumStepRowCount: 16)
     }

@@ -45,8 +45,9 @@ public struct StageLoader: Sendable {
         let layers = assignment.layers.clamped(to: 0..<configuration.layerCount)
         let tokens = assignment.keyValueTokenCapacity.addingReportingOverflow(KeyValueCache.blockPositions - 1)
         let blocks = tokens.overflow ? Int.max : tokens.partialValue / KeyValueCache.blockPositions
-        // Float16 keys and values.
-        let blockByteCount = layers.count * configuration.keyValueSize * KeyValueCache.blockPositions * 4
+        let blockByteCount =
+            2 * layers.count * configuration.keyValueSize * KeyValueCache.blockPositions
+            * model.keyValuePrecision.byteCount
         let keyValues = blocks.multipliedReportingOverflow(by: blockByteCount)
         var weightsByteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
         if layers.upperBound == configuration.layerCount { weightsByteCount += model.headByteCount }
