@@ -38,10 +38,10 @@ struct ryz_kernels {
 // Natural logarithm, the same bits everywhere; x > 0 and normal.
 double ryz_log(double x);
 
-// The part of [0, count) that belongs to one of `thread_count` threads.
-static inline void ryz_share(size_t count, int thread, int thread_count, size_t *begin, size_t *end) {
-    *begin = count * (size_t)thread / (size_t)thread_count;
-    *end = count * ((size_t)thread + 1) / (size_t)thread_count;
+// Part `part` of [0, count) cut into `parts`.
+static inline void ryz_share(size_t count, size_t part, size_t parts, size_t *begin, size_t *end) {
+    *begin = count * part / parts;
+    *end = count * (part + 1) / parts;
 }
 
 #endif

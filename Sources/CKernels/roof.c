@@ -4,16 +4,20 @@
 
 #include "kernels.h"
 
+// What a part reads: as much as one of a large matrix's.
+enum { READ_BYTES = 1 << 20 };
+
 typedef struct {
     const uint8_t *memory;
     size_t bytes;
     _Atomic uint64_t sum;
 } read_context;
 
-static void read_task(void *argument, int thread, int thread_count) {
+static void read_task(void *argument, size_t part, int thread) {
+    (void)thread;
     read_context *c = argument;
-    size_t begin, end;
-    ryz_share(c->bytes / 64, thread, thread_count, &begin, &end);
+    size_t begin = part * (READ_BYTES / 64), end = begin + READ_BYTES / 64;
+    if (end > c->bytes / 64) end = c->bytes / 64;
     uint64_t sums[8] = {0};
     for (size_t line = begin; line < end; line++) {
         uint64_t words[8];
@@ -26,7 +30,7 @@ static void read_task(void *argument, int thread, int thread_count) {
 
 uint64_t ryz_stream_read(ryz_compute compute, const void *memory, size_t bytes) {
     read_context context = {memory, bytes, 0};
-    ryz_pool_run(compute.pool, read_task, &context);
+    ryz_pool_run(compute.pool, (bytes + READ_BYTES - 1) / READ_BYTES, read_task, &context);
     return context.sum;
 }
 
@@ -36,15 +40,15 @@ typedef struct {
     _Atomic uint64_t products;
 } peak_context;
 
-static void peak_task(void *argument, int thread, int thread_count) {
-    (void)thread_count;
+static void peak_task(void *argument, size_t part, int thread) {
+    (void)thread;
     peak_context *c = argument;
     uint64_t products = c->function(c->iterations);
-    if (thread == 0) atomic_store(&c->products, products);
+    if (part == 0) atomic_store(&c->products, products);
 }
 
 uint64_t ryz_dot_peak(ryz_compute compute, uint64_t iterations) {
     peak_context context = {compute.kernels->dot_peak, iterations, 0};
-    ryz_pool_run(compute.pool, peak_task, &context);
+    ryz_pool_run(compute.pool, (size_t)ryz_pool_thread_count(compute.pool), peak_task, &context);
     return context.products;
 }
