@@ -1,6 +1,5 @@
 // The limits that the kernels are measured against.
 #include <stdatomic.h>
-#include <string.h>
 
 #include "kernels.h"
 
@@ -8,6 +7,7 @@
 enum { READ_BYTES = 1 << 20 };
 
 typedef struct {
+    ryz_read_function read_lines;
     const uint8_t *memory;
     size_t bytes;
     _Atomic uint64_t sum;
@@ -16,20 +16,12 @@ typedef struct {
 static void read_task(void *argument, size_t part, int thread) {
     (void)thread;
     read_context *c = argument;
-    size_t begin = part * (READ_BYTES / 64), end = begin + READ_BYTES / 64;
-    if (end > c->bytes / 64) end = c->bytes / 64;
-    uint64_t sums[8] = {0};
-    for (size_t line = begin; line < end; line++) {
-        uint64_t words[8];
-        memcpy(words, c->memory + line * 64, 64);
-        for (int i = 0; i < 8; i++) sums[i] += words[i];
-    }
-    for (int i = 1; i < 8; i++) sums[0] += sums[i];
-    atomic_fetch_add(&c->sum, sums[0]);
+    size_t begin = part * READ_BYTES, left = c->bytes - begin;
+    atomic_fetch_add(&c->sum, c->read_lines(c->memory + begin, (left < READ_BYTES ? left : READ_BYTES) / 64));
 }
 
 uint64_t ryz_stream_read(ryz_compute compute, const void *memory, size_t bytes) {
-    read_context context = {memory, bytes, 0};
+    read_context context = {compute.kernels->read_lines, memory, bytes, 0};
     ryz_pool_run(compute.pool, (bytes + READ_BYTES - 1) / READ_BYTES, read_task, &context);
     return context.sum;
 }

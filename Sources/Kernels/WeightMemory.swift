@@ -15,7 +15,8 @@ struct WeightMemory {
 
         init(byteCount: Int, purpose: String) throws(KernelError) {
             let memory = try Memory(byteCount: byteCount + WeightMemory.hugePage, purpose: purpose)
-            start = (WeightMemory.hugePage - Int(bitPattern: memory.base) % WeightMemory.hugePage) % WeightMemory.hugePage
+            start =
+                (WeightMemory.hugePage - Int(bitPattern: memory.base) % WeightMemory.hugePage) % WeightMemory.hugePage
             self.memory = memory
         }
     }

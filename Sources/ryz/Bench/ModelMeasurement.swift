@@ -7,12 +7,18 @@ struct ModelFigures: Encodable {
     var name: String
     /// Resident weights that every token reads.
     var weightsByteCount: Int
+    /// The layout of ternary weights that was chosen, or asked for.
+    var ternaryLayout: String?
+    /// From opening the file until the first token could be computed.
+    var loadSeconds: Double
     var prefill: PhaseFigures
     var decode: PhaseFigures
 
     private enum CodingKeys: String, CodingKey {
         case name, prefill, decode
         case weightsByteCount = "weights_bytes"
+        case ternaryLayout = "ternary_layout"
+        case loadSeconds = "load_seconds"
     }
 }
 
@@ -50,11 +56,13 @@ struct ModelMeasurement {
     func run(roofs: Roofs, progress: (String) -> Void) throws -> ModelFigures {
         progress("bench: loading the model")
         let length = promptLength + generatedCount
+        let start = ContinuousClock.now
         let stage = try Stage(
             model: model, layers: 0..<model.configuration.layerCount,
             options: StageOptions(
                 threadCount: pool.threadCount, cpus: pool.cpus, instructionSet: pool.instructionSet,
                 contextLength: length, keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows))
+        let loadTime = start.duration(to: .now)
         var pipeline = try Pipeline([stage])
         var (prefills, decodes): ([Double], [Double]) = ([], [])
         for repetition in 0..<repetitions {
@@ -71,6 +79,7 @@ struct ModelMeasurement {
         let bytes = Double(stage.weightsByteCount) * decodeRate
         return ModelFigures(
             name: model.configuration.name, weightsByteCount: stage.weightsByteCount,
+            ternaryLayout: stage.ternaryLayout?.rawValue, loadSeconds: loadTime / .seconds(1),
             prefill: PhaseFigures(
                 tokens: promptLength, tokensPerSecond: prefillRate, multiplyAddsPerSecond: products,
                 shareOfRoof: products / roofs.dotProductsPerSecond),
