@@ -57,13 +57,17 @@ let package = Package(
             name: "ryz",
             dependencies: [
                 "Checkpoints", "ClusterClient", "ClusterCore", "CommandSupport", "Inference", "Kernels", "LocalCluster",
-                "OperatorTools", "Tokenization", "Transport", argumentParser, containers, unixSignals,
+                "ModelTools", "OperatorTools", "Tokenization", "Transport", argumentParser, containers, unixSignals,
             ], swiftSettings: safe),
         .target(
             name: "CommandSupport", dependencies: ["Transport", argumentParser, logging, unixSignals],
             swiftSettings: safe),
         .target(
-            name: "OperatorTools", dependencies: ["ClusterClient", "ClusterCore", "Templates", "Transport"],
+            name: "OperatorTools",
+            dependencies: ["ClusterClient", "ClusterCore", "ModelTools", "Templates", "Transport"],
+            swiftSettings: safe),
+        .target(
+            name: "ModelTools", dependencies: ["Checkpoints", "ClusterCore", "Inference", "JSON", "Kernels"],
             swiftSettings: safe),
         .target(name: "LocalCluster", dependencies: ["ClusterClient", "ClusterCore", "Kernels"], swiftSettings: safe),
 
@@ -144,6 +148,12 @@ let package = Package(
         .testTarget(
             name: "OperatorToolsTests", dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates"],
             swiftSettings: safe),
+        .testTarget(
+            name: "ModelToolsTests",
+            dependencies: [
+                "ModelTools", "Checkpoints", "Inference", "Kernels", "OperatorTools", "TestSupport", "Tokenization",
+                "Transport",
+            ], swiftSettings: safe),
         .testTarget(
             name: "LocalClusterTests",
             dependencies: [

@@ -38,4 +38,15 @@ public enum Units {
     public static func percent(_ part: Double, of whole: Double) -> String {
         whole > 0 ? "\(decimal(100 * part / whole, places: 0)) %" : "–"
     }
+
+    /// A whole number with commas, such as `2,412,820,480`.
+    public static func thousands(_ value: Int) -> String {
+        var digits = String(value.magnitude)
+        var groups: [String] = []
+        while digits.count > 3 {
+            groups.insert(String(digits.suffix(3)), at: 0)
+            digits.removeLast(3)
+        }
+        return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
+    }
 }

@@ -1,0 +1,67 @@
+import Glibc
+
+/// Why a file could not be written. The message names the path, the problem and what to do.
+public struct OutputFileError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The system call that failed.
+    public var operation: String
+    public var path: String
+    /// What the system says of it, such as `No space left on device`.
+    public var reason: String
+
+    public var description: String {
+        "\(path): \(operation) failed: \(reason); check the folder, its permissions and the free space"
+    }
+
+    init(_ operation: String, _ path: String) {
+        self.operation = operation
+        self.path = path
+        // Since glibc 2.32, strerror's buffer belongs to the calling thread.
+        reason = String(cString: strerror(errno))
+    }
+}
+
+/// A new file, written from its beginning to its end.
+public struct OutputFile: ~Copyable {
+    public let path: String
+    /// Bytes written so far.
+    public private(set) var byteCount = 0
+    private let descriptor: Int32
+
+    /// Throws if there is a file at `path` already.
+    public init(creating path: String) throws(OutputFileError) {
+        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw OutputFileError("open", path) }
+        self.path = path
+    }
+
+    deinit { close(descriptor) }
+
+    /// Appends bytes.
+    public mutating func write(_ bytes: RawSpan) throws(OutputFileError) {
+        let path = path
+        let descriptor = descriptor
+        try bytes.withUnsafeBytes { (buffer) throws(OutputFileError) in
+            var done = 0
+            while done < buffer.count {
+                let count = Glibc.write(descriptor, buffer.baseAddress! + done, buffer.count - done)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { throw OutputFileError("write", path) }
+                done += count
+            }
+        }
+        byteCount += bytes.byteCount
+    }
+
+    /// Appends bytes.
+    public mutating func write(_ bytes: [UInt8]) throws(OutputFileError) { try write(bytes.span.bytes) }
+
+    /// Appends the first `byteCount` bytes of words, in the machine's (little-endian) order.
+    public mutating func write(_ words: [UInt64], byteCount: Int) throws(OutputFileError) {
+        try write(words.span.bytes.extracting(0..<byteCount))
+    }
+
+    /// Returns when the bytes are on the disk, so that a rename after it can only show the whole file.
+    public func synchronise() throws(OutputFileError) {
+        guard fsync(descriptor) == 0 else { throw OutputFileError("fsync", path) }
+    }
+}
