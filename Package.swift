@@ -44,8 +44,8 @@ let package = Package(
         .executableTarget(
             name: "ryz-coord",
             dependencies: [
-                "Checkpoints", "CommandSupport", "CoordinatorRuntime", "HTTPAPI", "Tokenization", "Transport",
-                "ZeroMQ", argumentParser, logging, serviceLifecycle,
+                "Checkpoints", "CommandSupport", "CoordinatorRuntime", "HTTPAPI", "Tokenization",
+                "Transport", "ZeroMQ", argumentParser, logging, serviceLifecycle,
             ], swiftSettings: safe),
         .executableTarget(
             name: "ryz-worker",
@@ -60,12 +60,14 @@ let package = Package(
                 "OperatorTools", "Tokenization", "Transport", argumentParser, containers, unixSignals,
             ], swiftSettings: safe),
         .target(
-            name: "CommandSupport", dependencies: ["Transport", argumentParser, logging, unixSignals],
+            name: "CommandSupport", dependencies: ["Kernels", "Transport", argumentParser, logging, unixSignals],
             swiftSettings: safe),
         .target(
             name: "OperatorTools", dependencies: ["ClusterClient", "ClusterCore", "Templates", "Transport"],
             swiftSettings: safe),
-        .target(name: "LocalCluster", dependencies: ["ClusterClient", "ClusterCore", "Kernels"], swiftSettings: safe),
+        .target(
+            name: "LocalCluster", dependencies: ["ClusterClient", "ClusterCore", "Kernels", "Transport"],
+            swiftSettings: safe),
 
         // Shells
         .target(
@@ -147,7 +149,8 @@ let package = Package(
         .testTarget(
             name: "LocalClusterTests",
             dependencies: [
-                "LocalCluster", "ClusterClient", "ClusterCore", "TestSupport", "ryz-coord", "ryz-worker",
+                "LocalCluster", "ClusterClient", "ClusterCore", "Kernels", "TestSupport", "Transport", "ryz-coord",
+                "ryz-worker",
             ], swiftSettings: safe),
         .testTarget(
             name: "HTTPAPITests",

@@ -34,6 +34,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     var workers: Int?
     @Option(help: "Longest sequence, in tokens; overrides the settings.")
     var context: Int?
+    @Option(help: "How exactly the model's head is kept, which changes answers; overrides the settings.")
+    var head: HeadPrecision?
     @Flag(help: .hidden)
     var endWithParent = false
     @OptionGroup var logging: LoggingOptions
@@ -104,6 +106,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             guard context > 0 else { throw ValidationError("--context \(context): give at least 1") }
             settings.contextLength = context
         }
+        if let head { settings.headPrecision = head }
         return settings
     }
 }

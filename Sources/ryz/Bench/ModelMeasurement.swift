@@ -1,5 +1,6 @@
 import Checkpoints
 import Inference
+import Kernels
 import Transport
 
 /// A model's speed on one node.
@@ -43,6 +44,8 @@ struct ModelMeasurement {
     var promptLength: Int
     var generatedCount: Int
     var repetitions: Int
+    var ternaryLayout: TernaryLayout?
+    var headPrecision: HeadPrecision
 
     /// Rows of a step, as the coordinator has it by default.
     private static let stepRows = 512
@@ -54,7 +57,8 @@ struct ModelMeasurement {
             model: model, layers: 0..<model.configuration.layerCount,
             options: StageOptions(
                 threadCount: pool.threadCount, cpus: pool.cpus, instructionSet: pool.instructionSet,
-                contextLength: length, keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows))
+                contextLength: length, keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows,
+                ternaryLayout: ternaryLayout, headPrecision: headPrecision))
         var pipeline = try Pipeline([stage])
         var (prefills, decodes): ([Double], [Double]) = ([], [])
         for repetition in 0..<repetitions {
