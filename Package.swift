@@ -44,7 +44,7 @@ let package = Package(
         .executableTarget(
             name: "ryz-coord",
             dependencies: [
-                "Checkpoints", "CommandSupport", "CoordinatorRuntime", "HTTPAPI", "Tokenization",
+                "Checkpoints", "CommandSupport", "CoordinatorRuntime", "HTTPAPI", "Inference", "Tokenization",
                 "Transport", "ZeroMQ", argumentParser, logging, serviceLifecycle,
             ], swiftSettings: safe),
         .executableTarget(

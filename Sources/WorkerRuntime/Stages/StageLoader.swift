@@ -56,8 +56,10 @@ public struct StageLoader: Sendable {
             2 * layers.count * configuration.keyValueSize * KeyValueCache.blockPositions
             * model.keyValuePrecision.byteCount
         let keyValues = blocks.multipliedReportingOverflow(by: blockByteCount)
-        var weightsByteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
-        if layers.upperBound == configuration.layerCount { weightsByteCount += model.headByteCount }
+        var weightsByteCount = layers.reduce(0) { $0 + model.layers[$1].residentByteCount }
+        if layers.upperBound == configuration.layerCount {
+            weightsByteCount += model.residentHeadByteCount(assignment.headPrecision)
+        }
         let needed = keyValues.partialValue.addingReportingOverflow(weightsByteCount)
         let available = availableByteCount()
         guard available > 0 else { return }
