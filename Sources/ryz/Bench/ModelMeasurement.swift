@@ -1,5 +1,6 @@
 import Checkpoints
 import Inference
+import Kernels
 import Transport
 
 /// A model's speed on one node.
@@ -49,6 +50,8 @@ struct ModelMeasurement {
     var promptLength: Int
     var generatedCount: Int
     var repetitions: Int
+    var ternaryLayout: TernaryLayout?
+    var headPrecision: HeadPrecision
 
     /// Rows of a step, as the coordinator has it by default.
     private static let stepRows = 512
@@ -61,7 +64,8 @@ struct ModelMeasurement {
             model: model, layers: 0..<model.configuration.layerCount,
             options: StageOptions(
                 threadCount: pool.threadCount, cpus: pool.cpus, instructionSet: pool.instructionSet,
-                contextLength: length, keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows))
+                contextLength: length, keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows,
+                ternaryLayout: ternaryLayout, headPrecision: headPrecision))
         let loadTime = start.duration(to: .now)
         var pipeline = try Pipeline([stage])
         var (prefills, decodes): ([Double], [Double]) = ([], [])
