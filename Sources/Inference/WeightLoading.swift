@@ -70,7 +70,13 @@ struct WeightPreparation: Sendable {
 
     /// Matrices stacked on each other, in kernel layout. Ternary ones need no segments: their sums are exact.
     func packed(_ tensors: TensorDescription..., segmentColumns: Int? = nil) throws(KernelError) -> PackedMatrix {
-        let isTernary = tensors.contains(where: \.type.isTernary)
+        // Activations are quantised in one way for all matrices of a model.
+        let isTernary = model.isTernary
+        if let other = tensors.first(where: { $0.type.isTernary != isTernary }) {
+            throw .shape(
+                "\(other.name): \(other.type) weights in a model of which others are ternary; convert it with all "
+                    + "matrices of its layers ternary, or none")
+        }
         guard tensors.allSatisfy({ $0.tiles == nil }) else {
             var sources: [TileSource] = []
             let segmentColumns = isTernary ? nil : segmentColumns

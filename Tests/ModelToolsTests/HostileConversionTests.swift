@@ -102,6 +102,24 @@ import Testing
         )
     }
 
+    @Test func `is no matter to a worker that holds other layers`() async throws {
+        let folder = try await damaged(.fiveToAByte) { bytes, headerByteCount in
+            // The embeddings, a norm and the first layer's queries.
+            for index in 0..<1024 * 320 * 2 + 4096 + 20_000 { bytes[headerByteCount + index] = 1 }
+        }
+        let (model, sound) = try (ModelFile(path: folder.path), ModelFile(path: Fixtures.ryzTinyPath))
+        let options = try StageOptions(
+            threadCount: 1, instructionSet: .selected(), contextLength: 128, keyValueTokenCapacity: 128)
+        #expect(throws: InferenceError.self) { try Stage(model: model, layers: 0..<1, options: options) }
+        let first = try Stage(model: sound, layers: 0..<1, options: options)
+        let rest = try [model, sound].map { try Stage(model: $0, layers: 1..<6, options: options) }
+        let scores = try rest.map { stage in
+            var pipeline = try Pipeline([first, stage])
+            return try pipeline.score([0, 5, 9, 300], chunk: 4, topCount: 1)
+        }
+        #expect(scores[0] == scores[1])
+    }
+
     @Test func `is refused when weights stand behind the last column`() throws {
         // 32 columns take two steps of 20; the last step's column 36 is not 0.
         for (byte, isSound) in [(UInt8(0), true), (86, false)] {
