@@ -10,6 +10,22 @@ enum HeaderDigest {
         return Array(hash.finalize())
     }
 
+    /// Of the whole files beside the tiles, and of the tiles' header, which has the scales of ternary matrices, too.
+    static func of(_ converted: ConvertedModel) -> [UInt8] {
+        switch converted.origin {
+        case .folder(let folder): return of(folder, weights: [converted.tiles])
+        case .gguf(let gguf):
+            var hash = SHA256()
+            update(&hash, name: ConvertedModel.headerName, byteCount: gguf.file.byteCount)
+            update(&hash, gguf.file, byteCount: gguf.file.byteCount)
+            update(&hash, name: ConvertedModel.tilesName, byteCount: converted.tiles.file.byteCount)
+            update(&hash, converted.tiles.file, byteCount: converted.tiles.headerByteCount)
+            return Array(hash.finalize())
+        // A converted model comes of one of the others: `ConvertedModel.init`.
+        case .converted: return []
+        }
+    }
+
     /// Of the whole files beside the weights, and of the weights' headers; of each with its name and size before it, so
     /// that no two folders give the same bytes.
     static func of(_ folder: CheckpointFolder, weights: [SafeTensorsFile]) -> [UInt8] {

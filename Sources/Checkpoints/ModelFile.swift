@@ -1,6 +1,6 @@
 import Kernels
 
-/// A model that this engine can run, in a GGUF file or in a folder as Hugging Face publishes it: its form, its
+/// A model that this engine can run, in a GGUF file, in a folder as Hugging Face publishes it or converted: its form, its
 /// configuration and every tensor's type and shape were checked. The weights were not read.
 public struct ModelFile: Sendable {
     /// The GGUF file or the folder, for its vocabulary and chat template.
@@ -22,6 +22,8 @@ public struct ModelFile: Sendable {
     /// SHA-256 of what describes the model: names, shapes, types, configuration, vocabulary and chat template, but not
     /// the weights.
     public let headerDigest: [UInt8]
+    /// Whether the token embeddings also serve as the head; a converted model has the head in tiles all the same.
+    public let hasTiedHead: Bool
 
     private let tensors: [String: TensorDescription]
 
@@ -52,17 +54,7 @@ public struct ModelFile: Sendable {
             headerByteCount = gguf.headerByteCount
             headerDigest = HeaderDigest.of(gguf)
         case .folder(let folder):
-            guard let document = try folder.json(CheckpointFolder.configuration) else {
-                throw .inconsistent(
-                    path: folder.path,
-                    [
-                        CheckpointProblem(
-                            place: CheckpointFolder.configuration, problem: "the folder has no such file",
-                            remedy: "give a GGUF file, or a model's folder as Hugging Face publishes it")
-                    ])
-            }
-            let path = folder.path + "/" + CheckpointFolder.configuration
-            let huggingFace = try HuggingFaceConfiguration(document, path: path)
+            let huggingFace = try HuggingFaceConfiguration(folder)
             let found = try folder.tensors()
             var reader = HuggingFaceTensors(found, quantization: huggingFace.quantization)
             let entries = reader.entries()
@@ -73,6 +65,16 @@ public struct ModelFile: Sendable {
             byteCount = found.files.reduce(0) { $0 + $1.file.byteCount }
             headerByteCount = found.files.reduce(0) { $0 + $1.headerByteCount }
             headerDigest = HeaderDigest.of(folder, weights: found.files)
+        case .converted(let converted):
+            configuration = try converted.configuration()
+            var problems: [CheckpointProblem] = []
+            let entries = converted.entries(problems: &problems)
+            inventory = TensorInventory(
+                entries, path: source.path, naming: converted.naming, configuration: configuration, tiesHead: false,
+                problems: problems)
+            byteCount = converted.tiles.file.byteCount
+            headerByteCount = converted.tiles.headerByteCount
+            headerDigest = HeaderDigest.of(converted)
         }
         let found = try inventory.modelTensors()
         tokenEmbedding = found.tokenEmbedding
@@ -80,6 +82,8 @@ public struct ModelFile: Sendable {
         head = found.head
         layers = found.layers
         tensors = inventory.tensors
+        hasTiedHead =
+            if case .converted(let converted) = source { converted.hasTiedHead } else { head == tokenEmbedding }
     }
 
     /// The path of the GGUF file or folder.
@@ -88,8 +92,10 @@ public struct ModelFile: Sendable {
     /// The tensor called `name`; nil if the file has none.
     public func tensor(named name: String) -> TensorDescription? { tensors[name] }
 
-    /// Whether the token embeddings also serve as the head.
-    public var hasTiedHead: Bool { head == tokenEmbedding }
+    /// What a head of its own is called in models like this.
+    public var headName: String {
+        if case .gguf = source.origin { TensorNaming.gguf.name(.head) } else { TensorNaming.huggingFace.name(.head) }
+    }
 
     /// Bytes of each layer's weights in the file, in order.
     public var layerByteCounts: [Int] { layers.map(\.byteCount) }

@@ -2,7 +2,8 @@ public import Kernels
 
 /// A tensor of a model: a matrix of rows × columns.
 ///
-/// But for `TensorType.packedTernary`, row lies after row in the file, and values of a row are next to each other.
+/// But for `TensorType.packedTernary` and tensors in tiles, row lies after row in the file, and values of a row are next
+/// to each other.
 public struct TensorDescription: Sendable {
     /// As the file calls it, such as `blk.0.attn_q.weight` or `model.layers.0.self_attn.q_proj.weight`.
     public let name: String
@@ -18,10 +19,12 @@ public struct TensorDescription: Sendable {
     /// Of a ternary tensor, what its integer product is multiplied by: finite. 1 for other types, and for those made
     /// ternary when they are loaded, whose scale is found then.
     public let scale: Float
+    /// How the tensor lies in a converted model: its type is then what it was made of. Nil where it lies as `type` says.
+    public let tiles: TileStorage?
 
     public init(
         name: String, type: TensorType, rows: Int, columns: Int, file: MappedFile, byteRange: Range<Int>,
-        scale: Float = 1
+        scale: Float = 1, tiles: TileStorage? = nil
     ) {
         self.name = name
         self.type = type
@@ -30,6 +33,7 @@ public struct TensorDescription: Sendable {
         self.file = file
         self.byteRange = byteRange
         self.scale = scale
+        self.tiles = tiles
     }
 
     /// Bytes of the whole tensor.
@@ -39,10 +43,23 @@ public struct TensorDescription: Sendable {
     public var rowByteCount: Int { columns / type.blockSize * type.bytesPerBlock }
 }
 
+/// How a matrix lies in the tiles of a converted model.
+public struct TileStorage: Sendable, Equatable {
+    public var layout: TileLayout
+    /// The segments that its sums are meant to be cut into, in columns; nil for one sum in order.
+    public var segmentColumns: Int?
+
+    public init(layout: TileLayout, segmentColumns: Int?) {
+        self.layout = layout
+        self.segmentColumns = segmentColumns
+    }
+}
+
 extension TensorDescription: Equatable {
     public static func == (left: TensorDescription, right: TensorDescription) -> Bool {
         left.name == right.name && left.type == right.type && left.rows == right.rows && left.columns == right.columns
             && left.file === right.file && left.byteRange == right.byteRange && left.scale == right.scale
+            && left.tiles == right.tiles
     }
 }
 

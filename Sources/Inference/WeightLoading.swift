@@ -55,14 +55,28 @@ extension HeadPrecision {
 }
 
 /// How weights are laid out when they are loaded. Nothing here changes a bit of the answers but the head's precision.
-struct WeightPreparation {
+/// What a converted model has in tiles stays in them.
+struct WeightPreparation: Sendable {
     let model: ModelFile
     var ternaryLayout: TernaryLayout
     var headPrecision: HeadPrecision
 
     /// Matrices stacked on each other, in kernel layout. Ternary ones need no segments: their sums are exact.
     func packed(_ tensors: TensorDescription..., segmentColumns: Int? = nil) throws(KernelError) -> PackedMatrix {
-        guard tensors.contains(where: \.type.isTernary) else {
+        // Activations are quantised in one way for all matrices of a model.
+        let isTernary = model.isTernary
+        if let other = tensors.first(where: { $0.type.isTernary != isTernary }) {
+            throw .shape(
+                "\(other.name): \(other.type) weights in a model of which others are ternary; convert it with all "
+                    + "matrices of its layers ternary, or none")
+        }
+        guard tensors.allSatisfy({ $0.tiles == nil }) else {
+            var sources: [TileSource] = []
+            let segmentColumns = isTernary ? nil : segmentColumns
+            for tensor in tensors { sources.append(try model.tileSource(tensor, segmentColumns: segmentColumns)) }
+            return try PackedMatrix(sources, segmentColumns: segmentColumns)
+        }
+        guard isTernary else {
             var sources: [WeightSource] = []
             for tensor in tensors { sources.append(try model.source(tensor)) }
             return try PackedMatrix(sources, segmentColumns: segmentColumns)
@@ -74,6 +88,14 @@ struct WeightPreparation {
 
     /// The language-model head.
     func packedHead() throws(KernelError) -> PackedMatrix {
+        if let layout = model.head.tiles?.layout {
+            guard headPrecision == .automatic || (headPrecision == .eightBit) == (layout == .r8) else {
+                throw .shape(
+                    "\(model.head.name): it was converted to \(layout.rawValue), so \(headPrecision.rawValue) is not to be "
+                        + "had; convert the model with --head \(headPrecision.rawValue)")
+            }
+            return try PackedMatrix([model.tileSource(model.head, segmentColumns: nil)])
+        }
         let source = try model.source(model.head)
         return headPrecision.reduces(model.head, ofTernaryModel: model.isTernary)
             ? try PackedMatrix(eightBit: source) : try PackedMatrix([source])
@@ -89,12 +111,23 @@ extension ModelFile {
 
     /// A tensor's bytes, for packing or decoding.
     func source(_ tensor: TensorDescription) throws(KernelError) -> WeightSource {
-        guard let type = tensor.type.weightType else {
+        guard let type = tensor.type.weightType, tensor.tiles == nil else {
             throw .shape("\(tensor.name): weights of type \(tensor.type) can't be used here")
         }
         return try WeightSource(
             name: tensor.name, file: tensor.file, byteOffset: tensor.byteRange.lowerBound, type: type,
             rows: tensor.rows, columns: tensor.columns)
+    }
+
+    /// A tensor's tiles. That they were made for the same segments shows that the converter and this program agree on
+    /// what the numbers mean.
+    func tileSource(_ tensor: TensorDescription, segmentColumns: Int?) throws(KernelError) -> TileSource {
+        guard let tiles = tensor.tiles, tiles.segmentColumns == segmentColumns else {
+            throw .shape("\(tensor.name): it is not in tiles as this release reads them; convert the model again")
+        }
+        return try TileSource(
+            name: tensor.name, file: tensor.file, byteOffset: tensor.byteRange.lowerBound, layout: tiles.layout,
+            rows: tensor.rows, columns: tensor.columns, scale: tensor.scale)
     }
 
     /// A ternary tensor's bytes, for packing.

@@ -67,6 +67,27 @@ public struct PackedMatrix: ~Copyable {
         self.memory = memory
     }
 
+    /// Takes matrices that are packed already. They must all be ternary, or none of them.
+    public init(_ sources: [TileSource], segmentColumns: Int? = nil) throws(KernelError) {
+        let isTernary = sources.contains { $0.layout.isTernary }
+        guard sources.allSatisfy({ $0.layout.isTernary == isTernary }) else {
+            throw .shape("\(sources.map(\.name).joined(separator: ", ")): only some of them are ternary")
+        }
+        let plan = try Plan(
+            sources.map {
+                Shape(name: $0.name, layout: $0.layout.code, rows: $0.rows, columns: $0.columns, scale: $0.scale)
+            }, segmentColumns: segmentColumns, grouping: isTernary ? .rows : .blocks)
+        let memory = try plan.makeMemory()
+        for (source, part) in zip(sources, plan.parts) { try source.copy(to: memory.base + part.byteOffset) }
+        self.plan = plan
+        self.memory = memory
+    }
+
+    /// Appends the tiles of all parts to a file.
+    public borrowing func write(to file: inout OutputFile) throws(OutputFileError) {
+        try file.write(RawSpan(_unsafeStart: UnsafeRawPointer(memory.base), byteCount: memory.byteCount))
+    }
+
     /// Rows of all stacked matrices together.
     public var rows: Int { plan.rows }
     public var columns: Int { plan.columns }

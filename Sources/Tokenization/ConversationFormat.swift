@@ -20,7 +20,7 @@ public struct ConversationFormat: Sendable {
     public init?(source: ModelSource, tokenizer: Tokenizer) throws(TemplateError) {
         beginningOfSequence = tokenizer.beginningOfSequence.map { tokenizer.text(of: $0) }
         endOfSequence = tokenizer.endOfSequence.map { tokenizer.text(of: $0) }
-        switch source {
+        switch source.origin {
         case .gguf(let gguf):
             guard case .string(let source)? = gguf.metadata["tokenizer.chat_template"] else { return nil }
             template = try ChatTemplate(source: source)
@@ -28,6 +28,8 @@ public struct ConversationFormat: Sendable {
             // The tokeniser has read the configuration before.
             guard let source = try? TokenizerConfiguration(folder: folder).chatTemplate else { return nil }
             template = try ChatTemplate(source: source)
+        // An origin is never converted itself.
+        case .converted: return nil
         }
     }
 

@@ -76,6 +76,7 @@ public final class Tokenizer: Sendable {
         switch source {
         case .gguf(let gguf): try self.init(gguf: gguf)
         case .folder(let folder): try self.init(vocabulary: Vocabulary(folder: folder))
+        case .converted(let model): try self.init(source: model.origin)
         }
     }
 

@@ -117,7 +117,7 @@ extension CoordinatedModel {
     init(_ model: ModelFile, head: HeadPrecision) {
         let url = URL(fileURLWithPath: model.path).standardizedFileURL
         // A folder's name may have dots in it, such as bitnet-b1.58-2B-4T.
-        let name = if case .folder = model.source { url } else { url.deletingPathExtension() }
+        let name = if case .gguf = model.source { url.deletingPathExtension() } else { url }
         self.init(
             name: name.lastPathComponent,
             file: ModelFileReference(

@@ -70,6 +70,9 @@ size_t ryz_decode_ternary_row(ryz_ternary_source form, const void *source, size_
 // Packs up to 16 rows [row_count × columns] of −1, 0 and 1 into one tile of a ternary layout.
 void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, size_t columns, void *tile);
 
+// Whether tiles that come from a file are such as the functions above write, as far as kernels rely on it: 0 if so.
+size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns);
+
 // MARK: threads
 
 typedef struct ryz_pool ryz_pool;

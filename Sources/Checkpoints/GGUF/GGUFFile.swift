@@ -17,6 +17,8 @@ public struct GGUFFile: Sendable {
     public let alignment: Int
     /// Bytes before the tensor data, padding included.
     public let headerByteCount: Int
+    /// Where keys and values are, in bytes from the start of the file.
+    public let metadataByteRange: Range<Int>
 
     /// Maps and checks the file at `path`. Throws `.unreadable`, `.malformed` or `.unsupported`.
     public init(path: String) throws(CheckpointError) {
@@ -29,7 +31,9 @@ public struct GGUFFile: Sendable {
     public init(file: MappedFile) throws(CheckpointError) {
         var reader = GGUFReader(file: file)
         let header = try reader.readHeader()
+        let start = reader.offset
         metadata = try reader.readMetadata(count: header.keyCount)
+        metadataByteRange = start..<reader.offset
         alignment = try reader.alignment(from: metadata)
         (tensors, headerByteCount) = try reader.readTensors(count: header.tensorCount, alignment: alignment)
         version = header.version

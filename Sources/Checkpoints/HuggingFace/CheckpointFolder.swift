@@ -8,7 +8,7 @@ public struct CheckpointFolder: Sendable {
     private let files: [String: MappedFile]
 
     static let configuration = "config.json"
-    static let index = "model.safetensors.index.json"
+    public static let index = "model.safetensors.index.json"
     static let weights = "model.safetensors"
     /// What may be there beside configuration and weights, with the most bytes that are read of it.
     private static let companions: [(name: String, maximumByteCount: Int)] = [
@@ -64,7 +64,7 @@ public struct CheckpointFolder: Sendable {
     }
 
     /// The names of the companions that are there, in a fixed order.
-    var companionNames: [String] { Self.companions.map(\.name).filter { files[$0] != nil } }
+    public var companionNames: [String] { Self.companions.map(\.name).filter { files[$0] != nil } }
 
     /// The file at `path`; nil if there is none.
     static func map(_ path: String) throws(CheckpointError) -> MappedFile? {

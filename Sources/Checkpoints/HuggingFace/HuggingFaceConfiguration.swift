@@ -12,6 +12,20 @@ struct HuggingFaceConfiguration {
     /// Nil for a model whose weights are what they are.
     let quantization: BitNetQuantization?
 
+    /// Reads the `config.json` of a folder; throws `.inconsistent` if there is none.
+    init(_ folder: CheckpointFolder) throws(CheckpointError) {
+        guard let document = try folder.json(CheckpointFolder.configuration) else {
+            throw .inconsistent(
+                path: folder.path,
+                [
+                    CheckpointProblem(
+                        place: CheckpointFolder.configuration, problem: "the folder has no such file",
+                        remedy: "give a GGUF file, or a model's folder as Hugging Face publishes it")
+                ])
+        }
+        try self.init(document, path: folder.path + "/" + CheckpointFolder.configuration)
+    }
+
     /// Throws `.unsupported` by name for what this engine does not compute, `.malformed` if the file is not an object,
     /// `.inconsistent` with everything else that is wrong.
     init(_ document: JSONDocument, path: String) throws(CheckpointError) {

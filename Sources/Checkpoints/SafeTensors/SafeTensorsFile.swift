@@ -17,6 +17,8 @@ public struct SafeTensorsFile: Sendable {
     public let file: MappedFile
     /// In the order of their data.
     public let tensors: [SafeTensor]
+    /// What the header says of the file as a whole, as far as it is text.
+    public let metadata: [String: String]
     /// Bytes before the tensor data.
     public let headerByteCount: Int
 
@@ -31,7 +33,7 @@ public struct SafeTensorsFile: Sendable {
     public init(file: MappedFile) throws(CheckpointError) {
         var reader = SafeTensorsReader(file: file)
         self.file = file
-        (tensors, headerByteCount) = try reader.read()
+        (tensors, metadata, headerByteCount) = try reader.read()
     }
 
     /// The tensor called `name`; nil if the file has none.

@@ -14,11 +14,18 @@ struct SafeTensorsReader {
 
     init(file: MappedFile) { self.file = file }
 
-    mutating func read() throws(CheckpointError) -> (tensors: [SafeTensor], headerByteCount: Int) {
+    mutating func read() throws(CheckpointError) -> (
+        tensors: [SafeTensor], metadata: [String: String], headerByteCount: Int
+    ) {
         let (members, headerByteCount) = try readHeader()
         var names: Set<String> = []
         var tensors: [SafeTensor] = []
-        for member in members where member.key != "__metadata__" {
+        var metadata: [String: String] = [:]
+        for member in members {
+            guard member.key != "__metadata__" else {
+                for item in member.node.value.members ?? [] { metadata[item.key] = item.node.value.string }
+                continue
+            }
             guard names.insert(member.key).inserted else {
                 report(member, "the tensor is listed twice", "convert the model again")
                 continue
@@ -28,7 +35,7 @@ struct SafeTensorsReader {
         tensors.sort { ($0.byteRange.lowerBound, $0.name) < ($1.byteRange.lowerBound, $1.name) }
         if problems.isEmpty { checkCoverage(tensors, dataStart: headerByteCount) }
         guard problems.isEmpty else { throw .inconsistent(path: file.path, problems) }
-        return (tensors, headerByteCount)
+        return (tensors, metadata, headerByteCount)
     }
 
     /// The members of the header's object, and where the data begins.

@@ -134,8 +134,9 @@ public struct ModelInspection: Sendable, Equatable, Encodable {
             switch model.source {
             case .gguf: "gguf"
             case .folder: "folder"
+            case .converted: "converted"
             }
-        digest = model.headerDigest.map { Self.hexadecimal($0) }.joined()
+        digest = model.headerDigest.hexadecimal
         byteCount = model.byteCount
         let matrices = model.layers.flatMap(\.all) + [model.tokenEmbedding, model.outputNorm]
         let all = model.head == model.tokenEmbedding ? matrices : matrices + [model.head]
@@ -143,11 +144,6 @@ public struct ModelInspection: Sendable, Equatable, Encodable {
         shape = Shape(model)
         types = Self.totals(all)
         workers = try Self.parts(of: model, workerCount: workerCount)
-    }
-
-    private static func hexadecimal(_ byte: UInt8) -> String {
-        let digits = String(byte, radix: 16)
-        return digits.count == 1 ? "0" + digits : digits
     }
 
     private static func totals(_ tensors: [TensorDescription]) -> [TypeTotal] {
@@ -216,6 +212,13 @@ extension ModelInspection.Rope {
 }
 
 extension TensorDescription {
-    /// How the tensor is stored, such as `Q4_1`.
-    fileprivate var storage: String { type.name }
+    /// How the tensor is stored, such as `Q4_1`, or `t5 tiles of U8 (packed ternary)`.
+    fileprivate var storage: String { tiles.map { "\($0.layout.rawValue) tiles of \(type.name)" } ?? type.name }
+}
+
+extension [UInt8] {
+    /// Two digits for each byte.
+    var hexadecimal: String {
+        map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
 }

@@ -7,5 +7,5 @@ struct Model: AsyncParsableCommand {
             Example:
               ryz model inspect ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf --workers 3
             """,
-        subcommands: [InspectModel.self, SynthesizeModel.self])
+        subcommands: [InspectModel.self, SynthesizeModel.self, ConvertModel.self])
 }

@@ -1,0 +1,44 @@
+// Whether tiles that come from a file are such as the packing functions write.
+#include "kernels.h"
+#include "ternary.h"
+
+// Bytes of T2 with a code of 3, eight at a time.
+static size_t wrong_t2(const uint8_t *tiles, size_t bytes) {
+    uint64_t seen = 0;
+    for (size_t i = 0; i < bytes; i += 8) {
+        uint64_t word;
+        __builtin_memcpy(&word, tiles + i, 8);
+        seen |= word & word >> 1;
+    }
+    return (seen & 0x5555555555555555) != 0;
+}
+
+// A byte of T5 is value · 256 ⁄ 243 rounded up, so 243 · byte = 256 · value + rest with a rest below 243.
+static size_t wrong_t5(const uint8_t *tiles, size_t bytes) {
+    uint8_t seen = 0;
+    for (size_t i = 0; i < bytes; i++) seen |= (uint8_t)(tiles[i] * 243) >= 243;
+    return seen != 0;
+}
+
+// Codes other than 0 behind the last column, in the last step of a tile of T5.
+static size_t wrong_t5_padding(const uint8_t *step, size_t columns) {
+    size_t first = (columns - 1) / T5_COLUMNS * T5_COLUMNS, wrong = 0;
+    for (int i = 0; i < TERNARY_STEP_BYTES; i++)
+        for (int k = 0, rest = step[i]; k < 5; k++, rest = rest * 3 & 255) {
+            size_t column = first + (size_t)((k + 4) % 5 * 4 + i % 4);
+            wrong += column >= columns && rest * 3 >> 8 != 0;
+        }
+    return wrong;
+}
+
+size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns) {
+    const uint8_t *tile = tiles;
+    size_t tile_bytes = ryz_tile_bytes(layout, columns), count = (rows + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS, wrong = 0;
+    if (layout == RYZ_T2) return wrong_t2(tile, count * tile_bytes);
+    if (layout != RYZ_T5) return 0;
+    wrong = wrong_t5(tile, count * tile_bytes);
+    if (columns % T5_COLUMNS)
+        for (size_t i = 0; i < count; i++, tile += tile_bytes)
+            wrong += wrong_t5_padding(tile + tile_bytes - TERNARY_STEP_BYTES, columns);
+    return wrong;
+}

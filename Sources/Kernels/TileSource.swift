@@ -1,0 +1,100 @@
+import CKernels
+
+/// How weights lie in tiles, in memory and in files of converted models. Raw values are the names in these files.
+public enum TileLayout: String, CaseIterable, Sendable {
+    case f32, f16, bf16
+    case q8_0, q4_0, q4_1
+    /// Eight bits with a scale for each row.
+    case r8
+    /// Ternary, two bits to a weight.
+    case t2
+    /// Ternary, five weights to a byte.
+    case t5
+
+    /// The layout that weights of a type are packed in.
+    public init(_ type: WeightType) {
+        self =
+            switch type {
+            case .f32: .f32
+            case .f16: .f16
+            case .bf16: .bf16
+            case .q8_0: .q8_0
+            case .q4_0: .q4_0
+            case .q4_1: .q4_1
+            }
+    }
+
+    public init(_ layout: TernaryLayout) {
+        self =
+            switch layout {
+            case .twoBits: .t2
+            case .fiveToAByte: .t5
+            }
+    }
+
+    /// Whether it holds −1, 0 and 1 and takes activations of one scale for each row.
+    public var isTernary: Bool { self == .t2 || self == .t5 }
+
+    /// Bytes of all tiles; nil for shapes that cannot be packed.
+    public func byteCount(rows: Int, columns: Int) -> Int? {
+        guard rows > 0, rows <= 1 << 32, columns > 0, columns % WeightType.blockColumns == 0, columns <= 1 << 24 else {
+            return nil
+        }
+        let (byteCount, overflows) = ((rows + 15) / 16).multipliedReportingOverflow(by: ryz_tile_bytes(code, columns))
+        return overflows ? nil : byteCount
+    }
+
+    var code: ryz_layout {
+        switch self {
+        case .f32: RYZ_F32
+        case .f16: RYZ_F16
+        case .bf16: RYZ_BF16
+        case .q8_0: RYZ_Q8_0
+        case .q4_0: RYZ_Q4_0
+        case .q4_1: RYZ_Q4_1
+        case .r8: RYZ_R8
+        case .t2: RYZ_T2
+        case .t5: RYZ_T5
+        }
+    }
+}
+
+/// A matrix that lies in a mapped file in tiles already.
+public struct TileSource {
+    /// What the errors call it, such as `blk.0.attn_q.weight`.
+    public let name: String
+    public let file: MappedFile
+    public let byteOffset: Int
+    public let layout: TileLayout
+    public let rows: Int
+    public let columns: Int
+    /// Ternary layouts: what every product is multiplied by.
+    public let scale: Float
+    let byteCount: Int
+
+    /// Throws if the tiles do not lie in the file.
+    public init(
+        name: String, file: MappedFile, byteOffset: Int, layout: TileLayout, rows: Int, columns: Int, scale: Float
+    ) throws(KernelError) {
+        guard let byteCount = layout.byteCount(rows: rows, columns: columns), scale.isFinite else {
+            throw .shape("\(name): \(rows) × \(columns) weights of scale \(scale) have no tiles \(layout.rawValue)")
+        }
+        guard byteOffset >= 0, byteCount <= file.byteCount, byteOffset <= file.byteCount - byteCount else {
+            throw .shape("\(name): its bytes lie outside \(file.path)")
+        }
+        (self.name, self.file, self.byteOffset, self.layout) = (name, file, byteOffset, layout)
+        (self.rows, self.columns, self.scale, self.byteCount) = (rows, columns, scale, byteCount)
+    }
+
+    /// Copies the tiles, having checked that they are such as packing makes: kernels for different instruction sets
+    /// agree on no others.
+    func copy(to memory: UnsafeMutableRawPointer) throws(KernelError) {
+        let start = file.base + byteOffset
+        guard ryz_check_tiles(layout.code, start, rows, columns) == 0 else {
+            throw .shape("\(name): its tiles hold what is none of −1, 0 and 1; convert the model again")
+        }
+        memory.copyMemory(from: start, byteCount: byteCount)
+        // The copy is what runs; the file's pages need not stay in this process.
+        file.adviseDontNeed(byteOffset..<byteOffset + byteCount)
+    }
+}
