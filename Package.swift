@@ -67,7 +67,8 @@ let package = Package(
             dependencies: ["ClusterClient", "ClusterCore", "ModelTools", "Templates", "Transport"],
             swiftSettings: safe),
         .target(
-            name: "ModelTools", dependencies: ["Checkpoints", "ClusterCore", "Inference", "JSON", "Kernels"],
+            name: "ModelTools",
+            dependencies: ["Checkpoints", "ClusterCore", "Inference", "JSON", "Kernels", "Transport"],
             swiftSettings: safe),
         .target(
             name: "LocalCluster", dependencies: ["ClusterClient", "ClusterCore", "Kernels", "Transport"],
@@ -120,7 +121,9 @@ let package = Package(
             providers: [.apt(["libprotobuf-c-dev", "protobuf-c-compiler"])]),
 
         // Tests
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: safe),
+        .target(
+            name: "TestSupport", dependencies: ["Checkpoints", "Kernels"], path: "Tests/TestSupport",
+            swiftSettings: safe),
         .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"], swiftSettings: safe),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "Kernels", "TestSupport"], swiftSettings: safe),

@@ -1,5 +1,6 @@
 public import Checkpoints
 public import Kernels
+public import Transport
 
 /// Every tensor that stages use, with how it is laid out for them: what a converted model holds.
 ///

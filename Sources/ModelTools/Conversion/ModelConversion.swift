@@ -1,6 +1,7 @@
 public import Checkpoints
-public import Inference
+import Inference
 public import Kernels
+public import Transport
 
 /// Writes a model in the tiles that kernels read, so that loading it is a copy.
 public struct ModelConversion: Sendable {

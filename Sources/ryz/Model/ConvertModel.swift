@@ -1,9 +1,9 @@
 import ArgumentParser
 import Checkpoints
 import CommandSupport
-import Inference
 import Kernels
 import ModelTools
+import Transport
 
 struct ConvertModel: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -48,4 +48,3 @@ struct ConvertModel: AsyncParsableCommand {
 }
 
 extension TernaryLayout: ExpressibleByArgument {}
-extension HeadPrecision: ExpressibleByArgument {}

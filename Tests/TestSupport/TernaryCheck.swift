@@ -1,6 +1,5 @@
+import Checkpoints
 import Kernels
-
-@testable import Checkpoints
 
 /// Reads a whole ternary tensor to see that it is one.
 struct TernaryCheck {
