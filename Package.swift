@@ -44,8 +44,8 @@ let package = Package(
         .executableTarget(
             name: "ryz-coord",
             dependencies: [
-                "Checkpoints", "CommandSupport", "CoordinatorRuntime", "HTTPAPI", "Tokenization", "Transport",
-                "ZeroMQ", argumentParser, logging, serviceLifecycle,
+                "Checkpoints", "CommandSupport", "CoordinatorRuntime", "HTTPAPI", "Inference", "Tokenization",
+                "Transport", "ZeroMQ", argumentParser, logging, serviceLifecycle,
             ], swiftSettings: safe),
         .executableTarget(
             name: "ryz-worker",
@@ -60,7 +60,7 @@ let package = Package(
                 "ModelTools", "OperatorTools", "Tokenization", "Transport", argumentParser, containers, unixSignals,
             ], swiftSettings: safe),
         .target(
-            name: "CommandSupport", dependencies: ["Transport", argumentParser, logging, unixSignals],
+            name: "CommandSupport", dependencies: ["Kernels", "Transport", argumentParser, logging, unixSignals],
             swiftSettings: safe),
         .target(
             name: "OperatorTools",
@@ -69,7 +69,9 @@ let package = Package(
         .target(
             name: "ModelTools", dependencies: ["Checkpoints", "ClusterCore", "Inference", "JSON", "Kernels"],
             swiftSettings: safe),
-        .target(name: "LocalCluster", dependencies: ["ClusterClient", "ClusterCore", "Kernels"], swiftSettings: safe),
+        .target(
+            name: "LocalCluster", dependencies: ["ClusterClient", "ClusterCore", "Kernels", "Transport"],
+            swiftSettings: safe),
 
         // Shells
         .target(
@@ -157,7 +159,8 @@ let package = Package(
         .testTarget(
             name: "LocalClusterTests",
             dependencies: [
-                "LocalCluster", "ClusterClient", "ClusterCore", "TestSupport", "ryz-coord", "ryz-worker",
+                "LocalCluster", "ClusterClient", "ClusterCore", "Kernels", "TestSupport", "Transport", "ryz-coord",
+                "ryz-worker",
             ], swiftSettings: safe),
         .testTarget(
             name: "HTTPAPITests",

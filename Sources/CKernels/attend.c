@@ -1,6 +1,4 @@
-// Attention over all threads: the query vectors that share a KV head are cut into tasks, which threads take in turn.
-#include <stdatomic.h>
-
+// Attention over all threads: the query vectors that share a KV head are cut into tasks, which are the parts.
 #include "kernels.h"
 
 // Query vectors of one task.
@@ -22,7 +20,6 @@ typedef struct {
     float *out;
     size_t out_stride;
     float *scratch;
-    _Atomic size_t next;
 } attend_context;
 
 // Query vectors of one KV head in a span are numbered token by token, head by head.
@@ -41,32 +38,26 @@ static void attend_part(const attend_context *c, const ryz_attention_span *span,
     c->kernels->attend(&c->kv, head, span->blocks, q, visible, end - first, c->scale, out, scratch);
 }
 
-static void attend_task(void *argument, int thread, int thread_count) {
-    (void)thread_count;
-    attend_context *c = argument;
+static size_t span_parts(const attend_context *c, const ryz_attention_span *span) {
+    size_t rows = span->row_count * (c->query_heads / c->kv.head_count);
+    return (rows + TASK_ROWS - 1) / TASK_ROWS * c->kv.head_count;
+}
+
+static void attend_task(void *argument, size_t part, int thread) {
+    const attend_context *c = argument;
     float *scratch = c->scratch + (size_t)thread * ryz_attention_scratch_floats(c->kv.head_dimension);
-    size_t group = c->query_heads / c->kv.head_count;
-    for (size_t task = atomic_fetch_add(&c->next, 1);; task = atomic_fetch_add(&c->next, 1)) {
-        size_t index = task;
-        const ryz_attention_span *span = c->spans, *last = c->spans + c->span_count;
-        for (; span < last; span++) {
-            size_t parts = (span->row_count * group + TASK_ROWS - 1) / TASK_ROWS;
-            if (index < parts * c->kv.head_count) {
-                size_t first = index / c->kv.head_count * TASK_ROWS, rows = span->row_count * group;
-                attend_part(c, span, index % c->kv.head_count, first,
-                            first + TASK_ROWS < rows ? first + TASK_ROWS : rows, scratch);
-                break;
-            }
-            index -= parts * c->kv.head_count;
-        }
-        if (span == last) return;
-    }
+    const ryz_attention_span *span = c->spans;
+    for (; part >= span_parts(c, span); span++) part -= span_parts(c, span);
+    size_t first = part / c->kv.head_count * TASK_ROWS, rows = span->row_count * (c->query_heads / c->kv.head_count);
+    attend_part(c, span, part % c->kv.head_count, first, first + TASK_ROWS < rows ? first + TASK_ROWS : rows, scratch);
 }
 
 void ryz_attend(ryz_compute compute, ryz_kv_layer kv, const ryz_attention_span *spans, size_t span_count,
                 const float *qkv, size_t qkv_stride, size_t query_head_count, float scale, float *out,
                 size_t out_stride, float *scratch) {
-    attend_context context = {compute.kernels, kv,    spans, span_count, qkv,     qkv_stride,
-                              query_head_count, scale, out,   out_stride, scratch, 0};
-    ryz_pool_run(compute.pool, attend_task, &context);
+    attend_context context = {compute.kernels, kv,    spans, span_count, qkv,    qkv_stride,
+                              query_head_count, scale, out,   out_stride, scratch};
+    size_t parts = 0;
+    for (size_t s = 0; s < span_count; s++) parts += span_parts(&context, &spans[s]);
+    ryz_pool_run(compute.pool, parts, attend_task, &context);
 }

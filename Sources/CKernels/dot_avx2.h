@@ -68,3 +68,17 @@ static inline vi vi_subtract(vi a, int32_t b) {
 }
 
 enum { TOKENS_MAX = 4 };
+
+static uint64_t dot_peak(uint64_t iterations) {
+    __m256i weights = _mm256_set1_epi8(3), x = _mm256_set1_epi8(5), sums[8];
+    for (int i = 0; i < 8; i++) sums[i] = _mm256_setzero_si256();
+    for (uint64_t n = 0; n < iterations; n++)
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 8; i++) {
+            __asm__ volatile("" : "+x"(x));  // or one product would do for all
+            sums[i] = _mm256_add_epi16(sums[i], _mm256_maddubs_epi16(weights, x));
+        }
+    for (int i = 1; i < 8; i++) sums[0] = _mm256_add_epi16(sums[0], sums[i]);
+    __asm__ volatile("" : : "x"(sums[0]));
+    return iterations * 8 * 32;
+}

@@ -43,3 +43,16 @@ static inline __attribute__((always_inline)) void dot_bytes(const int8_t *w, con
 static inline vi vi_subtract(vi a, int32_t b) { return _mm512_sub_epi32(a, _mm512_set1_epi32(b)); }
 
 enum { TOKENS_MAX = 8 };
+
+static uint64_t dot_peak(uint64_t iterations) {
+    __m512i weights = _mm512_set1_epi8(3), x = _mm512_set1_epi8(5), sums[16];
+    for (int i = 0; i < 16; i++) sums[i] = _mm512_setzero_si512();
+    for (uint64_t n = 0; n < iterations; n++) {
+        __asm__ volatile("" : "+v"(x));  // or one round would do for all
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 16; i++) sums[i] = _mm512_dpbusd_epi32(sums[i], weights, x);
+    }
+    for (int i = 1; i < 16; i++) sums[0] = _mm512_add_epi32(sums[0], sums[i]);
+    __asm__ volatile("" : : "v"(sums[0]));
+    return iterations * 16 * 64;
+}

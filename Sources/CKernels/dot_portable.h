@@ -42,3 +42,18 @@ static inline vi vi_subtract(vi a, int32_t b) {
 }
 
 enum { TOKENS_MAX = 4 };
+
+static uint64_t dot_peak(uint64_t iterations) {
+    uint8_t w[256];
+    int8_t a[TOKENS_MAX * 32];
+    for (int i = 0; i < 256; i++) w[i] = (uint8_t)(i * 7);
+    for (int i = 0; i < TOKENS_MAX * 32; i++) a[i] = (int8_t)(i % 127);
+    volatile int32_t keep = 0;
+    for (uint64_t n = 0; n < iterations; n++) {
+        vi dots[TOKENS_MAX];
+        a[0] = (int8_t)(n & 63);
+        dot_nibbles(w, a, 32, TOKENS_MAX, dots);
+        keep += dots[0].lane[0];
+    }
+    return iterations * 16 * 32 * TOKENS_MAX;
+}

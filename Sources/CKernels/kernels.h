@@ -14,6 +14,7 @@ typedef void (*ryz_tile_function)(const void *tile, size_t segment, const ryz_ac
 // Query vectors `q` of one KV head, the i-th of which sees the first `visible[i]` keys, never fewer than the one before.
 typedef void (*ryz_attend_function)(RYZ_ATTEND_ARGUMENTS);
 typedef uint64_t (*ryz_dot_peak_function)(uint64_t iterations);
+typedef uint64_t (*ryz_read_function)(const uint8_t *memory, size_t lines);
 
 typedef struct {
     void (*rms_norm)(const float *x, const float *weight, float *out, size_t columns, size_t segment, float epsilon);
@@ -33,15 +34,16 @@ struct ryz_kernels {
     const ryz_elementwise_functions *elementwise;
     ryz_attend_function attend;
     ryz_dot_peak_function dot_peak;
+    ryz_read_function read_lines;
 };
 
 // Natural logarithm, the same bits everywhere; x > 0 and normal.
 double ryz_log(double x);
 
-// The part of [0, count) that belongs to one of `thread_count` threads.
-static inline void ryz_share(size_t count, int thread, int thread_count, size_t *begin, size_t *end) {
-    *begin = count * (size_t)thread / (size_t)thread_count;
-    *end = count * ((size_t)thread + 1) / (size_t)thread_count;
+// Part `part` of [0, count) cut into `parts`.
+static inline void ryz_share(size_t count, size_t part, size_t parts, size_t *begin, size_t *end) {
+    *begin = count * part / parts;
+    *end = count * (part + 1) / parts;
 }
 
 #endif

@@ -173,20 +173,23 @@ const ryz_tile_function NAMED(ryz_tile_functions)[RYZ_LAYOUT_COUNT] = {
     [RYZ_T5] = tiles_t5,
 };
 
-// The most int8 multiply-adds there can be: tiles of 4-bit weights that stay in the nearest cache.
+// The most int8 multiply-adds there can be, from registers.
 uint64_t NAMED(ryz_dot_peak)(uint64_t iterations) {
-    uint8_t w[256];
-    int8_t a[TOKENS_MAX * 32];
-    for (int i = 0; i < 256; i++) w[i] = (uint8_t)(i * 7);
-    for (int i = 0; i < TOKENS_MAX * 32; i++) a[i] = (int8_t)(i % 127);
-    vf total = vf_set1(0);
-    for (uint64_t i = 0; i < iterations; i++) {
-        vi dots[TOKENS_MAX];
-        a[0] = (int8_t)(i & 63);
-        dot_nibbles(w, a, 32, TOKENS_MAX, dots);
-        for (int t = 0; t < TOKENS_MAX; t++) total = vf_add(total, vi_float(dots[t]));
+    return dot_peak(iterations);
+}
+
+// Reads lines of 64 bytes, as fast as registers of this width can.
+uint64_t NAMED(ryz_read_lines)(const uint8_t *memory, size_t lines) {
+    uint64_t sums[32] = {0};
+    size_t line = 0;
+    for (; line + 4 <= lines; line += 4, memory += 256) {
+        uint64_t words[32];
+        __builtin_prefetch(memory + 4096);
+        __builtin_prefetch(memory + 4096 + 128);
+        memcpy(words, memory, 256);
+        for (int i = 0; i < 32; i++) sums[i] += words[i];
     }
-    volatile float keep = vf_sum(total);
-    (void)keep;
-    return iterations * 16 * 32 * TOKENS_MAX;
+    for (; line < lines; line++, memory += 64) sums[0] += memory[0];
+    for (int i = 1; i < 32; i++) sums[0] += sums[i];
+    return sums[0];
 }

@@ -1,15 +1,23 @@
-// Matrix products over all threads: each thread takes a run of tiles, in the order in which they lie in memory.
+// Matrix products over all threads: each thread takes runs of tiles, in the order in which they lie in memory.
 #include "kernels.h"
 
 // Rows of activations that stay in the cache while all of a thread's tiles go past them.
 enum { ROW_CHUNK = 64 };
+
+// Enough parts that a thread that is late leaves little to wait for, and large enough that taking one costs nothing.
+enum { PARTS_PER_THREAD = 8 };
+
+static size_t part_count(ryz_compute compute, size_t tiles) {
+    size_t wanted = (size_t)ryz_pool_thread_count(compute.pool) * PARTS_PER_THREAD;
+    return tiles < wanted ? tiles : wanted;
+}
 
 typedef struct {
     const ryz_kernels *kernels;
     const ryz_product *products;
     size_t product_count;
     const ryz_activations *x;
-    size_t rows;
+    size_t rows, tiles, parts;
 } multiply_context;
 
 static size_t tile_count(const ryz_matrix *matrix) { return (matrix->rows + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS; }
@@ -38,11 +46,11 @@ static void write_tile(const ryz_product *product, size_t tile, size_t row, size
     }
 }
 
-static void multiply_task(void *argument, int thread, int thread_count) {
+static void multiply_task(void *argument, size_t part, int thread) {
+    (void)thread;
     const multiply_context *c = argument;
-    size_t total = 0, begin, end;
-    for (size_t p = 0; p < c->product_count; p++) total += tile_count(&c->products[p].matrix);
-    ryz_share(total, thread, thread_count, &begin, &end);
+    size_t begin, end;
+    ryz_share(c->tiles, part, c->parts, &begin, &end);
     float out[ROW_CHUNK * RYZ_TILE_ROWS];
     for (size_t row = 0; row < c->rows; row += ROW_CHUNK) {
         size_t rows = c->rows - row < ROW_CHUNK ? c->rows - row : ROW_CHUNK, base = 0;
@@ -61,8 +69,11 @@ static void multiply_task(void *argument, int thread, int thread_count) {
 
 void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t product_count, ryz_activations x,
                   size_t rows) {
-    multiply_context context = {compute.kernels, products, product_count, &x, rows};
-    ryz_pool_run(compute.pool, multiply_task, &context);
+    size_t tiles = 0;
+    for (size_t p = 0; p < product_count; p++) tiles += tile_count(&products[p].matrix);
+    size_t parts = part_count(compute, tiles);
+    multiply_context context = {compute.kernels, products, product_count, &x, rows, tiles, parts};
+    ryz_pool_run(compute.pool, parts, multiply_task, &context);
 }
 
 typedef struct {
@@ -71,13 +82,14 @@ typedef struct {
     const ryz_matrix *gate, *up;
     const ryz_activations *x;
     float *y;
-    size_t y_stride, rows;
+    size_t y_stride, rows, parts;
 } gated_context;
 
-static void gated_task(void *argument, int thread, int thread_count) {
+static void gated_task(void *argument, size_t part, int thread) {
+    (void)thread;
     const gated_context *c = argument;
     size_t begin, end;
-    ryz_share(tile_count(c->gate), thread, thread_count, &begin, &end);
+    ryz_share(tile_count(c->gate), part, c->parts, &begin, &end);
     float gate[ROW_CHUNK * RYZ_TILE_ROWS], up[ROW_CHUNK * RYZ_TILE_ROWS], y[RYZ_TILE_ROWS];
     for (size_t row = 0; row < c->rows; row += ROW_CHUNK) {
         size_t rows = c->rows - row < ROW_CHUNK ? c->rows - row : ROW_CHUNK;
@@ -96,8 +108,9 @@ static void gated_task(void *argument, int thread, int thread_count) {
 
 void ryz_multiply_gated(ryz_compute compute, ryz_gate activation, ryz_matrix gate, ryz_matrix up, ryz_activations x,
                         float *y, size_t y_stride, size_t rows) {
+    size_t parts = part_count(compute, tile_count(&gate));
     gated_context context = {
-        compute.kernels, compute.kernels->elementwise->gated[activation], &gate, &up, &x, y, y_stride, rows,
+        compute.kernels, compute.kernels->elementwise->gated[activation], &gate, &up, &x, y, y_stride, rows, parts,
     };
-    ryz_pool_run(compute.pool, gated_task, &context);
+    ryz_pool_run(compute.pool, parts, gated_task, &context);
 }

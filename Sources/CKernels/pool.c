@@ -1,4 +1,5 @@
-// A pool of threads for compute: one task at a time, on all threads. Threads spin briefly for the next task, as a
+// A pool of threads for compute: one task at a time, cut into parts. Each thread has its own parts and then helps the
+// others out, so that a thread that the system has put aside holds nobody up who can do its work. Threads spin briefly for the next task, as a
 // token has many, and then sleep on a futex, so that an idle process uses no processor time.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,23 +17,35 @@
 // About 60 µs: longer than the serial work between two tasks of a token, shorter than a pause between tokens matters.
 enum { SPIN_COUNT = 2000 };
 
+// The parts of a task that belong to one thread, and that others take over when it is late.
 typedef struct {
-    _Alignas(64) ryz_pool *pool;
+    _Alignas(64) _Atomic size_t next;
+    size_t end;
+} share;
+
+typedef struct {
+    ryz_pool *pool;
     int index;
     pthread_t thread;
 } worker;
 
+// The gate says which task runs, in its upper half, and below that whether it is closed and how many workers are in it.
+// A worker that comes late finds it closed and does not hold the others up.
+enum { CLOSED = 1u << 31 };
+
 struct ryz_pool {
-    // Written by the caller: the number of the current task, and who sleeps waiting for the next.
-    _Alignas(64) _Atomic uint32_t generation;
+    _Alignas(64) _Atomic uint64_t gate;
+    // The number of the current task, and how many sleep waiting for the next.
+    _Atomic uint32_t generation;
     _Atomic uint32_t sleeper_count;
     ryz_task task;
     void *context;
     _Atomic bool stopping;
-    // Written by the workers: how many have not finished the current task, and whether the caller sleeps.
-    _Alignas(64) _Atomic uint32_t pending;
+    // How many workers have left the current task, and whether the caller sleeps until they have.
+    _Alignas(64) _Atomic uint32_t left;
     _Atomic uint32_t caller_sleeps;
     _Alignas(64) int count;
+    share *shares;
     worker *workers;
     // The thread that was pinned beside the workers, 0 if none, and where it ran before.
     pid_t caller;
@@ -72,6 +85,25 @@ int ryz_allowed_cpus(int32_t *cpus, int capacity) {
     return count;
 }
 
+// A thread's own parts first, in order, so that it keeps reading the same memory; then what others have not begun.
+static void take_parts(ryz_pool *pool, int self) {
+    for (int i = 0; i < pool->count; i++) {
+        share *parts = &pool->shares[(self + i) % pool->count];
+        while (atomic_load_explicit(&parts->next, memory_order_relaxed) < parts->end) {
+            size_t part = atomic_fetch_add_explicit(&parts->next, 1, memory_order_relaxed);
+            if (part < parts->end) pool->task(pool->context, part, self);
+        }
+    }
+}
+
+static bool enter(ryz_pool *pool, uint32_t generation) {
+    uint64_t gate = atomic_load(&pool->gate);
+    do {
+        if (gate >> 32 != generation || gate & CLOSED) return false;
+    } while (!atomic_compare_exchange_weak(&pool->gate, &gate, gate + 1));
+    return true;
+}
+
 static void *work(void *argument) {
     worker *self = argument;
     ryz_pool *pool = self->pool;
@@ -87,28 +119,34 @@ static void *work(void *argument) {
             if (atomic_load(&pool->generation) == seen) wait_while(&pool->generation, seen);
             atomic_fetch_sub(&pool->sleeper_count, 1);
         }
-        seen++;
+        seen = atomic_load(&pool->generation);
         if (atomic_load_explicit(&pool->stopping, memory_order_relaxed)) return NULL;
-        pool->task(pool->context, self->index, pool->count);
-        if (atomic_fetch_sub(&pool->pending, 1) == 1 && atomic_load(&pool->caller_sleeps)) wake(&pool->pending, 1);
+        if (!enter(pool, seen)) continue;
+        take_parts(pool, self->index);
+        atomic_fetch_add(&pool->left, 1);
+        if (atomic_load(&pool->caller_sleeps)) wake(&pool->left, 1);
     }
 }
 
 static void start_generation(ryz_pool *pool) {
-    atomic_fetch_add(&pool->generation, 1);
+    uint32_t generation = atomic_load_explicit(&pool->generation, memory_order_relaxed) + 1;
+    atomic_store(&pool->gate, (uint64_t)generation << 32);
+    atomic_store(&pool->generation, generation);
     if (atomic_load(&pool->sleeper_count)) wake(&pool->generation, pool->count);
 }
 
 ryz_pool *ryz_pool_create(int count, const int *cpus) {
     ryz_pool *pool = aligned_alloc(64, (sizeof *pool + 63) / 64 * 64);
-    worker *workers = aligned_alloc(64, sizeof *workers * (size_t)(count > 0 ? count : 1));
-    if (!pool || !workers) {
+    share *shares = aligned_alloc(64, sizeof *shares * (size_t)(count > 0 ? count : 1));
+    worker *workers = calloc((size_t)(count > 0 ? count : 1), sizeof *workers);
+    if (!pool || !shares || !workers) {
         free(pool);
+        free(shares);
         free(workers);
         errno = ENOMEM;
         return NULL;
     }
-    *pool = (ryz_pool){.count = 1, .workers = workers};
+    *pool = (ryz_pool){.count = 1, .shares = shares, .workers = workers};
     if (cpus && !sched_getaffinity(0, sizeof pool->caller_cpus, &pool->caller_cpus)) {
         pool->caller = (pid_t)syscall(SYS_gettid);
         pin(pthread_self(), cpus[0]);
@@ -134,31 +172,35 @@ void ryz_pool_destroy(ryz_pool *pool) {
     for (int i = 1; i < pool->count; i++) pthread_join(pool->workers[i].thread, NULL);
     // Threads that the caller starts from now on may run anywhere again; if it has ended, this does nothing.
     if (pool->caller) sched_setaffinity(pool->caller, sizeof pool->caller_cpus, &pool->caller_cpus);
+    free(pool->shares);
     free(pool->workers);
     free(pool);
 }
 
 int ryz_pool_thread_count(const ryz_pool *pool) { return pool->count; }
 
-void ryz_pool_run(ryz_pool *pool, ryz_task task, void *context) {
-    if (pool->count == 1) {
-        task(context, 0, 1);
+void ryz_pool_run(ryz_pool *pool, size_t parts, ryz_task task, void *context) {
+    if (pool->count == 1 || parts < 2) {
+        for (size_t part = 0; part < parts; part++) task(context, part, 0);
         return;
     }
     pool->task = task;
     pool->context = context;
-    atomic_store_explicit(&pool->pending, (uint32_t)pool->count - 1, memory_order_relaxed);
+    for (size_t i = 0, count = (size_t)pool->count; i < count; i++) {
+        atomic_store_explicit(&pool->shares[i].next, parts * i / count, memory_order_relaxed);
+        pool->shares[i].end = parts * (i + 1) / count;
+    }
+    atomic_store_explicit(&pool->left, 0, memory_order_relaxed);
     start_generation(pool);
-    task(context, 0, pool->count);
-    int spins = 0;
-    uint32_t left;
-    while ((left = atomic_load_explicit(&pool->pending, memory_order_acquire))) {
+    take_parts(pool, 0);
+    uint32_t entered = (uint32_t)atomic_fetch_or(&pool->gate, CLOSED), left;
+    for (int spins = 0; (left = atomic_load_explicit(&pool->left, memory_order_acquire)) != entered;) {
         if (spins++ < SPIN_COUNT) {
             pause_briefly();
             continue;
         }
         atomic_store(&pool->caller_sleeps, 1);
-        if ((left = atomic_load(&pool->pending))) wait_while(&pool->pending, left);
+        if ((left = atomic_load(&pool->left)) != entered) wait_while(&pool->left, left);
         atomic_store(&pool->caller_sleeps, 0);
     }
 }

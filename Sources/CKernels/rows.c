@@ -3,14 +3,20 @@
 
 #include "kernels.h"
 
-// Below this many values the work costs less than waking the other threads.
-enum { PARALLEL_VALUES = 16384 };
+// About so many values make a part: less would cost more to hand over than to compute.
+enum { PART_VALUES = 8192 };
+
+static size_t rows_per_part(size_t columns) { return columns < PART_VALUES ? PART_VALUES / columns : 1; }
 
 static void run_rows(ryz_compute compute, ryz_task task, void *context, size_t rows, size_t columns) {
-    if (rows > 1 && rows * columns >= PARALLEL_VALUES)
-        ryz_pool_run(compute.pool, task, context);
-    else
-        task(context, 0, 1);
+    size_t each = rows_per_part(columns);
+    ryz_pool_run(compute.pool, (rows + each - 1) / each, task, context);
+}
+
+static void rows_of_part(size_t part, size_t rows, size_t columns, size_t *begin, size_t *end) {
+    *begin = part * rows_per_part(columns);
+    *end = *begin + rows_per_part(columns);
+    if (*end > rows) *end = rows;
 }
 
 typedef struct {
@@ -21,10 +27,11 @@ typedef struct {
     float epsilon;
 } norm_context;
 
-static void norm_task(void *argument, int thread, int thread_count) {
+static void norm_task(void *argument, size_t part, int thread) {
+    (void)thread;
     const norm_context *c = argument;
     size_t begin, end;
-    ryz_share(c->rows, thread, thread_count, &begin, &end);
+    rows_of_part(part, c->rows, c->columns, &begin, &end);
     for (size_t r = begin; r < end; r++)
         c->kernels->elementwise->rms_norm(c->x + r * c->columns, c->weight, c->out + r * c->columns, c->columns,
                                           c->segment, c->epsilon);
@@ -42,12 +49,13 @@ typedef struct {
     size_t rows;
 } quantise_context;
 
-static void quantise_task(void *argument, int thread, int thread_count) {
+static void quantise_task(void *argument, size_t part, int thread) {
+    (void)thread;
     const quantise_context *c = argument;
     const ryz_activations *x = c->x;
     const ryz_elementwise_functions *f = c->kernels->elementwise;
     size_t begin, end, groups = x->groups;
-    ryz_share(c->rows, thread, thread_count, &begin, &end);
+    rows_of_part(part, c->rows, x->columns, &begin, &end);
     for (size_t r = begin; r < end; r++)
         (groups == 1 ? f->quantise_row : f->quantise_blocks)(
             x->values + r * x->columns, x->columns, x->quantised + r * x->columns, x->scales + r * groups,
@@ -93,10 +101,11 @@ static void rope_store_row(const rope_context *c, const ryz_attention_span *span
     }
 }
 
-static void rope_task(void *argument, int thread, int thread_count) {
+static void rope_task(void *argument, size_t part, int thread) {
+    (void)thread;
     const rope_context *c = argument;
     size_t begin, end;
-    ryz_share(c->rows, thread, thread_count, &begin, &end);
+    rows_of_part(part, c->rows, c->stride, &begin, &end);
     for (size_t s = 0; s < c->span_count; s++) {
         const ryz_attention_span *span = &c->spans[s];
         for (size_t i = 0; i < span->row_count; i++)

@@ -17,7 +17,7 @@ public struct TensorDescription: Sendable {
     /// Where the data is, in bytes from the start of the file.
     public let byteRange: Range<Int>
     /// Of a ternary tensor, what its integer product is multiplied by: finite. 1 for other types, and for those made
-    /// ternary when they are loaded, whose scale `TernaryMatrix` finds then.
+    /// ternary when they are loaded, whose scale is found then.
     public let scale: Float
     /// How the tensor lies in a converted model: its type is then what it was made of. Nil where it lies as `type` says.
     public let tiles: TileStorage?

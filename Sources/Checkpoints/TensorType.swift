@@ -32,7 +32,8 @@ public enum TensorType: CaseIterable, Hashable, Sendable, CustomStringConvertibl
     /// [rows ⁄ 4 × columns] bytes: byte row b holds rows b, b + rows ⁄ 4, b + 2 · rows ⁄ 4 and b + 3 · rows ⁄ 4 in bits
     /// 0–1, 2–3, 4–5 and 6–7. d = 3 is no value. The scale is a tensor of its own.
     case packedTernary
-    /// Values as in `f32` that the model wants made ternary when they are loaded: see `TernaryMatrix`.
+    /// Values as in `f32` that the model wants made ternary when they are loaded: divided by their mean
+    /// magnitude, rounded and clamped.
     case ternaryF32
     /// As `ternaryF32`, of values as in `f16`.
     case ternaryF16

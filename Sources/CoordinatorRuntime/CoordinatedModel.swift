@@ -5,10 +5,10 @@ public struct CoordinatedModel: Sendable, Equatable {
     /// As clients name it.
     public var name: String
     public var file: ModelFileReference
-    /// Bytes of each layer's weights; at least one.
+    /// Bytes of each layer's weights as stages keep them, which every token reads; at least one.
     public var layerByteCounts: [UInt64]
     public var embeddingByteCount: UInt64
-    /// Bytes of the final norm and the head; of a tied head, too, as the last stage reads it in full.
+    /// Likewise of the final norm and the head; of a tied head, too, as the last stage reads it in full.
     public var headByteCount: UInt64
     /// Width of a row of hidden states.
     public var hiddenSize: Int

@@ -50,6 +50,8 @@ public final class Stage {
     public let layers: Range<Int>
     /// Resident bytes of the weights, in kernel layout.
     public let weightsByteCount: Int
+    /// How ternary weights lie in memory; nil if there are none.
+    public let ternaryLayout: TernaryLayout?
 
     private let compute: Compute
     private let options: StageOptions
@@ -93,9 +95,13 @@ public final class Stage {
                 blockCount: blockCount, layerCount: layers.count, headCount: configuration.keyValueHeadCount,
                 headDimension: configuration.headDimension, precision: model.keyValuePrecision)
         }
-        let weights = WeightPreparation(
-            model: model, ternaryLayout: options.ternaryLayout ?? .preferred(on: options.instructionSet),
-            headPrecision: options.headPrecision)
+        let layout: TernaryLayout
+        do throws(KernelError) {
+            layout = try Self.ternaryLayout(options, model: model, layers: layers, compute: compute)
+        } catch {
+            throw InferenceError(error)
+        }
+        let weights = WeightPreparation(model: model, ternaryLayout: layout, headPrecision: options.headPrecision)
         var loaded = UniqueArray<TransformerLayer>(minimumCapacity: layers.count)
         var byteCount = 0
         for layer in layers {
@@ -115,10 +121,21 @@ public final class Stage {
             ? try lifting { () throws(KernelError) in try model.source(model.tokenEmbedding) } : nil
         transformerLayers = loaded
         weightsByteCount = byteCount
+        ternaryLayout = model.isTernary ? layout : nil
         sequences = SequenceTable(blockCount: blockCount, contextLength: options.contextLength)
         self.configuration = configuration
         self.layers = layers
         self.options = options
+    }
+
+    /// The layout asked for, or the fastest one here, if the stage has so much weight that it matters.
+    private static func ternaryLayout(
+        _ options: StageOptions, model: ModelFile, layers: Range<Int>, compute: borrowing Compute
+    ) throws(KernelError) -> TernaryLayout {
+        if let layout = options.ternaryLayout { return layout }
+        let byteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
+        guard model.isTernary, byteCount >= 32 << 20 else { return .preferred(on: compute.instructionSet) }
+        return try compute.fastestTernaryLayout(columns: model.configuration.hiddenSize)
     }
 
     /// Tokens in the KV cache, and how many it can hold.

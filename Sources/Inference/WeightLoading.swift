@@ -1,5 +1,6 @@
 public import Checkpoints
 public import Kernels
+import Transport
 
 extension TensorType {
     /// The same type as the kernels know it; nil for types that they do not compute with.
@@ -41,15 +42,7 @@ extension TensorType {
     }
 }
 
-/// How exactly the language-model head is kept.
-public enum HeadPrecision: String, CaseIterable, Sendable {
-    /// In eight bits where reading it is a good part of the work: a floating-point head of a ternary model from 32 MiB on.
-    case automatic
-    /// Floating-point heads in eight bits, with a scale for each row; others as stored.
-    case eightBit = "8bit"
-    /// As the file has it.
-    case stored
-
+extension HeadPrecision {
     /// Whether this head is to be kept in eight bits.
     func reduces(_ head: TensorDescription, ofTernaryModel isTernary: Bool) -> Bool {
         guard head.type.isFloatingPoint else { return false }

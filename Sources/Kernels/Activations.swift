@@ -57,4 +57,7 @@ public struct Activations: ~Copyable {
         precondition(newValues.count == columns)
         for (column, value) in newValues.enumerated() { values[row, column] = value }
     }
+
+    /// Sets one float32 value.
+    mutating func assign(row: Int, column: Int, _ value: Float) { values[row, column] = value }
 }

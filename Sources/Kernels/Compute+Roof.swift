@@ -18,7 +18,7 @@ extension Compute {
         ryz_stream_read(raw, buffer.memory.base, buffer.memory.byteCount)
     }
 
-    /// Runs 4-bit by 8-bit dot products on data in the nearest cache; returns the multiply–adds of all threads.
+    /// Runs 8-bit dot products on registers; returns the multiply–adds of all threads.
     public func dotPeak(iterations: UInt64) -> UInt64 {
         ryz_dot_peak(raw, iterations) * UInt64(threadCount)
     }

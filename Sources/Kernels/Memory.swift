@@ -1,7 +1,8 @@
 import Glibc
 
 /// Zeroed memory of its own, page-aligned, on huge pages where the system grants them.
-struct Memory: ~Copyable {
+/// Its pages have one owner, who may be on any thread.
+struct Memory: ~Copyable, @unchecked Sendable {
     let base: UnsafeMutableRawPointer
     let byteCount: Int
 

@@ -4,7 +4,7 @@ import CKernels
 /// matrices of as many columns can be stacked, to be multiplied in one go.
 public struct PackedMatrix: ~Copyable {
     private let plan: Plan
-    private let memory: Memory
+    private let memory: WeightMemory
 
     /// Packs `sources`, which have the same number of columns; all but the last have a multiple of 16 rows.
     ///
@@ -178,5 +178,5 @@ private struct Plan {
         segmentBlocks = (segmentColumns ?? 0) / 32
     }
 
-    func makeMemory() throws(KernelError) -> Memory { try Memory(byteCount: byteCount, purpose: name) }
+    func makeMemory() throws(KernelError) -> WeightMemory { try WeightMemory(byteCount: byteCount, purpose: name) }
 }

@@ -25,7 +25,7 @@ public enum TernaryForm: CaseIterable, Sendable {
 public struct TernarySource {
     private enum Kind {
         case packed(TernaryForm, MappedFile, byteOffset: Int, byteCount: Int)
-        case floats(WeightSource)
+        case floats(WeightSource, reciprocal: Float)
     }
 
     /// What the errors call it, such as `model.layers.0.mlp.up_proj.weight`.
@@ -56,10 +56,12 @@ public struct TernarySource {
     /// Makes the weights of a float matrix ternary (Ma et al., The Era of 1-bit LLMs, 2024): with the mean of |w| over
     /// the matrix as scale, round(w / scale) between −1 and 1.
     public init(quantising source: WeightSource) throws(KernelError) {
-        let scale = Float(try Self.meanMagnitude(source))
-        try Self.check(source.name, rows: source.rows, columns: source.columns, scale: scale)
-        (name, rows, columns, self.scale) = (source.name, source.rows, source.columns, max(scale, 1e-5))
-        kind = .floats(source)
+        let mean = Float(try Self.meanMagnitude(source))
+        try Self.check(source.name, rows: source.rows, columns: source.columns, scale: mean)
+        // Multiplied by a reciprocal that does not fall below 10⁻⁵, as transformers' WeightQuant does it.
+        let reciprocal = 1 / max(mean, 1e-5)
+        (name, rows, columns, scale) = (source.name, source.rows, source.columns, 1 / reciprocal)
+        kind = .floats(source, reciprocal: reciprocal)
     }
 
     private static func check(_ name: String, rows: Int, columns: Int, scale: Float) throws(KernelError) {
@@ -99,12 +101,12 @@ public struct TernarySource {
                     )
                 }
             }
-        case .floats(let source):
+        case .floats(let source, let reciprocal):
             var values = try Tensor(rows: 1, columns: columns)
             for index in 0..<count {
                 source.decode(row: first + index, into: &values, row: 0)
                 for column in 0..<columns {
-                    let rounded = (values[0, column] / scale).rounded(.toNearestOrEven)
+                    let rounded = (values[0, column] * reciprocal).rounded(.toNearestOrEven)
                     weights[index * columns + column] = Int8(max(-1, min(1, rounded.isNaN ? 0 : rounded)))
                 }
             }
@@ -116,7 +118,7 @@ public struct TernarySource {
         switch kind {
         case .packed(_, let file, let byteOffset, let byteCount):
             file.adviseDontNeed(byteOffset..<byteOffset + byteCount)
-        case .floats(let source):
+        case .floats(let source, _):
             source.file.adviseDontNeed(source.byteOffset..<source.byteOffset + source.byteCount)
         }
     }

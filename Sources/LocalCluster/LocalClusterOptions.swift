@@ -1,3 +1,6 @@
+import Kernels
+import Transport
+
 /// What a cluster on this machine is made of.
 public struct LocalClusterOptions: Sendable {
     /// The GGUF file or folder; nil leaves it to the settings file.
@@ -10,6 +13,10 @@ public struct LocalClusterOptions: Sendable {
     public var http = "127.0.0.1:0"
     /// Longest sequence, in tokens; nil for the coordinator's default.
     public var contextLength: Int?
+    /// How exactly the model's head is kept; nil leaves it to the settings file.
+    public var headPrecision: HeadPrecision?
+    /// How ternary weights lie in the workers' memory; nil leaves it to each worker.
+    public var ternaryLayout: TernaryLayout?
     /// What the children log to standard error: `info`, `warning` and so on.
     public var logLevel = "warning"
     /// Where `ryz-coord` and `ryz-worker` are.
@@ -32,6 +39,7 @@ public struct LocalClusterOptions: Sendable {
         if let configurationFile { arguments += ["--config", configurationFile] }
         if let modelPath { arguments += ["--model", modelPath] }
         if let contextLength { arguments += ["--context", "\(contextLength)"] }
+        if let headPrecision { arguments += ["--head", headPrecision.rawValue] }
         return arguments + ["--log-level", logLevel, "--end-with-parent"]
     }
 
@@ -41,6 +49,7 @@ public struct LocalClusterOptions: Sendable {
             "\(threadsPerWorker)",
         ]
         if !cpus.isEmpty { arguments += ["--cpus", cpus.map(String.init).joined(separator: ",")] }
+        if let ternaryLayout { arguments += ["--ternary-layout", ternaryLayout.rawValue] }
         return arguments + ["--log-level", logLevel, "--end-with-parent"]
     }
 }

@@ -136,6 +136,12 @@ extension EncodingArena {
         message.pointee.context_length = UInt32(assignment.contextLength)
         message.pointee.key_value_token_capacity = UInt64(assignment.keyValueTokenCapacity)
         message.pointee.maximum_step_row_count = UInt32(assignment.maximumStepRowCount)
+        message.pointee.head_precision =
+            switch assignment.headPrecision {
+            case .automatic: RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_AUTOMATIC
+            case .eightBit: RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_EIGHT_BIT
+            case .stored: RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_STORED
+            }
         return message
     }
 

@@ -84,7 +84,21 @@ extension EnvelopeReader {
             contextLength: Int(message.pointee.context_length),
             keyValueTokenCapacity: try integer(
                 message.pointee.key_value_token_capacity, "assignment.keyValueTokenCapacity"),
-            maximumStepRowCount: Int(message.pointee.maximum_step_row_count))
+            maximumStepRowCount: Int(message.pointee.maximum_step_row_count),
+            headPrecision: try headPrecision(message.pointee.head_precision))
+    }
+
+    /// Any number may have come: proto3's enumerations are open.
+    private func headPrecision(_ value: Ryz__V1__HeadPrecision) throws(WireError) -> HeadPrecision {
+        switch value {
+        case RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_AUTOMATIC: return .automatic
+        case RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_EIGHT_BIT: return .eightBit
+        case RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_STORED: return .stored
+        default:
+            throw .invalid(
+                field: "assignment.headPrecision",
+                problem: "\(value.rawValue) is none that is known here; install the same release on all machines")
+        }
     }
 
     private func endpoint(

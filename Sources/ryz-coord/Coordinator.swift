@@ -4,6 +4,7 @@ import CommandSupport
 import CoordinatorRuntime
 import Foundation
 import HTTPAPI
+import Inference
 import Logging
 import ServiceLifecycle
 import Tokenization
@@ -34,6 +35,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     var workers: Int?
     @Option(help: "Longest sequence, in tokens; overrides the settings.")
     var context: Int?
+    @Option(help: "How exactly the model's head is kept, which changes answers; overrides the settings.")
+    var head: HeadPrecision?
     @Flag(help: .hidden)
     var endWithParent = false
     @OptionGroup var logging: LoggingOptions
@@ -52,7 +55,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 "the model's chat template cannot be understood; chat requests are refused",
                 metadata: ["problem": "\(problem)"])
         }
-        let model = CoordinatedModel(file)
+        let model = CoordinatedModel(file, head: settings.headPrecision)
         let coordinator = try CoordinatorRuntime.Coordinator(configuration: settings, model: model, logger: logger)
         let server = HTTPServer(
             configuration: HTTPServerConfiguration(host: settings.httpHost, port: settings.httpPort),
@@ -104,13 +107,14 @@ struct CoordinatorCommand: AsyncParsableCommand {
             guard context > 0 else { throw ValidationError("--context \(context): give at least 1") }
             settings.contextLength = context
         }
+        if let head { settings.headPrecision = head }
         return settings
     }
 }
 
 extension CoordinatedModel {
     /// What the coordinator needs to know of a model.
-    init(_ model: ModelFile) {
+    init(_ model: ModelFile, head: HeadPrecision) {
         let url = URL(fileURLWithPath: model.path).standardizedFileURL
         // A folder's name may have dots in it, such as bitnet-b1.58-2B-4T.
         let name = if case .gguf = model.source { url.deletingPathExtension() } else { url }
@@ -119,8 +123,9 @@ extension CoordinatedModel {
             file: ModelFileReference(
                 path: url.path, byteCount: UInt64(model.byteCount),
                 headerDigest: model.headerDigest),
-            layerByteCounts: model.layerByteCounts.map(UInt64.init),
-            embeddingByteCount: UInt64(model.embeddingByteCount), headByteCount: UInt64(model.headByteCount),
+            layerByteCounts: model.residentLayerByteCounts.map(UInt64.init),
+            embeddingByteCount: UInt64(model.embeddingByteCount),
+            headByteCount: UInt64(model.residentHeadByteCount(head)),
             hiddenSize: model.configuration.hiddenSize, vocabularySize: model.configuration.vocabularySize,
             contextLength: model.configuration.contextLength)
     }

@@ -25,6 +25,12 @@ struct Local: AsyncParsableCommand {
     var http = HostPort(host: "127.0.0.1", port: 8080)
     @Option(help: "Longest sequence, in tokens. By default the model's, at most 8192.")
     var context: Int?
+    @Option(
+        help:
+            "How exactly the model's head is kept, which changes answers. By default automatic, or as the settings say."
+    )
+    var head: HeadPrecision?
+    @OptionGroup var ternary: TernaryLayoutOption
     @Option(help: "A settings file such as cluster.yaml; the options here come first.")
     var config: String?
     @Option(help: "What the programs log to standard error: debug, info, notice, warning, error.")
@@ -43,6 +49,8 @@ struct Local: AsyncParsableCommand {
         options.configurationFile = config
         options.http = http.description
         options.contextLength = context
+        options.headPrecision = head
+        options.ternaryLayout = ternary.layout
         options.logLevel = logLevel
         let progress = ProgressLine()
         let workerCount = workers

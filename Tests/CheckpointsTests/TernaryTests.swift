@@ -46,6 +46,69 @@ struct `A ternary model in GGUF` {
     }
 }
 
+@Suite struct `A BitNet model of llama cpp` {
+    /// Architecture `bitnet`: norms within the layers, and one projection in TQ2_0 with digits of 1 and a scale of 2.
+    private static func builder() -> GGUFBuilder {
+        var tiny = TinyLlama()
+        tiny.hiddenSize = 256
+        tiny.feedForwardSize = 256
+        tiny.headDimension = 64
+        tiny.weightType = .f32
+        var builder = tiny.builder()
+        builder.metadata = builder.metadata.map { ($0.key.replacing("llama.", with: "bitnet."), $0.value) }
+        builder["general.architecture"] = .string("bitnet")
+        for name in ["blk.0.attn_sub_norm.weight", "blk.0.ffn_sub_norm.weight"] {
+            for layer in ["blk.0", "blk.1"] {
+                builder.tensors.append(
+                    GGUFBuilder.Tensor(
+                        name: name.replacing("blk.0", with: layer), dimensions: [256], typeID: 0,
+                        data: Array(repeating: 0, count: 1024)))
+            }
+        }
+        let block = [UInt8](repeating: 0xAA, count: 64) + [0, 0x40]
+        builder[tensor: "blk.0.attn_q.weight"]?.typeID = 35
+        builder[tensor: "blk.0.attn_q.weight"]?.data = (0..<256).flatMap { _ in block }
+        return builder
+    }
+
+    @Test func `passes its gate through SiLU and keeps the order of rows`() throws {
+        let model = try Self.builder().withFile(ModelFile.init(path:))
+        #expect(model.configuration.activation == .silu)
+        #expect(model.configuration.hasSubNorms)
+        #expect(model.configuration.rope.pairing == .halves)
+        #expect(model.layers[1].feedForwardSubNorm?.columns == 256)
+        #expect(model.layers[0].query.scale == 2)
+    }
+
+    @Test func `may have scales in tensors of their own`() throws {
+        var builder = Self.builder()
+        var writer = ByteWriter()
+        writer.integer(Float(0.375).bitPattern)
+        let scale = GGUFBuilder.Tensor(name: "blk.0.attn_q.scale", dimensions: [1], typeID: 0, data: writer.bytes)
+        builder.tensors.append(scale)
+        #expect(try builder.withFile(ModelFile.init(path:)).layers[0].query.scale == 0.75)
+        // Beside weights that are not ternary it would go unused.
+        builder.tensors[builder.tensors.count - 1].name = "blk.1.attn_q.scale"
+        let error = try builder.withFile { path in
+            try #require(throws: CheckpointError.self) { try ModelFile(path: path) }
+        }
+        #expect(error.description.contains("blk.1.attn_q.scale: a bitnet model of 2 layers has no such tensor"))
+    }
+
+    @Test func `cannot have ternary embeddings or a scale that is not finite`() throws {
+        var builder = Self.builder()
+        let block = [UInt8](repeating: 0xAA, count: 64) + [0, 0x7C]
+        builder[tensor: "token_embd.weight"]?.typeID = 35
+        builder[tensor: "token_embd.weight"]?.data = (0..<288).flatMap { _ in block }
+        let error = try builder.withFile { path in
+            try #require(throws: CheckpointError.self) { try ModelFile(path: path) }
+        }
+        #expect(error.description.contains("token_embd.weight: its scale is not finite"))
+        #expect(
+            error.description.contains("token_embd.weight: embeddings and head cannot be ternary, but this is TQ2_0"))
+    }
+}
+
 @Suite struct `A packed row of four` {
     /// The example of transformers' `unpack_weights`.
     @Test func `is unpacked as its source documents`() throws {

@@ -8,7 +8,7 @@ struct PlacementTests {
             layerByteCounts: [UInt64](repeating: 10, count: layerCount), embeddingByteCount: 5, headByteCount: 0)
         return PlacementConfiguration(
             selection: selection, layout: layout, modelFile: .test, contextLength: 512, keyValueTokenCapacity: 1024,
-            maximumStepRowCount: 64, firstEpoch: Epoch(7))
+            maximumStepRowCount: 64, headPrecision: .stored, firstEpoch: Epoch(7))
     }
 
     static func peer(_ node: NodeID) -> Peer { Peer(node: node, dataEndpoint: "tcp://\(node):1") }
@@ -32,10 +32,11 @@ struct PlacementTests {
             assignments == [
                 StageAssignment(
                     modelFile: .test, stage: 0, stageCount: 2, layers: 0..<3, next: Self.peer(b),
-                    previous: .coordinator, contextLength: 512, keyValueTokenCapacity: 1024, maximumStepRowCount: 64),
+                    previous: .coordinator, contextLength: 512, keyValueTokenCapacity: 1024, maximumStepRowCount: 64,
+                    headPrecision: .stored),
                 StageAssignment(
                     modelFile: .test, stage: 1, stageCount: 2, layers: 3..<6, next: nil, previous: a,
-                    contextLength: 512, keyValueTokenCapacity: 1024, maximumStepRowCount: 64),
+                    contextLength: 512, keyValueTokenCapacity: 1024, maximumStepRowCount: 64, headPrecision: .stored),
             ])
         #expect(placement.problem(at: .zero) == "a, b still loading")
         _ = placement.handle(.ready(b, Epoch(7), Self.loaded), at: .zero)

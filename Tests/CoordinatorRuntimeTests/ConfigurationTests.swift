@@ -43,6 +43,7 @@ struct ConfigurationTests {
               - name: big
                 layers: 0-17
               - {name: small, layers: 18 – 29}
+            head: 8bit
             context_length: 4096
             kv_tokens: 8192
             maximum_running: 4
@@ -67,6 +68,7 @@ struct ConfigurationTests {
             NamedWorker(node: try #require(NodeID("big")), layers: 0..<18),
             NamedWorker(node: try #require(NodeID("small")), layers: 18..<30),
         ])
+        wanted.headPrecision = .eightBit
         wanted.contextLength = 4096
         wanted.keyValueTokenCapacity = 8192
         wanted.maximumRunningCount = 4
@@ -92,7 +94,8 @@ struct ConfigurationTests {
     @Test func `what the example comments out are the defaults`() throws {
         let text = try String(contentsOf: Self.example, encoding: .utf8)
         let keys: Set = [
-            "cluster", "http", "data", "context_length", "kv_tokens", "maximum_running", "queue_limit", "step_rows",
+            "cluster", "http", "data", "head", "context_length", "kv_tokens", "maximum_running", "queue_limit",
+            "step_rows",
             "heartbeat_seconds", "detection_seconds", "step_timeout_seconds", "loading_timeout_seconds",
             "probe_seconds",
         ]
@@ -125,6 +128,7 @@ struct ConfigurationTests {
                 step_rows: 100000
                 allow_plain_text: yes please
                 probe_seconds:
+                head: 4bit
                 colour: blue
                 """) == """
                     cluster.yaml:1: cluster: "two words" is not a cluster's name; write 1 to 64 of A–Z a–z 0–9 . _ -
@@ -138,10 +142,11 @@ struct ConfigurationTests {
                     cluster.yaml:10: step_rows: 100000 is out of range; write 1 to 8192
                     cluster.yaml:11: allow_plain_text: "yes please" is neither true nor false; write true or false
                     cluster.yaml:12: probe_seconds: nothing is not a number; write 0.1 to 3600 seconds
-                    cluster.yaml:13: colour: there is no such setting; use one of cluster, model, http, control, data, \
-                    advertise, allow_plain_text, workers, context_length, kv_tokens, maximum_running, queue_limit, \
-                    step_rows, heartbeat_seconds, detection_seconds, step_timeout_seconds, loading_timeout_seconds, \
-                    probe_seconds
+                    cluster.yaml:13: head: "4bit" is none of its values; write one of automatic, 8bit, stored
+                    cluster.yaml:14: colour: there is no such setting; use one of cluster, model, http, control, data, \
+                    advertise, allow_plain_text, workers, head, context_length, kv_tokens, maximum_running, \
+                    queue_limit, step_rows, heartbeat_seconds, detection_seconds, step_timeout_seconds, \
+                    loading_timeout_seconds, probe_seconds
                     """)
     }
 

@@ -1,9 +1,11 @@
 import ClusterClient
 import ClusterCore
 import Foundation
+import Kernels
 import LocalCluster
 import TestSupport
 import Testing
+import Transport
 
 /// Clusters of real processes on this machine: whatever their shape, they answer with the same bits.
 @Suite(.serialized, .timeLimit(.minutes(10))) struct ClusterEqualityTests {
@@ -15,9 +17,12 @@ import Testing
     }
 
     private static func answers(
-        of model: String, workers: Int, threads: Int, chunk: Int, tokens: [Int32]
+        of model: String, workers: Int, threads: Int, chunk: Int, tokens: [Int32], layout: TernaryLayout? = nil,
+        head: HeadPrecision? = nil
     ) async throws -> Answers {
-        let options = LocalClusterOptions(modelPath: model, workerCount: workers, threadsPerWorker: threads)
+        var options = LocalClusterOptions(modelPath: model, workerCount: workers, threadsPerWorker: threads)
+        options.ternaryLayout = layout
+        options.headPrecision = head
         return try await LocalCluster.run(options) { cluster in
             let client = ClusterClient(cluster.address)
             let health = try await client.health()
@@ -60,6 +65,31 @@ import Testing
             #expect(answers == expected, "\(workers) workers, \(threads) threads, chunks of \(chunk)")
         }
         withExtendedLifetime(file) {}
+    }
+
+    @Test func `a ternary model answers the same in every layout and shape`() async throws {
+        var random = SeededGenerator(seed: 6)
+        let tokens = (0..<70).map { _ in Int32.random(in: 0..<1024, using: &random) }
+        let path = Fixtures.ryzTinyPath
+        let expected = try await Self.answers(
+            of: path, workers: 1, threads: 1, chunk: 512, tokens: tokens, layout: .twoBits)
+        #expect(expected.score.nextLogProbabilities.count == 69)
+        #expect(!expected.greedy.isEmpty)
+        let shapes = [(1, 2, 7), (2, 1, 64), (2, 2, 7), (3, 1, 1), (3, 2, 20)]
+        for layout in TernaryLayout.allCases {
+            for (workers, threads, chunk) in shapes {
+                let answers = try await Self.answers(
+                    of: path, workers: workers, threads: threads, chunk: chunk, tokens: tokens, layout: layout)
+                #expect(
+                    answers == expected, "\(workers) workers, \(threads) threads, chunks of \(chunk), \(layout)")
+            }
+        }
+        let eightBit = try await Self.answers(
+            of: path, workers: 1, threads: 2, chunk: 512, tokens: tokens, head: .eightBit)
+        #expect(eightBit.score.logitsSHA256 != expected.score.logitsSHA256)
+        let spread = try await Self.answers(
+            of: path, workers: 3, threads: 1, chunk: 7, tokens: tokens, head: .eightBit)
+        #expect(spread == eightBit)
     }
 
     @Test(.enabled(if: Fixtures.hasSmolLM2, "SmolLM2 has not been fetched: scripts/fetch-model smollm2"))

@@ -40,15 +40,17 @@ import Testing
     @Test func `children are told all that was asked for`() {
         var options = LocalClusterOptions(modelPath: "m.gguf", workerCount: 2, threadsPerWorker: 3)
         options.contextLength = 99
+        options.headPrecision = .eightBit
+        options.ternaryLayout = .twoBits
         #expect(
             options.coordinatorArguments() == [
                 "--http", "127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--workers", "2", "--model", "m.gguf",
-                "--context", "99", "--log-level", "warning", "--end-with-parent",
+                "--context", "99", "--head", "8bit", "--log-level", "warning", "--end-with-parent",
             ])
         #expect(
             options.workerArguments(index: 1, controlEndpoint: "tcp://h:1", clusterID: "c", cpus: [4, 5, 6]) == [
                 "--coordinator", "tcp://h:1", "--cluster", "c", "--name", "worker-2", "--threads", "3", "--cpus",
-                "4,5,6", "--log-level", "warning", "--end-with-parent",
+                "4,5,6", "--ternary-layout", "t2", "--log-level", "warning", "--end-with-parent",
             ])
     }
 

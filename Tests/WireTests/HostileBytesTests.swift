@@ -66,6 +66,22 @@ import Wire
             error([UInt8](repeating: 0, count: 101), limits: limits) == .tooLarge(byteCount: 101, limit: 100))
     }
 
+    @Test func `a precision of the head that is not known here is refused by name`() {
+        func assignment(headPrecision: UInt64) -> [UInt8] {
+            let file = part(1, part(1, Array("/m".utf8)) + part(3, [UInt8](repeating: 0, count: 32)))
+            let numbers = [0x18, 0x01, 0x28, 0x01, 0x40, 0x01, 0x48, 0x01, 0x50, 0x01] as [UInt8]
+            let body = file + numbers + part(7, Array("coordinator".utf8)) + [0x58] + varint(headPrecision)
+            return envelope(part(22, body))
+        }
+        for known in 0...2 as ClosedRange<UInt64> { #expect(error(assignment(headPrecision: known)) == nil) }
+        for unknown in [3, 77, 1 << 31, .max] as [UInt64] {
+            guard case .invalid("assignment.headPrecision", _) = error(assignment(headPrecision: unknown)) else {
+                Issue.record("\(unknown) was taken")
+                continue
+            }
+        }
+    }
+
     @Test func `many tiny parts can't make the decoder allocate without bound`() {
         // Each empty slice takes two bytes here and more than a hundred unpacked.
         let slices = [UInt8](repeatElement([0x12, 0x00] as [UInt8], count: 1_500_000).joined())

@@ -91,7 +91,8 @@ struct RandomEnvelope {
             stageCount: stageCount, layers: firstLayer..<firstLayer + int(1...96),
             next: stage == stageCount - 1 ? nil : Peer(node: node(), dataEndpoint: endpoint()), previous: node(),
             contextLength: int(1...1 << 24), keyValueTokenCapacity: int(1...1 << 32),
-            maximumStepRowCount: int(1...65536))
+            maximumStepRowCount: int(1...65536),
+            headPrecision: HeadPrecision.allCases[int(0...HeadPrecision.allCases.count - 1)])
     }
 
     private mutating func step() -> Step {

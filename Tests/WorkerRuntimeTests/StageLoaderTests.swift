@@ -35,6 +35,21 @@ import WorkerRuntime
         }
     }
 
+    @Test func `weights that are made ternary count in the two bits that they are kept in`() throws {
+        var tiny = TinyCheckpoint()
+        tiny.weights = .online(type: "F32")
+        let folder = try tiny.write()
+        var loader = loader
+        // More than 240 KB in the file, 15 KB in memory, and 131 KB of KV cache in float32.
+        loader.availableByteCount = { 200_000 }
+        let wanted = try assignment(folder.path, keyValueTokens: 256)
+        let stage = try loader.load(wanted)
+        #expect(stage.weightsByteCount < 50_000)
+        loader.availableByteCount = { 131_000 }
+        #expect(throws: StageError.self) { _ = try loader.load(wanted) }
+        withExtendedLifetime(folder) {}
+    }
+
     @Test func `KV cache beyond the memory that is free is refused before it is taken`() throws {
         try TinyLlama().builder().withFile { path in
             var loader = loader

@@ -202,8 +202,10 @@ final class FakeCoordinator {
     }
 
     /// Spreads 10 layers for each node over the nodes in order, and waits until all are ready.
-    func assign(_ nodes: [NodeID], epoch: UInt64, maximumStepRowCount: Int = 16) throws {
-        for stage in nodes.indices { try assign(stage, of: nodes, epoch, maximumStepRowCount) }
+    func assign(
+        _ nodes: [NodeID], epoch: UInt64, maximumStepRowCount: Int = 16, headPrecision: HeadPrecision = .automatic
+    ) throws {
+        for stage in nodes.indices { try assign(stage, of: nodes, epoch, maximumStepRowCount, headPrecision) }
         var waiting = Set(nodes)
         while !waiting.isEmpty {
             let ready: NodeID = try wait("ready in epoch \(epoch)") { envelope, node in
@@ -215,7 +217,8 @@ final class FakeCoordinator {
     }
 
     func assign(
-        _ stage: Int, of nodes: [NodeID], _ epoch: UInt64, _ maximumStepRowCount: Int = 16
+        _ stage: Int, of nodes: [NodeID], _ epoch: UInt64, _ maximumStepRowCount: Int = 16,
+        _ headPrecision: HeadPrecision = .automatic
     ) throws {
         let isLast = stage == nodes.count - 1
         let assignment = StageAssignment(
@@ -223,7 +226,8 @@ final class FakeCoordinator {
                 path: "/m.gguf", byteCount: 1, headerDigest: Array(repeating: 1, count: 32)),
             stage: stage, stageCount: nodes.count, layers: stage * 10..<(stage + 1) * 10,
             next: isLast ? nil : try peer(nodes[stage + 1]), previous: stage == 0 ? .coordinator : nodes[stage - 1],
-            contextLength: 100, keyValueTokenCapacity: 500, maximumStepRowCount: maximumStepRowCount)
+            contextLength: 100, keyValueTokenCapacity: 500, maximumStepRowCount: maximumStepRowCount,
+            headPrecision: headPrecision)
         try send(.assignment(assignment), epoch: epoch, to: nodes[stage])
     }
 

@@ -315,6 +315,9 @@ import ZeroMQ
         #expect(held == 1)
         try coordinator.assign([worker.node], epoch: 3, maximumStepRowCount: 8)
         #expect(loads.count == 2)
+        // The head's precision changes answers.
+        try coordinator.assign([worker.node], epoch: 4, maximumStepRowCount: 8, headPrecision: .eightBit)
+        #expect(loads.count == 3)
         #expect(worker.stop() == nil)
     }
 

@@ -76,7 +76,8 @@ size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t
 // MARK: threads
 
 typedef struct ryz_pool ryz_pool;
-typedef void (*ryz_task)(void *context, int thread, int thread_count);
+// One part of a task, on the thread of this number.
+typedef void (*ryz_task)(void *context, size_t part, int thread);
 
 // A pool of `count` threads, the caller being the first. `cpus` (count entries, or NULL for none) pins them; the caller
 // is pinned too, so it must be the thread that runs tasks. Returns NULL and sets errno on failure.
@@ -85,8 +86,8 @@ void ryz_pool_destroy(ryz_pool *pool);
 int ryz_pool_thread_count(const ryz_pool *pool);
 // The processors that this process may run on, ascending; fills at most `capacity` and returns how many.
 int ryz_allowed_cpus(int32_t *cpus, int capacity);
-// Runs `task` once on each thread and returns when all have.
-void ryz_pool_run(ryz_pool *pool, ryz_task task, void *context);
+// Runs parts 0 to `parts` − 1 of a task, each once, on whichever threads have time, and returns when all are done.
+void ryz_pool_run(ryz_pool *pool, size_t parts, ryz_task task, void *context);
 
 // MARK: a compute context: pool and instruction set
 
@@ -220,7 +221,7 @@ int32_t ryz_pick_weight(const float *weights, size_t count, double target);
 
 // MARK: roofs, for benchmarks
 
-// Reads `bytes` (a multiple of 64 × threads) and returns a checksum that keeps the reads alive.
+// Reads `bytes` (a multiple of 64) and returns a checksum that keeps the reads alive.
 uint64_t ryz_stream_read(ryz_compute compute, const void *memory, size_t bytes);
 // Runs int8 dot products from registers and returns how many multiply-adds each thread did.
 uint64_t ryz_dot_peak(ryz_compute compute, uint64_t iterations);

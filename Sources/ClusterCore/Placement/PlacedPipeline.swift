@@ -53,6 +53,8 @@ public struct PlacementConfiguration: Sendable, Equatable {
     /// KV cache of every stage, in tokens over all sequences.
     public var keyValueTokenCapacity: Int
     public var maximumStepRowCount: Int
+    /// How exactly the last stage keeps the head.
+    public var headPrecision: HeadPrecision
     /// A worker that has not loaded its part by then is set aside.
     public var loadingTimeout: Duration
     /// The first epoch to open. Workers outlive a coordinator and drop older epochs than they have seen, so it must be
@@ -61,8 +63,8 @@ public struct PlacementConfiguration: Sendable, Equatable {
 
     public init(
         selection: WorkerSelection, layout: ModelLayout, modelFile: ModelFileReference, contextLength: Int,
-        keyValueTokenCapacity: Int, maximumStepRowCount: Int, loadingTimeout: Duration = .seconds(600),
-        firstEpoch: Epoch = Epoch(1)
+        keyValueTokenCapacity: Int, maximumStepRowCount: Int, headPrecision: HeadPrecision = .automatic,
+        loadingTimeout: Duration = .seconds(600), firstEpoch: Epoch = Epoch(1)
     ) {
         self.selection = selection
         self.layout = layout
@@ -70,6 +72,7 @@ public struct PlacementConfiguration: Sendable, Equatable {
         self.contextLength = contextLength
         self.keyValueTokenCapacity = keyValueTokenCapacity
         self.maximumStepRowCount = maximumStepRowCount
+        self.headPrecision = headPrecision
         self.loadingTimeout = loadingTimeout
         self.firstEpoch = firstEpoch
     }

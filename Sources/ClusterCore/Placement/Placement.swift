@@ -211,7 +211,7 @@ extension Placement {
                 next: stage + 1 < stages.count ? stages[stage + 1].peer : nil,
                 previous: stage > 0 ? stages[stage - 1].peer.node : .coordinator,
                 contextLength: configuration.contextLength, keyValueTokenCapacity: configuration.keyValueTokenCapacity,
-                maximumStepRowCount: configuration.maximumStepRowCount)
+                maximumStepRowCount: configuration.maximumStepRowCount, headPrecision: configuration.headPrecision)
         }
         return [.opened(pipeline, assignments)]
     }

@@ -1,4 +1,4 @@
-/// How many bytes of weights each part of a model has: what a split of its layers is balanced by.
+/// How many bytes of weights each part of a model has in memory: what a split of its layers is balanced by.
 public struct ModelLayout: Sendable, Equatable {
     /// One for each layer, at least one.
     public let layerByteCounts: [UInt64]

@@ -26,8 +26,8 @@ extension ClusterConfiguration {
         let placement = PlacementConfiguration(
             selection: workers, layout: layout, modelFile: model.file, contextLength: contextLength,
             keyValueTokenCapacity: Self.wholeBlocks(keyValueTokenCapacity ?? 2 * contextLength),
-            maximumStepRowCount: resolvedStepRowCount(of: model), loadingTimeout: loadingTimeout, firstEpoch: firstEpoch
-        )
+            maximumStepRowCount: resolvedStepRowCount(of: model), headPrecision: headPrecision,
+            loadingTimeout: loadingTimeout, firstEpoch: firstEpoch)
         let scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: maximumRunningCount, queueLimit: queueLimit,

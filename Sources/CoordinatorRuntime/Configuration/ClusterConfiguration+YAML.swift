@@ -114,6 +114,7 @@ extension ClusterConfiguration {
             advertisedHost = text
         case .allowPlainText: allowsPlainText = reader.flag(node, path) ?? allowsPlainText
         case .workers: workers = reader.workers(node, path) ?? workers
+        case .head: headPrecision = reader.choice(node, path) ?? headPrecision
         case .contextLength: contextLength = reader.wholeNumber(node, path, in: 1...(1 << 24)) ?? contextLength
         case .keyValueTokens:
             keyValueTokenCapacity = reader.wholeNumber(node, path, in: 256...(1 << 30)) ?? keyValueTokenCapacity

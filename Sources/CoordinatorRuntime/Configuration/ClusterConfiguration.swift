@@ -1,4 +1,5 @@
 import ClusterCore
+import Transport
 
 /// What an operator decides about a cluster: `cluster.yaml`, and what stands on the command line instead.
 ///
@@ -20,6 +21,8 @@ public struct ClusterConfiguration: Sendable, Equatable {
     /// Whether links may leave this machine unencrypted.
     public var allowsPlainText = false
     public var workers = WorkerSelection.count(1)
+    /// How exactly the model's head is kept. It changes the bits of the answers, for all shapes of the cluster alike.
+    public var headPrecision = HeadPrecision.automatic
     /// Longest sequence, in tokens; nil takes the model's, at most 8192.
     public var contextLength: Int?
     /// KV cache of every stage, in tokens over all sequences; nil takes twice the context.
@@ -44,7 +47,7 @@ public struct ClusterConfiguration: Sendable, Equatable {
 enum Setting: String, CaseIterable {
     case cluster, model, http, control, data, advertise
     case allowPlainText = "allow_plain_text"
-    case workers
+    case workers, head
     case contextLength = "context_length"
     case keyValueTokens = "kv_tokens"
     case maximumRunning = "maximum_running"

@@ -91,6 +91,14 @@ struct ConfigurationReader {
         }
     }
 
+    /// One of an enumeration's values, by its name.
+    mutating func choice<Value: CaseIterable & RawRepresentable<String>>(_ node: Node, _ path: String) -> Value? {
+        if let value = node.plainOrQuotedText.flatMap(Value.init(rawValue:)) { return value }
+        let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
+        report(node, path, "\(node.quotedText) is none of its values", "write one of \(names)")
+        return nil
+    }
+
     /// The nearest key, if it is at most two edits away, or one for a short key.
     static func nearest(to key: String, among keys: [String]) -> String? {
         let limit = key.count < 5 ? 1 : 2

@@ -103,10 +103,13 @@ public struct StageAssignment: Equatable, Sendable {
     public var keyValueTokenCapacity: Int
     /// Most rows in a step.
     public var maximumStepRowCount: Int
+    /// How exactly the last stage keeps the head.
+    public var headPrecision: HeadPrecision
 
     public init(
         modelFile: ModelFileReference, stage: Int, stageCount: Int, layers: Range<Int>, next: Peer?, previous: NodeID,
-        contextLength: Int, keyValueTokenCapacity: Int, maximumStepRowCount: Int
+        contextLength: Int, keyValueTokenCapacity: Int, maximumStepRowCount: Int,
+        headPrecision: HeadPrecision = .automatic
     ) {
         self.modelFile = modelFile
         self.stage = stage
@@ -117,6 +120,7 @@ public struct StageAssignment: Equatable, Sendable {
         self.contextLength = contextLength
         self.keyValueTokenCapacity = keyValueTokenCapacity
         self.maximumStepRowCount = maximumStepRowCount
+        self.headPrecision = headPrecision
     }
 }
 

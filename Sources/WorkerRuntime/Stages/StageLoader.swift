@@ -11,16 +11,22 @@ public struct StageLoader: Sendable {
     /// Processors to pin them to; empty pins none.
     public var cpus: [Int32]
     public var instructionSet: InstructionSet
+    /// How ternary weights lie in memory; nil leaves it to the instruction set.
+    public var ternaryLayout: TernaryLayout?
     /// Where a model file is looked for by its name if it isn't where the coordinator has it.
     public var modelsFolder: String
     /// Bytes that new allocations can have; 0 if that is not known.
     public var availableByteCount: @Sendable () -> UInt64 = { Processor.memory.available }
 
-    public init(threadCount: Int, cpus: [Int32], instructionSet: InstructionSet, modelsFolder: String) {
+    public init(
+        threadCount: Int, cpus: [Int32], instructionSet: InstructionSet, modelsFolder: String,
+        ternaryLayout: TernaryLayout? = nil
+    ) {
         self.threadCount = threadCount
         self.cpus = cpus
         self.instructionSet = instructionSet
         self.modelsFolder = modelsFolder
+        self.ternaryLayout = ternaryLayout
     }
 
     /// Opens the model, checks that it is the one the coordinator means, and loads the assigned layers.
@@ -30,7 +36,8 @@ public struct StageLoader: Sendable {
         let options = StageOptions(
             threadCount: threadCount, cpus: cpus, instructionSet: instructionSet,
             contextLength: assignment.contextLength, keyValueTokenCapacity: assignment.keyValueTokenCapacity,
-            maximumStepRowCount: assignment.maximumStepRowCount)
+            maximumStepRowCount: assignment.maximumStepRowCount, ternaryLayout: ternaryLayout,
+            headPrecision: assignment.headPrecision)
         do throws(InferenceError) {
             return ModelStage(try Stage(model: model, layers: assignment.layers, options: options))
         } catch {
@@ -49,8 +56,10 @@ public struct StageLoader: Sendable {
             2 * layers.count * configuration.keyValueSize * KeyValueCache.blockPositions
             * model.keyValuePrecision.byteCount
         let keyValues = blocks.multipliedReportingOverflow(by: blockByteCount)
-        var weightsByteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
-        if layers.upperBound == configuration.layerCount { weightsByteCount += model.headByteCount }
+        var weightsByteCount = layers.reduce(0) { $0 + model.layers[$1].residentByteCount }
+        if layers.upperBound == configuration.layerCount {
+            weightsByteCount += model.residentHeadByteCount(assignment.headPrecision)
+        }
         let needed = keyValues.partialValue.addingReportingOverflow(weightsByteCount)
         let available = availableByteCount()
         guard available > 0 else { return }

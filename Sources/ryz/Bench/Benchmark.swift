@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoints
 import CommandSupport
 import Kernels
+import Transport
 
 struct Benchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,6 +29,9 @@ struct Benchmark: ParsableCommand {
     var generate = 64
     @Option(help: "How often to measure prefill and decode; the median counts.")
     var `repeat` = 3
+    @Option(help: "How exactly the model's head is kept, which changes answers.")
+    var head = HeadPrecision.automatic
+    @OptionGroup var ternary: TernaryLayoutOption
     @Flag(help: "Print JSON, in bytes, multiply–adds and tokens per second.")
     var json = false
 
@@ -50,7 +54,8 @@ struct Benchmark: ParsableCommand {
             kernels: try KernelMeasurement.run(pool, roofs: roofs, progress: progress.show))
         if let file {
             let measurement = ModelMeasurement(
-                model: file, pool: pool, promptLength: prompt, generatedCount: generate, repetitions: `repeat`)
+                model: file, pool: pool, promptLength: prompt, generatedCount: generate, repetitions: `repeat`,
+                ternaryLayout: ternary.layout, headPrecision: head)
             report.model = try measurement.run(roofs: roofs, progress: progress.show)
         }
         progress.clear()

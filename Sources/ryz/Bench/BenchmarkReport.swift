@@ -30,12 +30,18 @@ struct BenchmarkReport: Encodable {
         }
         if let model {
             lines += [
-                "", "\(model.name), \(Units.bytes(UInt64(model.weightsByteCount))) of weights",
+                "", title(of: model),
                 line("prefill of \(model.prefill.tokens)", phase(model.prefill, roof: "dot-product")),
                 line("decode of \(model.decode.tokens)", phase(model.decode, roof: "read")),
             ]
         }
         return lines.joined(separator: "\n")
+    }
+
+    private func title(of model: ModelFigures) -> String {
+        let layout = model.ternaryLayout.map { ", ternary layout \($0)" } ?? ""
+        let size = Units.bytes(UInt64(model.weightsByteCount))
+        return "\(model.name), \(size) of weights\(layout), loaded in \(Units.decimal(model.loadSeconds, places: 1)) s"
     }
 
     private func line(_ name: String, _ figures: String) -> String {

@@ -35,46 +35,62 @@ enum KernelMeasurement {
 
     static func run(_ pool: PoolShape, roofs: Roofs, progress: (String) -> Void) throws -> [KernelFigures] {
         let compute = try pool.makeCompute()
-        var input = try Activations(rows: batch, columns: columns)
-        for row in 0..<batch { input.assign(row: row, (0..<columns).map { Float(($0 &* 31 &+ row) % 255) / 127 - 1 }) }
-        compute.quantise(&input, rows: batch)
-        var output = try Tensor(rows: batch, columns: rows)
         var figures: [KernelFigures] = []
         for type in WeightType.allCases {
             progress("bench: products with \(type) weights")
-            let matrices = try matrices(type)
-            let byteCount = matrices[0].byteCount
-            let vector = Stopwatch.median(of: repetitions) {
-                for index in 0..<matrices.count { compute.multiply(matrices[index], input, rows: 1, into: &output) }
+            let source = try SyntheticWeights.source(type: type, name: "bench.\(type)", rows: rows, columns: columns)
+            figures += try measure("\(type)", grouping: .blocks, compute, roofs) { try PackedMatrix([source]) }
+        }
+        let source = try SyntheticWeights.ternarySource(name: "bench.ternary", rows: rows, columns: columns)
+        for layout in TernaryLayout.allCases {
+            progress("bench: products with ternary weights in layout \(layout.rawValue)")
+            figures += try measure("ternary \(layout.rawValue)", grouping: .rows, compute, roofs) {
+                try PackedMatrix([source], layout: layout)
             }
-            let matrix = Stopwatch.median(of: repetitions) {
-                compute.multiply(matrices[0], input, rows: batch, into: &output)
-            }
-            figures.append(
-                Self.figures(type, batch: 1, seconds: vector / Double(matrices.count), byteCount: byteCount, roofs))
-            figures.append(Self.figures(type, batch: batch, seconds: matrix, byteCount: byteCount, roofs))
         }
         return figures
     }
 
-    private static func matrices(_ type: WeightType) throws -> UniqueArray<PackedMatrix> {
-        let source = try SyntheticWeights.source(type: type, name: "bench.\(type)", rows: rows, columns: columns)
-        let first = try PackedMatrix([source])
+    private static func measure(
+        _ type: String, grouping: Activations.Grouping, _ compute: borrowing Compute, _ roofs: Roofs,
+        make: () throws -> PackedMatrix
+    ) throws -> [KernelFigures] {
+        var input = try Activations(rows: batch, columns: columns, grouping: grouping)
+        for row in 0..<batch { input.assign(row: row, (0..<columns).map { Float(($0 &* 31 &+ row) % 255) / 127 - 1 }) }
+        compute.quantise(&input, rows: batch)
+        var output = try Tensor(rows: batch, columns: rows)
+        let matrices = try matrices(make)
+        let vector = Stopwatch.median(of: repetitions) {
+            for index in 0..<matrices.count { compute.multiply(matrices[index], input, rows: 1, into: &output) }
+        }
+        let matrix = Stopwatch.median(of: repetitions) {
+            compute.multiply(matrices[0], input, rows: batch, into: &output)
+        }
+        let byteCount = matrices[0].byteCount
+        return [
+            figures(type, batch: 1, seconds: vector / Double(matrices.count), byteCount: byteCount, roofs),
+            figures(type, batch: batch, seconds: matrix, byteCount: byteCount, roofs),
+        ]
+    }
+
+    /// As many as do not fit the caches together.
+    private static func matrices(_ make: () throws -> PackedMatrix) throws -> UniqueArray<PackedMatrix> {
+        let first = try make()
         let affordable = min(workingSet, Int(clamping: Processor.memory.available / 4))
         let count = max(1, (affordable + first.byteCount - 1) / first.byteCount)
         var matrices = UniqueArray<PackedMatrix>(minimumCapacity: count)
         matrices.append(first)
-        while matrices.count < count { matrices.append(try PackedMatrix([source])) }
+        while matrices.count < count { matrices.append(try make()) }
         return matrices
     }
 
     private static func figures(
-        _ type: WeightType, batch: Int, seconds: Double, byteCount: Int, _ roofs: Roofs
+        _ type: String, batch: Int, seconds: Double, byteCount: Int, _ roofs: Roofs
     ) -> KernelFigures {
         let bytes = Double(byteCount) / seconds
         let products = Double(batch * rows * columns) / seconds
         return KernelFigures(
-            operation: batch == 1 ? "matvec" : "matmul", type: "\(type)", rows: rows, columns: columns, batch: batch,
+            operation: batch == 1 ? "matvec" : "matmul", type: type, rows: rows, columns: columns, batch: batch,
             bytesPerSecond: bytes, multiplyAddsPerSecond: products,
             shareOfRoof: batch == 1 ? bytes / roofs.readBytesPerSecond : products / roofs.dotProductsPerSecond)
     }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Inference
+import Kernels
 import Transport
 
 /// A model's speed on one node.
@@ -7,12 +8,18 @@ struct ModelFigures: Encodable {
     var name: String
     /// Resident weights that every token reads.
     var weightsByteCount: Int
+    /// The layout of ternary weights that was chosen, or asked for.
+    var ternaryLayout: String?
+    /// From opening the file until the first token could be computed.
+    var loadSeconds: Double
     var prefill: PhaseFigures
     var decode: PhaseFigures
 
     private enum CodingKeys: String, CodingKey {
         case name, prefill, decode
         case weightsByteCount = "weights_bytes"
+        case ternaryLayout = "ternary_layout"
+        case loadSeconds = "load_seconds"
     }
 }
 
@@ -43,6 +50,8 @@ struct ModelMeasurement {
     var promptLength: Int
     var generatedCount: Int
     var repetitions: Int
+    var ternaryLayout: TernaryLayout?
+    var headPrecision: HeadPrecision
 
     /// Rows of a step, as the coordinator has it by default.
     private static let stepRows = 512
@@ -50,11 +59,14 @@ struct ModelMeasurement {
     func run(roofs: Roofs, progress: (String) -> Void) throws -> ModelFigures {
         progress("bench: loading the model")
         let length = promptLength + generatedCount
+        let start = ContinuousClock.now
         let stage = try Stage(
             model: model, layers: 0..<model.configuration.layerCount,
             options: StageOptions(
                 threadCount: pool.threadCount, cpus: pool.cpus, instructionSet: pool.instructionSet,
-                contextLength: length, keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows))
+                contextLength: length, keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows,
+                ternaryLayout: ternaryLayout, headPrecision: headPrecision))
+        let loadTime = start.duration(to: .now)
         var pipeline = try Pipeline([stage])
         var (prefills, decodes): ([Double], [Double]) = ([], [])
         for repetition in 0..<repetitions {
@@ -71,6 +83,7 @@ struct ModelMeasurement {
         let bytes = Double(stage.weightsByteCount) * decodeRate
         return ModelFigures(
             name: model.configuration.name, weightsByteCount: stage.weightsByteCount,
+            ternaryLayout: stage.ternaryLayout?.rawValue, loadSeconds: loadTime / .seconds(1),
             prefill: PhaseFigures(
                 tokens: promptLength, tokensPerSecond: prefillRate, multiplyAddsPerSecond: products,
                 shareOfRoof: products / roofs.dotProductsPerSecond),

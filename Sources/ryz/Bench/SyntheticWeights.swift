@@ -4,10 +4,22 @@ import Kernels
 /// Weights of a type and shape for measuring: a matrix of equal rows, in a file as kernels take it.
 enum SyntheticWeights {
     static func source(type: WeightType, name: String, rows: Int, columns: Int) throws -> WeightSource {
+        let file = try file(row: row(type: type, columns: columns), rows: rows)
+        return try WeightSource(name: name, file: file, byteOffset: 0, type: type, rows: rows, columns: columns)
+    }
+
+    /// Ternary weights; `rows` is a multiple of 4.
+    static func ternarySource(name: String, rows: Int, columns: Int) throws -> TernarySource {
+        let row = Data((0..<columns).map { [0x00, 0x19, 0x52, 0xA4, 0x61][$0 % 5] })
+        let file = try file(row: row, rows: rows / 4)
+        return try TernarySource(
+            name: name, file: file, byteOffset: 0, form: .quarters, rows: rows, columns: columns, scale: 1)
+    }
+
+    private static func file(row: Data, rows: Int) throws -> MappedFile {
         let url = FileManager.default.temporaryDirectory.appendingPathComponent("ryz-bench-\(UUID().uuidString)")
         // The mapping keeps the bytes; the name goes at once, so that nothing is left behind however this ends.
         defer { try? FileManager.default.removeItem(at: url) }
-        let row = row(type: type, columns: columns)
         guard FileManager.default.createFile(atPath: url.path, contents: nil) else {
             throw CocoaError(.fileWriteNoPermission, userInfo: [NSFilePathErrorKey: url.path])
         }
@@ -19,8 +31,7 @@ enum SyntheticWeights {
         for first in stride(from: 0, to: rows, by: group) {
             try handle.write(contentsOf: rowsOfGroup.prefix(row.count * min(group, rows - first)))
         }
-        return try WeightSource(
-            name: name, file: try MappedFile(path: url.path), byteOffset: 0, type: type, rows: rows, columns: columns)
+        return try MappedFile(path: url.path)
     }
 
     /// One row: scales of 2⁻⁷ and values that differ from one to the next.

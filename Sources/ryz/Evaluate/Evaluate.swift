@@ -3,10 +3,12 @@ import Checkpoints
 import ClusterClient
 import CommandSupport
 import Foundation
+import Inference
 import Kernels
 import LocalCluster
 import OperatorTools
 import Tokenization
+import Transport
 
 struct Evaluate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -40,6 +42,9 @@ struct Evaluate: AsyncParsableCommand {
     var context: Int?
     @Option(help: "Best tokens to report at each position, 0 to 64.")
     var top = 16
+    @Option(help: "How exactly the model's head is kept, which changes answers. By default automatic.")
+    var head: HeadPrecision?
+    @OptionGroup var ternary: TernaryLayoutOption
     @Flag(help: "Print JSON: ids, next_logprob, top_ids, top_logprobs, perplexity, logits_sha256.")
     var json = false
 
@@ -48,8 +53,12 @@ struct Evaluate: AsyncParsableCommand {
             throw ValidationError("give either --model or --coordinator")
         }
         guard (file == nil) != (ids == nil) else { throw ValidationError("give either --file or --ids") }
-        guard coordinator == nil || (workers == nil && threads == nil && context == nil) else {
-            throw ValidationError("--workers, --threads and --context are settled by the running cluster")
+        guard
+            coordinator == nil
+                || (workers == nil && threads == nil && context == nil && head == nil && ternary.layout == nil)
+        else {
+            throw ValidationError(
+                "--workers, --threads, --context, --head and --ternary-layout are settled by the running cluster")
         }
         try ThreadOptions.check(workers, "--workers", in: 1...256)
         try ThreadOptions.check(threads, "--threads", in: 1...1024)
@@ -80,6 +89,8 @@ struct Evaluate: AsyncParsableCommand {
             modelPath: model, workerCount: workers,
             threadsPerWorker: ThreadOptions.threadsPerWorker(threads, workerCount: workers))
         options.contextLength = contextLength
+        options.headPrecision = head
+        options.ternaryLayout = ternary.layout
         let progress = ProgressLine()
         defer { progress.clear() }
         return try await Interruption.cancelling { [options] in
@@ -136,7 +147,12 @@ struct Evaluate: AsyncParsableCommand {
         progress.show("loading …")
         let threadCount = threads ?? Processor.physicalCores.count
         return try OwnProcessScore.score(
-            tokens, model: model, threadCount: threadCount, contextLength: contextLength, chunk: chunk, top: top
+            tokens, model: model,
+            options: StageOptions(
+                threadCount: threadCount, cpus: ThreadOptions.processors(threadCount: threadCount),
+                instructionSet: try .selected(), contextLength: contextLength, keyValueTokenCapacity: contextLength,
+                maximumStepRowCount: min(chunk, tokens.count), ternaryLayout: ternary.layout,
+                headPrecision: head ?? .automatic), top: top
         ) { progress.show("scored \($0) of \(tokens.count) tokens") }
     }
 }

@@ -900,7 +900,7 @@ const ProtobufCMessageDescriptor ryz__v1__heartbeat_reply__descriptor =
   (ProtobufCMessageInit) ryz__v1__heartbeat_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descriptors[10] =
+static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descriptors[11] =
 {
   {
     "model_file",
@@ -1022,11 +1022,24 @@ static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "head_precision",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__StageAssignment, head_precision),
+    &ryz__v1__head_precision__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__stage_assignment__field_indices_by_name[] = {
   7,   /* field[7] = context_length */
   4,   /* field[4] = end_layer */
   3,   /* field[3] = first_layer */
+  10,   /* field[10] = head_precision */
   8,   /* field[8] = key_value_token_capacity */
   9,   /* field[9] = maximum_step_row_count */
   0,   /* field[0] = model_file */
@@ -1038,7 +1051,7 @@ static const unsigned ryz__v1__stage_assignment__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__stage_assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor ryz__v1__stage_assignment__descriptor =
 {
@@ -1048,7 +1061,7 @@ const ProtobufCMessageDescriptor ryz__v1__stage_assignment__descriptor =
   "Ryz__V1__StageAssignment",
   "ryz.v1",
   sizeof(Ryz__V1__StageAssignment),
-  10,
+  11,
   ryz__v1__stage_assignment__field_descriptors,
   ryz__v1__stage_assignment__field_indices_by_name,
   1,  ryz__v1__stage_assignment__number_ranges,
@@ -1322,4 +1335,34 @@ const ProtobufCMessageDescriptor ryz__v1__leave__descriptor =
   1,  ryz__v1__leave__number_ranges,
   (ProtobufCMessageInit) ryz__v1__leave__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue ryz__v1__head_precision__enum_values_by_number[3] =
+{
+  { "HEAD_PRECISION_AUTOMATIC", "RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_AUTOMATIC", 0 },
+  { "HEAD_PRECISION_EIGHT_BIT", "RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_EIGHT_BIT", 1 },
+  { "HEAD_PRECISION_STORED", "RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_STORED", 2 },
+};
+static const ProtobufCIntRange ryz__v1__head_precision__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex ryz__v1__head_precision__enum_values_by_name[3] =
+{
+  { "HEAD_PRECISION_AUTOMATIC", 0 },
+  { "HEAD_PRECISION_EIGHT_BIT", 1 },
+  { "HEAD_PRECISION_STORED", 2 },
+};
+const ProtobufCEnumDescriptor ryz__v1__head_precision__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "ryz.v1.HeadPrecision",
+  "HeadPrecision",
+  "Ryz__V1__HeadPrecision",
+  "ryz.v1",
+  3,
+  ryz__v1__head_precision__enum_values_by_number,
+  3,
+  ryz__v1__head_precision__enum_values_by_name,
+  1,
+  ryz__v1__head_precision__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

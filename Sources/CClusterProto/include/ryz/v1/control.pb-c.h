@@ -30,6 +30,15 @@ typedef struct Ryz__V1__Leave Ryz__V1__Leave;
 
 /* --- enums --- */
 
+/*
+ * How exactly the last stage keeps the language-model head.
+ */
+typedef enum _Ryz__V1__HeadPrecision {
+  RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_AUTOMATIC = 0,
+  RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_EIGHT_BIT = 1,
+  RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_STORED = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RYZ__V1__HEAD_PRECISION)
+} Ryz__V1__HeadPrecision;
 
 /* --- messages --- */
 
@@ -145,10 +154,11 @@ struct  Ryz__V1__StageAssignment
   uint32_t context_length;
   uint64_t key_value_token_capacity;
   uint32_t maximum_step_row_count;
+  Ryz__V1__HeadPrecision head_precision;
 };
 #define RYZ__V1__STAGE_ASSIGNMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__stage_assignment__descriptor) \
-    , NULL, 0, 0, 0, 0, NULL, (char *)protobuf_c_empty_string, 0, 0, 0 }
+    , NULL, 0, 0, 0, 0, NULL, (char *)protobuf_c_empty_string, 0, 0, 0, RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_AUTOMATIC }
 
 
 /*
@@ -484,6 +494,7 @@ typedef void (*Ryz__V1__Leave_Closure)
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    ryz__v1__head_precision__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__hello__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__welcome__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__refusal__descriptor;

@@ -1,5 +1,7 @@
 import Kernels
 
+@testable import Checkpoints
+
 /// Reads a whole ternary tensor to see that it is one.
 struct TernaryCheck {
     let tensor: TensorDescription

@@ -1,23 +1,26 @@
 import Kernels
 
-/// A ternary tensor, in whatever form it is stored, as what it means: rows of −1, 0 and 1, and one scale.
+@testable import Checkpoints
+
+/// A ternary tensor, in whatever form it is stored, as what it means: rows of −1, 0 and 1, and one scale. Decoded by the
+/// definitions of the forms, value by value, to compare checkpoints with.
 ///
 /// Making one reads the whole tensor and refuses what is not ternary, so that packing the values may trust them.
-public struct TernaryMatrix: Sendable {
-    public let tensor: TensorDescription
+struct TernaryMatrix: Sendable {
+    let tensor: TensorDescription
     /// What an integer product with the values is multiplied by, besides the scale of what they were multiplied with.
-    public let scale: Float
+    let scale: Float
     /// For types made ternary here: what a weight is multiplied by before it is rounded.
     private let reciprocal: Float
 
-    public var rows: Int { tensor.rows }
-    public var columns: Int { tensor.columns }
+    var rows: Int { tensor.rows }
+    var columns: Int { tensor.columns }
 
     /// Checks the tensor, which must be ternary (`TensorType.isTernary`); finds the scale of one that is made ternary.
     ///
     /// - Throws: `.malformed` if a value is none of −1, 0 and 1, or a weight to be made so is not finite; `.unsupported`
     ///   if blocks have different scales.
-    public init(_ tensor: TensorDescription) throws(CheckpointError) {
+    init(_ tensor: TensorDescription) throws(CheckpointError) {
         self.tensor = tensor
         let check = TernaryCheck(tensor: tensor)
         guard tensor.tiles == nil else { throw check.notTernary("it lies in tiles already") }
@@ -39,7 +42,7 @@ public struct TernaryMatrix: Sendable {
     }
 
     /// Writes row `row`, which must be below `rows`, into the first `columns` of `values`: −1, 0 or 1 each.
-    public func decode(row: Int, into values: inout [Int8]) {
+    func decode(row: Int, into values: inout [Int8]) {
         precondition((0..<rows).contains(row) && values.count >= columns)
         switch tensor.type {
         case .packedTernary: decodePacked(row, &values)
