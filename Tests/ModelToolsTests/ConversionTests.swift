@@ -92,6 +92,9 @@ private let someTokens = (0..<40).map { Int32($0 * 7 % 300) }
             return
         }
         #expect(before.metadata.keys == after.metadata.keys)
+        let (expected, tokenizer) = try (Tokenizer(model: original), Tokenizer(model: model))
+        #expect(tokenizer.encode("Hello, world") == expected.encode("Hello, world"))
+        #expect(tokenizer.endOfGenerationTokens == expected.endOfGenerationTokens)
         #expect(
             before.file.bytes(in: before.metadataByteRange) == after.file.bytes(in: after.metadataByteRange))
     }

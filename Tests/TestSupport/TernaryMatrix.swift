@@ -22,6 +22,7 @@ public struct TernaryMatrix: Sendable {
     public init(_ tensor: TensorDescription) throws(CheckpointError) {
         self.tensor = tensor
         let check = TernaryCheck(tensor: tensor)
+        guard tensor.tiles == nil else { throw check.notTernary("it lies in tiles already") }
         switch tensor.type {
         case .packedTernary: try check.twoBitValues(in: tensor.byteRange)
         case .i2_s: try check.twoBitValues(in: tensor.byteRange.lowerBound..<tensor.byteRange.upperBound - 32)

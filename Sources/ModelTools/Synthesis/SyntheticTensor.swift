@@ -3,7 +3,7 @@ struct SyntheticTensor {
     enum Contents: Equatable {
         /// Four weights to a byte: two random bits added up give −1, 0 and 1 with probabilities ¼, ½ and ¼.
         case packedTernary
-        /// bfloat16 numbers of either sign, 2⁻⁵ to 2⁻³ in magnitude.
+        /// bfloat16 numbers of either sign, 2⁻⁷ to 2⁻⁵ in magnitude, so that logits spread by about 1.
         case embedding
         /// bfloat16 numbers from 1 to 1 + 7 ⁄ 128.
         case norm
@@ -27,8 +27,8 @@ struct SyntheticTensor {
                 words[index] = bits & 0x5555_5555_5555_5555 &+ bits >> 1 & 0x5555_5555_5555_5555
             }
         case .embedding:
-            // Sign, lowest bit of the exponent and fraction are random; the other bits are those of 2⁻⁵ and 2⁻⁴.
-            for index in words.indices { words[index] = random.next() & 0x80FF_80FF_80FF_80FF | 0x3D00_3D00_3D00_3D00 }
+            // Sign, lowest bit of the exponent and fraction are random; the other bits are those of 2⁻⁷ and 2⁻⁶.
+            for index in words.indices { words[index] = random.next() & 0x80FF_80FF_80FF_80FF | 0x3C00_3C00_3C00_3C00 }
         case .norm:
             for index in words.indices { words[index] = random.next() & 0x0007_0007_0007_0007 | 0x3F80_3F80_3F80_3F80 }
         case .scale(let scale):

@@ -1,0 +1,30 @@
+import Foundation
+import Kernels
+import TestSupport
+import Testing
+
+@Suite struct `A file that is written` {
+    @Test func `holds the bytes in their order`() throws {
+        let folder = try TemporaryFolder()
+        var file = try OutputFile(creating: folder.path + "/new")
+        try file.write([1, 2, 3])
+        try file.write([0x0807_0605_0403_0201, 0xFFFF], byteCount: 10)
+        try file.write([])
+        try file.synchronise()
+        #expect(file.byteCount == 13)
+        #expect(try folder.read("new") == [1, 2, 3, 1, 2, 3, 4, 5, 6, 7, 8, 0xFF, 0xFF])
+    }
+
+    @Test func `takes no other file's place, and says where it cannot be`() throws {
+        let folder = try TemporaryFolder()
+        try folder.write("kept", "old")
+        for (name, reason) in [("old", "File exists"), ("missing/new", "No such file or directory")] {
+            let path = folder.path + "/" + name
+            let error = try #require(throws: OutputFileError.self) { _ = try OutputFile(creating: path) }
+            #expect(
+                error.description
+                    == "\(path): open failed: \(reason); check the folder, its permissions and the free space")
+        }
+        #expect(try folder.text("old") == "kept")
+    }
+}
