@@ -3,6 +3,7 @@
 
 #define DECLARE(isa)                                                          \
     extern const ryz_tile_function ryz_tile_functions_##isa[RYZ_LAYOUT_COUNT];  \
+    extern const ryz_table_function ryz_table_functions_##isa[RYZ_TABLE_KINDS]; \
     extern const ryz_elementwise_functions ryz_elementwise_##isa;             \
     void ryz_attend_rows_##isa(RYZ_ATTEND_ARGUMENTS);                           \
     uint64_t ryz_dot_peak_##isa(uint64_t iterations);                           \
@@ -28,13 +29,19 @@ ryz_isa ryz_isa_detect(void) {
 }
 
 const ryz_kernels *ryz_kernels_for(ryz_isa isa) {
-    static const ryz_kernels portable = {ryz_tile_functions_portable, &ryz_elementwise_portable, ryz_attend_rows_portable,
-                                         ryz_dot_peak_portable, ryz_read_lines_portable};
+    static const ryz_kernels portable = {
+        ryz_tile_functions_portable, ryz_table_functions_portable, &ryz_elementwise_portable, ryz_attend_rows_portable,
+        ryz_dot_peak_portable,       ryz_read_lines_portable,
+    };
 #if defined(__x86_64__)
-    static const ryz_kernels avx2 = {ryz_tile_functions_avx2, &ryz_elementwise_avx2, ryz_attend_rows_avx2,
-                                     ryz_dot_peak_avx2, ryz_read_lines_avx2};
-    static const ryz_kernels avx512 = {ryz_tile_functions_avx512, &ryz_elementwise_avx512, ryz_attend_rows_avx512,
-                                       ryz_dot_peak_avx512, ryz_read_lines_avx512};
+    static const ryz_kernels avx2 = {
+        ryz_tile_functions_avx2, ryz_table_functions_avx2, &ryz_elementwise_avx2, ryz_attend_rows_avx2,
+        ryz_dot_peak_avx2,       ryz_read_lines_avx2,
+    };
+    static const ryz_kernels avx512 = {
+        ryz_tile_functions_avx512, ryz_table_functions_avx512, &ryz_elementwise_avx512, ryz_attend_rows_avx512,
+        ryz_dot_peak_avx512,       ryz_read_lines_avx512,
+    };
     if (isa == RYZ_ISA_AVX512) return &avx512;
     if (isa == RYZ_ISA_AVX2) return &avx2;
 #endif

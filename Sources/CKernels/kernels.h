@@ -4,10 +4,22 @@
 
 #include "CKernels.h"
 
-// One tile times `rows` rows of activations from `row` on: out [rows × 16]. `segment` is in blocks; ternary products are
-// exact and need none.
-typedef void (*ryz_tile_function)(const void *tile, size_t segment, const ryz_activations *x, size_t row, size_t rows,
-                                  float *out);
+// What a tile is multiplied with besides activations. Ternary products are exact and need no segments.
+typedef struct {
+    size_t segment;         // in blocks; 0: none
+    size_t group_blocks;    // layouts B1 … B4
+    const uint8_t *tables;  // of the only row of activations; NULL: multiply and add
+} ryz_tile_shape;
+
+// One tile times `rows` rows of activations from `row` on: out [rows × 16].
+typedef void (*ryz_tile_function)(const void *tile, const ryz_tile_shape *shape, const ryz_activations *x, size_t row,
+                                  size_t rows, float *out);
+
+// What a nibble of weights chooses from: subsets of four activations, or signed sums of three.
+typedef enum { RYZ_QUADS = 0, RYZ_TRIPLES = 1, RYZ_TABLE_KINDS = 2 } ryz_table_kind;
+// Makes the tables of one row of quantised activations; see planes.h.
+typedef void (*ryz_table_function)(const int8_t *q, size_t columns, uint8_t *tables);
+
 #define RYZ_ATTEND_ARGUMENTS                                                                        \
     const ryz_kv_layer *kv, size_t head, const uint32_t *blocks, const float *const *q, const size_t *visible, \
         size_t rows, float scale, float *const *out, float *scratch
@@ -30,7 +42,8 @@ typedef struct {
 } ryz_elementwise_functions;
 
 struct ryz_kernels {
-    const ryz_tile_function *tiles;  // by ryz_layout
+    const ryz_tile_function *tiles;    // by ryz_layout
+    const ryz_table_function *tables;  // by ryz_table_kind
     const ryz_elementwise_functions *elementwise;
     ryz_attend_function attend;
     ryz_dot_peak_function dot_peak;

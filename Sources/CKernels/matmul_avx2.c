@@ -9,6 +9,7 @@
 #include "vector_avx2.h"
 #include "dot_avx2.h"
 #include "ternary_avx2.h"
+#include "planes_avx2.h"
 
 #define NAMED(name) name##_avx2
 #include "matmul_template.h"

@@ -9,6 +9,7 @@
 #include "vector_avx512.h"
 #include "dot_avx512.h"
 #include "ternary_avx512.h"
+#include "planes_avx512.h"
 
 #define NAMED(name) name##_avx512
 #include "matmul_template.h"

@@ -109,42 +109,45 @@ INLINE void tile_times_rows(const uint8_t *w, const size_t block_bytes, block_fu
 // Ternary weights: one integer sum for each row of the tile, exact, of codes 0, 1 and 2 for −1, 0 and 1.
 typedef void (*ternary_function)(const uint8_t *w, size_t columns, const int8_t *q, const int T, vi *dots);
 
+INLINE void store_scaled(const vi *dots, const ryz_activations *x, size_t row, const int T, float *out) {
+    EACH_TOKEN vf_store(out + t * 16, vf_mul(vi_float(dots[t]), vf_set1(x->scales[row + (size_t)t])));
+}
+
 INLINE void ternary_times_rows(const uint8_t *w, ternary_function codes, const ryz_activations *x, size_t row,
                                const int T, float *out) {
     vi dots[T];
     codes(w, x->columns, x->quantised + row * x->columns, T, dots);
-    EACH_TOKEN {
-        vi signed_dots = vi_subtract(dots[t], x->counts[row + (size_t)t]);
-        vf_store(out + t * 16, vf_mul(vi_float(signed_dots), vf_set1(x->scales[row + (size_t)t])));
-    }
+    EACH_TOKEN dots[t] = vi_subtract(dots[t], x->counts[row + (size_t)t]);
+    store_scaled(dots, x, row, T, out);
 }
 
 // All rows of activations of a chunk, in groups that fit the registers.
-#define GROUP_ARGUMENTS const uint8_t *w, size_t segment, const ryz_activations *x, size_t row, const int T, float *out
+#define GROUP_ARGUMENTS \
+    const uint8_t *w, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, const int T, float *out
 typedef void (*group_function)(GROUP_ARGUMENTS);
 
-INLINE void in_groups(group_function group, const int most, const uint8_t *w, size_t segment, const ryz_activations *x,
-                      size_t row, size_t rows, float *out) {
+INLINE void in_groups(group_function group, const int most, const uint8_t *w, const ryz_tile_shape *shape,
+                      const ryz_activations *x, size_t row, size_t rows, float *out) {
     const size_t end = row + rows;
-    for (; most >= 8 && row + 8 <= end; row += 8, out += 128) group(w, segment, x, row, 8, out);
-    for (; most >= 4 && row + 4 <= end; row += 4, out += 64) group(w, segment, x, row, 4, out);
-    for (; row + 2 <= end; row += 2, out += 32) group(w, segment, x, row, 2, out);
-    for (; row < end; row++, out += 16) group(w, segment, x, row, 1, out);
+    for (; most >= 8 && row + 8 <= end; row += 8, out += 128) group(w, shape, x, row, 8, out);
+    for (; most >= 4 && row + 4 <= end; row += 4, out += 64) group(w, shape, x, row, 4, out);
+    for (; row + 2 <= end; row += 2, out += 32) group(w, shape, x, row, 2, out);
+    for (; row < end; row++, out += 16) group(w, shape, x, row, 1, out);
 }
 
 #define TILE_FUNCTION(LAYOUT, MOST)                                                                               \
-    static void tiles_##LAYOUT(const void *tile, size_t segment, const ryz_activations *x, size_t row, size_t rows, \
-                               float *out) {                                                                      \
-        in_groups(group_##LAYOUT, MOST, tile, segment, x, row, rows, out);                                        \
+    static void tiles_##LAYOUT(const void *tile, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, \
+                               size_t rows, float *out) {                                                         \
+        in_groups(group_##LAYOUT, MOST, tile, shape, x, row, rows, out);                                          \
     }
 #define BLOCK_TILE_FUNCTION(LAYOUT, BLOCK_BYTES, MOST)                                                   \
     INLINE void group_##LAYOUT(GROUP_ARGUMENTS) {                                                        \
-        tile_times_rows(w, BLOCK_BYTES, block_##LAYOUT, x->columns / 32, segment, x, row, T, out);       \
+        tile_times_rows(w, BLOCK_BYTES, block_##LAYOUT, x->columns / 32, shape->segment, x, row, T, out); \
     }                                                                                                    \
     TILE_FUNCTION(LAYOUT, MOST)
 #define TERNARY_TILE_FUNCTION(LAYOUT)                                           \
     INLINE void group_##LAYOUT(GROUP_ARGUMENTS) {                               \
-        (void)segment;                                                          \
+        (void)shape;                                                            \
         ternary_times_rows(w, codes_##LAYOUT, x, row, T, out);                  \
     }                                                                           \
     TILE_FUNCTION(LAYOUT, TERNARY_TOKENS_MAX)
@@ -152,7 +155,7 @@ INLINE void in_groups(group_function group, const int most, const uint8_t *w, si
 // The scales of the 16 rows stand behind the last block.
 INLINE void group_r8(GROUP_ARGUMENTS) {
     const size_t blocks = x->columns / 32;
-    tile_times_rows(w, 512, block_r8, blocks, segment, x, row, T, out);
+    tile_times_rows(w, 512, block_r8, blocks, shape->segment, x, row, T, out);
     vf scale = vf_load((const float *)(w + blocks * 512));
     EACH_TOKEN vf_store(out + t * 16, vf_mul(vf_load(out + t * 16), scale));
 }
@@ -166,11 +169,13 @@ BLOCK_TILE_FUNCTION(q4_1, 320, TOKENS_MAX)
 TILE_FUNCTION(r8, TOKENS_MAX)
 TERNARY_TILE_FUNCTION(t2)
 TERNARY_TILE_FUNCTION(t5)
+#include "lookup_template.h"
 
 const ryz_tile_function NAMED(ryz_tile_functions)[RYZ_LAYOUT_COUNT] = {
     [RYZ_F32] = tiles_f32,   [RYZ_F16] = tiles_f16,   [RYZ_BF16] = tiles_bf16, [RYZ_Q8_0] = tiles_q8_0,
     [RYZ_Q4_0] = tiles_q4_0, [RYZ_Q4_1] = tiles_q4_1, [RYZ_R8] = tiles_r8,     [RYZ_T2] = tiles_t2,
-    [RYZ_T5] = tiles_t5,
+    [RYZ_T5] = tiles_t5,     [RYZ_L3] = tiles_l3,     [RYZ_B1] = tiles_b1,   [RYZ_B2] = tiles_b2,
+    [RYZ_B3] = tiles_b3,     [RYZ_B4] = tiles_b4,
 };
 
 // The most int8 multiply-adds there can be, from registers.

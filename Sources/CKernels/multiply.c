@@ -1,5 +1,6 @@
 // Matrix products over all threads: each thread takes runs of tiles, in the order in which they lie in memory.
 #include "kernels.h"
+#include "planes.h"
 
 // Rows of activations that stay in the cache while all of a thread's tiles go past them.
 enum { ROW_CHUNK = 64 };
@@ -16,6 +17,7 @@ typedef struct {
     const ryz_kernels *kernels;
     const ryz_product *products;
     size_t product_count;
+    const uint8_t *tables;
     const ryz_activations *x;
     size_t rows, tiles, parts;
 } multiply_context;
@@ -23,12 +25,29 @@ typedef struct {
 static size_t tile_count(const ryz_matrix *matrix) { return (matrix->rows + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS; }
 
 static const uint8_t *tile_at(const ryz_matrix *matrix, size_t tile) {
-    return (const uint8_t *)matrix->tiles + tile * ryz_tile_bytes(matrix->layout, matrix->columns);
+    return (const uint8_t *)matrix->tiles + tile * ryz_tile_bytes(matrix->layout, matrix->columns, matrix->group_blocks);
 }
 
-static void run_tile(const ryz_kernels *kernels, const ryz_matrix *matrix, size_t tile, const ryz_activations *x,
-                     size_t row, size_t rows, float *out) {
-    kernels->tiles[matrix->layout](tile_at(matrix, tile), matrix->segment_blocks, x, row, rows, out);
+size_t ryz_table_bytes(ryz_layout layout, size_t columns) {
+    if (layout == RYZ_L3) return l3_steps(columns) * TABLE_STEP_BYTES;
+    return layout >= RYZ_B1 && layout <= RYZ_B4 ? columns / RYZ_BLOCK * TABLE_STEP_BYTES : 0;
+}
+
+// Makes the tables for a matrix that is to be looked up; NULL if products are to be multiplied and added. It costs a
+// microsecond and is done before the threads are called.
+static const uint8_t *make_tables(const ryz_compute *compute, const ryz_matrix *matrix, const ryz_activations *x,
+                                  size_t rows) {
+    size_t bytes = ryz_table_bytes(matrix->layout, matrix->columns);
+    if (!matrix->look_up || rows != 1 || !bytes || bytes > compute->table_bytes) return NULL;
+    ryz_table_kind kind = matrix->layout == RYZ_L3 ? RYZ_TRIPLES : RYZ_QUADS;
+    compute->kernels->tables[kind](x->quantised, x->columns, compute->tables);
+    return compute->tables;
+}
+
+static void run_tile(const ryz_kernels *kernels, const ryz_matrix *matrix, size_t tile, const uint8_t *tables,
+                     const ryz_activations *x, size_t row, size_t rows, float *out) {
+    const ryz_tile_shape shape = {matrix->segment_blocks, matrix->group_blocks, matrix->look_up ? tables : NULL};
+    kernels->tiles[matrix->layout](tile_at(matrix, tile), &shape, x, row, rows, out);
     if (matrix->scale != 1)
         for (size_t i = 0; i < rows * RYZ_TILE_ROWS; i++) out[i] *= matrix->scale;
 }
@@ -59,7 +78,7 @@ static void multiply_task(void *argument, size_t part, int thread) {
             size_t tiles = tile_count(&product->matrix);
             size_t first = begin > base ? begin - base : 0, last = end > base ? end - base : 0;
             for (size_t tile = first; tile < (last < tiles ? last : tiles); tile++) {
-                run_tile(c->kernels, &product->matrix, tile, c->x, row, rows, out);
+                run_tile(c->kernels, &product->matrix, tile, c->tables, c->x, row, rows, out);
                 write_tile(product, tile, row, rows, out);
             }
             base += tiles;
@@ -72,7 +91,10 @@ void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t produ
     size_t tiles = 0;
     for (size_t p = 0; p < product_count; p++) tiles += tile_count(&products[p].matrix);
     size_t parts = part_count(compute, tiles);
-    multiply_context context = {compute.kernels, products, product_count, &x, rows, tiles, parts};
+    // One grouping of activations goes with one kind of table, so the matrices share them.
+    const uint8_t *tables = NULL;
+    for (size_t p = 0; p < product_count && !tables; p++) tables = make_tables(&compute, &products[p].matrix, &x, rows);
+    multiply_context context = {compute.kernels, products, product_count, tables, &x, rows, tiles, parts};
     ryz_pool_run(compute.pool, parts, multiply_task, &context);
 }
 
@@ -80,6 +102,7 @@ typedef struct {
     const ryz_kernels *kernels;
     void (*gated)(const float *gate, const float *up, float *y);
     const ryz_matrix *gate, *up;
+    const uint8_t *tables;
     const ryz_activations *x;
     float *y;
     size_t y_stride, rows, parts;
@@ -94,8 +117,8 @@ static void gated_task(void *argument, size_t part, int thread) {
     for (size_t row = 0; row < c->rows; row += ROW_CHUNK) {
         size_t rows = c->rows - row < ROW_CHUNK ? c->rows - row : ROW_CHUNK;
         for (size_t tile = begin; tile < end; tile++) {
-            run_tile(c->kernels, c->gate, tile, c->x, row, rows, gate);
-            run_tile(c->kernels, c->up, tile, c->x, row, rows, up);
+            run_tile(c->kernels, c->gate, tile, c->tables, c->x, row, rows, gate);
+            run_tile(c->kernels, c->up, tile, c->tables, c->x, row, rows, up);
             size_t first = tile * RYZ_TILE_ROWS, left = c->gate->rows - first;
             for (size_t r = 0; r < rows; r++) {
                 c->gated(gate + r * RYZ_TILE_ROWS, up + r * RYZ_TILE_ROWS, y);
@@ -109,8 +132,9 @@ static void gated_task(void *argument, size_t part, int thread) {
 void ryz_multiply_gated(ryz_compute compute, ryz_gate activation, ryz_matrix gate, ryz_matrix up, ryz_activations x,
                         float *y, size_t y_stride, size_t rows) {
     size_t parts = part_count(compute, tile_count(&gate));
+    const uint8_t *tables = make_tables(&compute, gate.look_up ? &gate : &up, &x, rows);
     gated_context context = {
-        compute.kernels, compute.kernels->elementwise->gated[activation], &gate, &up, &x, y, y_stride, rows, parts,
+        compute.kernels, compute.kernels->elementwise->gated[activation], &gate, &up, tables, &x, y, y_stride, rows, parts,
     };
     ryz_pool_run(compute.pool, parts, gated_task, &context);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "planes.h"
 #include "ternary.h"
 #include "vector_portable.h"
 
@@ -13,12 +14,20 @@ size_t ryz_source_block_bytes(ryz_layout type) {
     return bytes[type];
 }
 
-size_t ryz_tile_bytes(ryz_layout layout, size_t columns) {
+size_t ryz_tile_bytes(ryz_layout layout, size_t columns, size_t group_blocks) {
+    size_t blocks = columns / RYZ_BLOCK;
     switch (layout) {
+        case RYZ_L3: return l3_magnitudes_at(l3_steps(columns) - 1) + L3_STEP_BYTES;
+        case RYZ_B1:
+        case RYZ_B2:
+        case RYZ_B3:
+        case RYZ_B4:
+            return blocks * (size_t)(layout - RYZ_B1 + 1) * PLANE_BYTES +
+                   (blocks + group_blocks - 1) / group_blocks * GROUP_HEADER_BYTES;
         case RYZ_R8: return (columns + 4) * RYZ_TILE_ROWS;
         case RYZ_T2: return ternary_steps(columns, T2_COLUMNS) * TERNARY_STEP_BYTES;
         case RYZ_T5: return ternary_steps(columns, T5_COLUMNS) * TERNARY_STEP_BYTES;
-        default: return columns / RYZ_BLOCK * ryz_source_block_bytes(layout) * RYZ_TILE_ROWS;
+        default: return blocks * ryz_source_block_bytes(layout) * RYZ_TILE_ROWS;
     }
 }
 
@@ -99,7 +108,7 @@ void ryz_decode_row(ryz_layout type, const void *source, size_t columns, size_t 
 void ryz_pack_rows_8bit(const float *rows, size_t row_count, size_t columns, void *tile) {
     uint8_t *out = tile;
     float *scales = (float *)(void *)(out + columns * RYZ_TILE_ROWS);
-    memset(tile, 0, ryz_tile_bytes(RYZ_R8, columns));
+    memset(tile, 0, ryz_tile_bytes(RYZ_R8, columns, 0));
     for (size_t row = 0; row < row_count; row++) {
         const float *w = rows + row * columns;
         float largest = 0;

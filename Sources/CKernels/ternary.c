@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "kernels.h"
+#include "planes.h"
 #include "ternary.h"
 #include "vector_portable.h"
 
@@ -86,10 +87,29 @@ size_t ryz_decode_ternary_row(ryz_ternary_source form, const void *source, size_
     return columns;
 }
 
+// Columns past the last one have digit −1; see planes.h.
+static void pack_l3(const int8_t *rows, size_t row_count, size_t columns, uint8_t *out) {
+    for (size_t row = 0; row < RYZ_TILE_ROWS; row++)
+        for (size_t triple = 0; triple < l3_steps(columns) * 8; triple++) {
+            size_t step = triple / 8, half = triple / 4 % 2, j = triple % 4;
+            int number = 0;
+            for (size_t k = 3; k-- > 0;) {
+                size_t column = step * L3_COLUMNS + half * 12 + k * 4 + j;
+                number = number * 3 + (column >= columns ? -1 : row < row_count ? rows[row * columns + column] : 0);
+            }
+            out[l3_magnitudes_at(step) + j * 16 + row] |= (uint8_t)((number < 0 ? -number : number) << (half * 4));
+            out[l3_signs_at(step) + half * 8 + row / 2] |= (uint8_t)((number < 0) << (row % 2 * 4 + j));
+        }
+}
+
 void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, size_t columns, void *tile) {
     uint8_t *out = tile;
     const size_t width = layout == RYZ_T2 ? T2_COLUMNS : T5_COLUMNS, digits = width / 4;
-    memset(tile, 0, ryz_tile_bytes(layout, columns));
+    memset(tile, 0, ryz_tile_bytes(layout, columns, 0));
+    if (layout == RYZ_L3) {
+        pack_l3(rows, row_count, columns, out);
+        return;
+    }
     for (size_t row = 0; row < row_count; row++)
         for (size_t byte = 0; byte < ternary_steps(columns, width) * 4; byte++) {
             uint8_t codes[5] = {0};

@@ -1,5 +1,6 @@
 // Whether tiles that come from a file are such as the packing functions write.
 #include "kernels.h"
+#include "planes.h"
 #include "ternary.h"
 
 // Bytes of T2 with a code of 3, eight at a time.
@@ -31,11 +32,32 @@ static size_t wrong_t5_padding(const uint8_t *step, size_t columns) {
     return wrong;
 }
 
+// Magnitudes of L3 that stand for no three digits, and digits other than −1 behind the last column, which would be
+// multiplied with whatever stands there.
+static size_t wrong_l3(const uint8_t *tile, size_t columns) {
+    static const uint8_t codes[3][16] = {{L3_CODES_FIRST}, {L3_CODES_SECOND}, {L3_CODES_THIRD}};
+    size_t steps = l3_steps(columns), wrong = 0;
+    for (size_t s = 0; s < steps; s++) {
+        const uint8_t *bytes = tile + l3_magnitudes_at(s), *signs = tile + l3_signs_at(s);
+        for (int i = 0; i < L3_STEP_BYTES; i++) wrong += (bytes[i] & 15) > 13 || bytes[i] >> 4 > 13;
+        for (size_t i = columns - s * L3_COLUMNS; i < L3_COLUMNS; i++)
+            for (size_t row = 0; row < RYZ_TILE_ROWS; row++) {
+                size_t half = i / 12, j = i % 4;
+                int code = codes[i % 12 / 4][bytes[j * 16 + row] >> (half * 4) & 15];
+                bool negative = signs[half * 8 + row / 2] >> (row % 2 * 4 + j) & 1;
+                wrong += code != (negative ? 2 : 0);
+            }
+    }
+    return wrong;
+}
+
 size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns) {
     const uint8_t *tile = tiles;
-    size_t tile_bytes = ryz_tile_bytes(layout, columns), count = (rows + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS, wrong = 0;
+    size_t tile_bytes = ryz_tile_bytes(layout, columns, 0), count = (rows + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS, wrong = 0;
     if (layout == RYZ_T2) return wrong_t2(tile, count * tile_bytes);
-    if (layout != RYZ_T5) return 0;
+    if (layout == RYZ_L3)
+        for (size_t i = 0; i < count; i++) wrong += wrong_l3(tile + i * tile_bytes, columns);
+    if (layout != RYZ_T5) return wrong;
     wrong = wrong_t5(tile, count * tile_bytes);
     if (columns % T5_COLUMNS)
         for (size_t i = 0; i < count; i++, tile += tile_bytes)

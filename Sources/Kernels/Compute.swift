@@ -9,6 +9,7 @@ public struct Compute: ~Copyable {
     public let threadCount: Int
     let raw: ryz_compute
     private let attentionScratch: Memory
+    private let lookUpTables: Memory
     private let headDimension: Int
 
     /// - Parameters:
@@ -22,14 +23,22 @@ public struct Compute: ~Copyable {
         }
         let attentionScratch = try Memory(
             byteCount: threadCount * ryz_attention_scratch_floats(headDimension) * 4, purpose: "attention")
+        let lookUpTables = try Memory(byteCount: Self.lookUpTableByteCount, purpose: "look-up tables")
         let pool = cpus.isEmpty ? ryz_pool_create(Int32(threadCount), nil) : ryz_pool_create(Int32(threadCount), cpus)
         guard let pool else { throw .threads(count: threadCount, reason: String(cString: strerror(errno))) }
         self.attentionScratch = attentionScratch
         self.instructionSet = instructionSet
         self.threadCount = threadCount
         self.headDimension = headDimension
-        raw = ryz_compute(pool: pool, kernels: ryz_kernels_for(instructionSet.code))
+        raw = ryz_compute(
+            pool: pool, kernels: ryz_kernels_for(instructionSet.code),
+            tables: lookUpTables.base.assumingMemoryBound(to: UInt8.self), table_bytes: lookUpTables.byteCount)
+        self.lookUpTables = lookUpTables
     }
+
+    /// Enough for 131,072 columns of bit planes, or 98,304 of ternary triples; beyond that, products are multiplied and
+    /// added, with the same result. Pages that are never touched cost nothing.
+    private static var lookUpTableByteCount: Int { 1 << 20 }
 
     deinit { ryz_pool_destroy(raw.pool) }
 

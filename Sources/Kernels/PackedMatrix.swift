@@ -5,6 +5,11 @@ import CKernels
 public struct PackedMatrix: ~Copyable {
     private let plan: Plan
     private let memory: WeightMemory
+    /// How products with a single row of activations are computed, for layouts that leave a choice; others ignore it.
+    public var kernel = MatrixKernel.lookUp
+    /// What quantising has cost, if the weights were quantised here: the root mean square of their errors, relative to
+    /// that of the weights.
+    public let measuredLoss: Double?
 
     /// Packs `sources`, which have the same number of columns; all but the last have a multiple of 16 rows.
     ///
@@ -24,6 +29,7 @@ public struct PackedMatrix: ~Copyable {
         }
         self.plan = plan
         self.memory = memory
+        measuredLoss = nil
     }
 
     /// Packs ternary matrices. Their products are exact integers until the scales come in, so they need no segments.
@@ -34,7 +40,7 @@ public struct PackedMatrix: ~Copyable {
             }, segmentColumns: nil, grouping: .rows)
         let memory = try plan.makeMemory()
         var weights = [Int8](repeating: 0, count: 16 * plan.columns)
-        let tileByteCount = ryz_tile_bytes(layout.code, plan.columns)
+        let tileByteCount = ryz_tile_bytes(layout.code, plan.columns, 0)
         for (source, part) in zip(sources, plan.parts) {
             for first in stride(from: 0, to: source.rows, by: 16) {
                 let count = min(16, source.rows - first)
@@ -47,6 +53,7 @@ public struct PackedMatrix: ~Copyable {
         }
         self.plan = plan
         self.memory = memory
+        measuredLoss = nil
     }
 
     /// Packs a matrix in eight bits with a scale for each row: what the language-model head is computed in.
@@ -56,7 +63,7 @@ public struct PackedMatrix: ~Copyable {
             segmentColumns: nil, grouping: .blocks)
         let memory = try plan.makeMemory()
         var tile = try Tensor(rows: 16, columns: plan.columns)
-        let tileByteCount = ryz_tile_bytes(RYZ_R8, plan.columns)
+        let tileByteCount = ryz_tile_bytes(RYZ_R8, plan.columns, 0)
         for first in stride(from: 0, to: plan.rows, by: 16) {
             let count = min(16, plan.rows - first)
             for row in 0..<count { source.decode(row: first + row, into: &tile, row: row) }
@@ -65,6 +72,7 @@ public struct PackedMatrix: ~Copyable {
         source.file.adviseDontNeed(source.byteOffset..<source.byteOffset + source.byteCount)
         self.plan = plan
         self.memory = memory
+        measuredLoss = nil
     }
 
     /// Takes matrices that are packed already. They must all be ternary, or none of them.
@@ -81,6 +89,48 @@ public struct PackedMatrix: ~Copyable {
         for (source, part) in zip(sources, plan.parts) { try source.copy(to: memory.base + part.byteOffset) }
         self.plan = plan
         self.memory = memory
+        measuredLoss = nil
+    }
+
+    /// Quantises `sources` to `bits` (1 to 4) with a float16 scale and minimum for each `groupColumns` columns of a row
+    /// (a multiple of 32), which adds 32 / groupColumns bits to a weight. Otherwise as `init(_:segmentColumns:)`.
+    ///
+    /// Scales and minimums are those of least squares over the weights, found by alternation from several ranges. It
+    /// takes some 30 ns a weight. Groups are counted from a row's first column.
+    public init(
+        quantising sources: [WeightSource], bits: Int, groupColumns: Int = 64, segmentColumns: Int? = nil
+    ) throws(KernelError) {
+        let names = sources.map(\.name).joined(separator: ", ")
+        guard (1...4).contains(bits), (32...4096).contains(groupColumns), groupColumns % 32 == 0 else {
+            throw .shape("\(names): \(bits) bits in groups of \(groupColumns); take 1 to 4 and a multiple of 32")
+        }
+        let layout = ryz_layout(rawValue: RYZ_B1.rawValue + UInt32(bits - 1))
+        let plan = try Plan(
+            sources.map { Shape(name: $0.name, layout: layout, rows: $0.rows, columns: $0.columns) },
+            segmentColumns: segmentColumns, grouping: .blocks, groupColumns: groupColumns)
+        let memory = try plan.makeMemory()
+        var rows = try Tensor(rows: 16, columns: plan.columns)
+        let tileByteCount = ryz_tile_bytes(layout, plan.columns, plan.groupBlocks)
+        var total = ryz_loss(squared_error: 0, squared_weights: 0)
+        for (source, part) in zip(sources, plan.parts) {
+            for first in stride(from: 0, to: source.rows, by: 16) {
+                let count = min(16, source.rows - first)
+                for row in 0..<count { source.decode(row: first + row, into: &rows, row: row) }
+                let loss = ryz_pack_groups(
+                    layout, plan.groupBlocks, rows.pointer(0), count, plan.columns,
+                    memory.base + part.byteOffset + first / 16 * tileByteCount)
+                guard loss.squared_weights.isFinite else {
+                    throw .shape("\(source.name): a weight of rows \(first) to \(first + count - 1) is not finite")
+                }
+                total.squared_error += loss.squared_error
+                total.squared_weights += loss.squared_weights
+            }
+            source.file.adviseDontNeed(source.byteOffset..<source.byteOffset + source.byteCount)
+        }
+        self.plan = plan
+        self.memory = memory
+        measuredLoss =
+            total.squared_weights > 0 ? (total.squared_error / total.squared_weights).squareRoot() : 0
     }
 
     /// Appends the tiles of all parts to a file.
@@ -96,7 +146,21 @@ public struct PackedMatrix: ~Copyable {
 
     /// Whether activations are quantised in the groups that these weights need.
     func takes(_ activations: borrowing Activations) -> Bool {
-        activations.groupCount == (plan.grouping == .rows ? 1 : columns / 32)
+        activations.groupCount == (takesRowScales ? 1 : columns / 32)
+    }
+
+    var takesRowScales: Bool { plan.grouping == .rows }
+
+    /// The float32 values that the weights of a row stand for, of the only part; nil unless it was quantised here.
+    func decodedRow(_ row: Int) -> [Float]? {
+        guard plan.groupBlocks > 0 else { return nil }
+        let matrix = matrix
+        precondition((0..<rows).contains(row))
+        let tile = matrix.tiles + row / 16 * ryz_tile_bytes(matrix.layout, columns, plan.groupBlocks)
+        return [Float](unsafeUninitializedCapacity: columns) { values, count in
+            ryz_decode_groups(matrix.layout, plan.groupBlocks, tile, columns, row % 16, values.baseAddress!)
+            count = columns
+        }
     }
 
     /// The only part, for operations on single matrices.
@@ -107,12 +171,14 @@ public struct PackedMatrix: ~Copyable {
 
     /// Calls `body` with the products of all parts with the same activations; `y` is row 0 of the output.
     func withProducts(
-        y: UnsafeMutablePointer<Float>, stride: Int, mode: ryz_output_mode,
+        y: UnsafeMutablePointer<Float>, stride: Int, mode: ryz_output_mode, kernel: MatrixKernel? = nil,
         _ body: (UnsafePointer<ryz_product>, Int) -> Void
     ) {
         withUnsafeTemporaryAllocation(of: ryz_product.self, capacity: plan.parts.count) { products in
             for (index, part) in plan.parts.enumerated() {
-                products[index] = ryz_product(matrix: matrix(part), y: y + part.firstRow, y_stride: stride, mode: mode)
+                var matrix = matrix(part)
+                if let kernel { matrix.look_up = kernel == .lookUp }
+                products[index] = ryz_product(matrix: matrix, y: y + part.firstRow, y_stride: stride, mode: mode)
             }
             body(UnsafePointer(products.baseAddress!), plan.parts.count)
         }
@@ -121,8 +187,18 @@ public struct PackedMatrix: ~Copyable {
     private func matrix(_ part: Part) -> ryz_matrix {
         ryz_matrix(
             tiles: UnsafeRawPointer(memory.base + part.byteOffset), layout: part.layout, rows: part.rows,
-            columns: columns, segment_blocks: plan.segmentBlocks, scale: part.scale)
+            columns: columns, segment_blocks: plan.segmentBlocks, scale: part.scale,
+            group_blocks: plan.groupBlocks, look_up: kernel == .lookUp)
     }
+}
+
+/// How the product of a matrix with one row of activations is computed, where the layout leaves a choice: that of
+/// ternary triples, and bit planes. Both give the same bits; which is faster depends on the processor.
+public enum MatrixKernel: CaseIterable, Sendable {
+    /// Weights are unpacked, multiplied and added.
+    case multiplyAdd
+    /// Sums of a few activations are looked up in tables (T-MAC: Wei et al., 2024).
+    case lookUp
 }
 
 /// One of the matrices to be stacked.
@@ -149,11 +225,16 @@ private struct Plan {
     let rows: Int
     let columns: Int
     let segmentBlocks: Int
+    /// Blocks that share scale and minimum; 0 in layouts that have no such groups.
+    let groupBlocks: Int
     let grouping: Activations.Grouping
     let parts: [Part]
     let byteCount: Int
 
-    init(_ shapes: [Shape], segmentColumns: Int?, grouping: Activations.Grouping) throws(KernelError) {
+    init(
+        _ shapes: [Shape], segmentColumns: Int?, grouping: Activations.Grouping, groupColumns: Int = 0
+    ) throws(KernelError) {
+        let groupBlocks = groupColumns / 32
         let columns = shapes.first?.columns ?? 0
         guard !shapes.isEmpty, shapes.count <= 8, shapes.allSatisfy({ $0.columns == columns }),
             shapes.dropLast().allSatisfy({ $0.rows % 16 == 0 }), (segmentColumns ?? 32) % 32 == 0
@@ -167,7 +248,7 @@ private struct Plan {
                 Part(
                     layout: shape.layout, firstRow: rows, rows: shape.rows, byteOffset: byteCount, scale: shape.scale))
             rows += shape.rows
-            byteCount += (shape.rows + 15) / 16 * ryz_tile_bytes(shape.layout, columns)
+            byteCount += (shape.rows + 15) / 16 * ryz_tile_bytes(shape.layout, columns, groupBlocks)
         }
         name = shapes[0].name
         self.rows = rows
@@ -175,6 +256,7 @@ private struct Plan {
         self.parts = parts
         self.byteCount = byteCount
         self.grouping = grouping
+        self.groupBlocks = groupBlocks
         segmentBlocks = (segmentColumns ?? 0) / 32
     }
 

@@ -124,12 +124,14 @@ public struct TernarySource {
     }
 }
 
-/// How ternary weights lie in tiles. Both give the same bits; which is faster depends on the processor.
+/// How ternary weights lie in tiles. All give the same bits; which is faster depends on the processor.
 public enum TernaryLayout: String, CaseIterable, Sendable {
     /// Two bits to a weight.
     case twoBits = "t2"
     /// Five weights to a byte: 1.6 bits.
     case fiveToAByte = "t5"
+    /// Three weights to an index of five bits, whose sums are looked up: 1.67 bits.
+    case threeToAnIndex = "l3"
 
     /// The one that is usually faster.
     public static func preferred(on instructionSet: InstructionSet) -> TernaryLayout {
@@ -140,6 +142,7 @@ public enum TernaryLayout: String, CaseIterable, Sendable {
         switch self {
         case .twoBits: RYZ_T2
         case .fiveToAByte: RYZ_T5
+        case .threeToAnIndex: RYZ_L3
         }
     }
 }

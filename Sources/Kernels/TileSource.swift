@@ -10,6 +10,8 @@ public enum TileLayout: String, CaseIterable, Sendable {
     case t2
     /// Ternary, five weights to a byte.
     case t5
+    /// Ternary, three weights to five bits.
+    case l3
 
     /// The layout that weights of a type are packed in.
     public init(_ type: WeightType) {
@@ -29,18 +31,20 @@ public enum TileLayout: String, CaseIterable, Sendable {
             switch layout {
             case .twoBits: .t2
             case .fiveToAByte: .t5
+            case .threeToAnIndex: .l3
             }
     }
 
     /// Whether it holds −1, 0 and 1 and takes activations of one scale for each row.
-    public var isTernary: Bool { self == .t2 || self == .t5 }
+    public var isTernary: Bool { self == .t2 || self == .t5 || self == .l3 }
 
     /// Bytes of all tiles; nil for shapes that cannot be packed.
     public func byteCount(rows: Int, columns: Int) -> Int? {
         guard rows > 0, rows <= 1 << 32, columns > 0, columns % WeightType.blockColumns == 0, columns <= 1 << 24 else {
             return nil
         }
-        let (byteCount, overflows) = ((rows + 15) / 16).multipliedReportingOverflow(by: ryz_tile_bytes(code, columns))
+        let tileByteCount = ryz_tile_bytes(code, columns, 0)
+        let (byteCount, overflows) = ((rows + 15) / 16).multipliedReportingOverflow(by: tileByteCount)
         return overflows ? nil : byteCount
     }
 
@@ -55,6 +59,7 @@ public enum TileLayout: String, CaseIterable, Sendable {
         case .r8: RYZ_R8
         case .t2: RYZ_T2
         case .t5: RYZ_T5
+        case .l3: RYZ_L3
         }
     }
 }

@@ -36,11 +36,19 @@ typedef enum {
     // Ternary weights: two bits each, and five to a byte. They take activations of one scale for each row.
     RYZ_T2 = 7,
     RYZ_T5 = 8,
-    RYZ_LAYOUT_COUNT = 9
+    // Ternary weights, three to an index of five bits, for look-ups.
+    RYZ_L3 = 9,
+    // One to four bits, scale · code + minimum for each group of columns, in bit planes for look-ups.
+    RYZ_B1 = 10,
+    RYZ_B2 = 11,
+    RYZ_B3 = 12,
+    RYZ_B4 = 13,
+    RYZ_LAYOUT_COUNT = 14
 } ryz_layout;
 
-// Bytes of one tile: 16 rows of `columns` weights, with their scales.
-size_t ryz_tile_bytes(ryz_layout layout, size_t columns);
+// Bytes of one tile: 16 rows of `columns` weights, with their scales. `group_blocks` is the number of blocks of 32
+// columns that share scale and minimum, for layouts that have such groups.
+size_t ryz_tile_bytes(ryz_layout layout, size_t columns, size_t group_blocks);
 // Bytes of one block of 32 weights of one row as checkpoints store it; block types only.
 size_t ryz_source_block_bytes(ryz_layout type);
 
@@ -52,6 +60,18 @@ void ryz_pack(ryz_layout type, const void *source, size_t columns, size_t first_
 void ryz_decode_row(ryz_layout type, const void *source, size_t columns, size_t row, float *out);
 // Packs up to 16 rows of float32 weights into one tile of RYZ_R8: w ≈ scale · q, scale = max|w| / 127 over the row.
 void ryz_pack_rows_8bit(const float *rows, size_t row_count, size_t columns, void *tile);
+
+// What quantising lost: sums over all weights.
+typedef struct {
+    double squared_error;
+    double squared_weights;
+} ryz_loss;
+
+// Packs up to 16 rows of float32 weights into one tile of RYZ_B1 … RYZ_B4, choosing scales and minimums by least squares.
+ryz_loss ryz_pack_groups(ryz_layout layout, size_t group_blocks, const float *rows, size_t row_count, size_t columns,
+                         void *tile);
+// Decodes one of the 16 rows of such a tile.
+void ryz_decode_groups(ryz_layout layout, size_t group_blocks, const void *tile, size_t columns, size_t row, float *out);
 
 // How checkpoints store ternary weights.
 typedef enum {
@@ -96,7 +116,12 @@ typedef struct ryz_kernels ryz_kernels;
 typedef struct {
     ryz_pool *pool;
     const ryz_kernels *kernels;
+    uint8_t *tables;     // room for the tables of one row of activations, or NULL
+    size_t table_bytes;  // products that need more are multiplied and added
 } ryz_compute;
+
+// Bytes that the tables of a row of activations take for a matrix that is looked up; 0 for other layouts.
+size_t ryz_table_bytes(ryz_layout layout, size_t columns);
 
 const ryz_kernels *ryz_kernels_for(ryz_isa isa);
 
@@ -130,6 +155,8 @@ typedef struct {
     size_t columns;
     size_t segment_blocks;  // > 0: sums of so many blocks are combined in fixed point; 0: one sum in order
     float scale;            // ternary layouts: what every product is multiplied by
+    size_t group_blocks;    // RYZ_B1 … RYZ_B4: blocks that share a scale and a minimum
+    bool look_up;           // RYZ_L3, RYZ_B1 … RYZ_B4: one row of activations is looked up, with the same result
 } ryz_matrix;
 
 typedef enum {
