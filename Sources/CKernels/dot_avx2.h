@@ -82,3 +82,15 @@ static uint64_t dot_peak(uint64_t iterations) {
     __asm__ volatile("" : : "x"(sums[0]));
     return iterations * 8 * 32;
 }
+
+static uint64_t read_lines(const uint8_t *memory, size_t lines) {
+    __m256i sum0 = _mm256_setzero_si256(), sum1 = sum0;
+    for (size_t line = 0; line < lines; line++, memory += 64) {
+        _mm_prefetch((const char *)memory + 4096, _MM_HINT_T0);
+        sum0 = _mm256_add_epi64(sum0, _mm256_loadu_si256((const __m256i *)memory));
+        sum1 = _mm256_add_epi64(sum1, _mm256_loadu_si256((const __m256i *)(memory + 32)));
+    }
+    uint64_t lanes[4];
+    _mm256_storeu_si256((__m256i *)lanes, _mm256_add_epi64(sum0, sum1));
+    return lanes[0] + lanes[1] + lanes[2] + lanes[3];
+}

@@ -56,3 +56,14 @@ static uint64_t dot_peak(uint64_t iterations) {
     __asm__ volatile("" : : "v"(sums[0]));
     return iterations * 16 * 64;
 }
+
+static uint64_t read_lines(const uint8_t *memory, size_t lines) {
+    __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0;
+    for (size_t line = 0; line + 2 <= lines; line += 2, memory += 128) {
+        _mm_prefetch((const char *)memory + 4096, _MM_HINT_T0);
+        _mm_prefetch((const char *)memory + 4160, _MM_HINT_T0);
+        sum0 = _mm512_add_epi64(sum0, _mm512_loadu_si512(memory));
+        sum1 = _mm512_add_epi64(sum1, _mm512_loadu_si512(memory + 64));
+    }
+    return (uint64_t)_mm512_reduce_add_epi64(_mm512_add_epi64(sum0, sum1));
+}

@@ -57,3 +57,14 @@ static uint64_t dot_peak(uint64_t iterations) {
     }
     return iterations * 16 * 32 * TOKENS_MAX;
 }
+
+static uint64_t read_lines(const uint8_t *memory, size_t lines) {
+    uint64_t sums[8] = {0};
+    for (size_t line = 0; line < lines; line++, memory += 64) {
+        uint64_t words[8];
+        memcpy(words, memory, 64);
+        for (int i = 0; i < 8; i++) sums[i] += words[i];
+    }
+    for (int i = 1; i < 8; i++) sums[0] += sums[i];
+    return sums[0];
+}

@@ -185,16 +185,5 @@ uint64_t NAMED(ryz_dot_peak)(uint64_t iterations) {
 
 // Reads lines of 64 bytes, as fast as registers of this width can.
 uint64_t NAMED(ryz_read_lines)(const uint8_t *memory, size_t lines) {
-    uint64_t sums[32] = {0};
-    size_t line = 0;
-    for (; line + 4 <= lines; line += 4, memory += 256) {
-        uint64_t words[32];
-        __builtin_prefetch(memory + 4096);
-        __builtin_prefetch(memory + 4096 + 128);
-        memcpy(words, memory, 256);
-        for (int i = 0; i < 32; i++) sums[i] += words[i];
-    }
-    for (; line < lines; line++, memory += 64) sums[0] += memory[0];
-    for (int i = 1; i < 32; i++) sums[0] += sums[i];
-    return sums[0];
+    return read_lines(memory, lines);
 }
