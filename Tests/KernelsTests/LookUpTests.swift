@@ -237,6 +237,13 @@ import Testing
         }
     }
 
+    @Test func `rows that are too wide for the tables are multiplied, with the same bits`() throws {
+        let columns = 98_336
+        let (_, source, _) = try ternary(rows: 4, columns: columns) { row, column in (row + column * column) % 3 - 1 }
+        var matrix = try PackedMatrix([source], layout: .threeToAnIndex)
+        try expectSameBits(&matrix, randomRows(2, columns), grouping: .rows)
+    }
+
     @Test func `tiles of triples from a file are checked`() throws {
         let (_, source, _) = try ternary(rows: 16, columns: 32) { row, column in (row + column) % 3 - 1 }
         let packed = try PackedMatrix([source], layout: .threeToAnIndex)
