@@ -138,7 +138,8 @@ struct ConnectionTests {
         try await TestServer(ScriptedEngine(saying: "x"), limits: limits).listening { port in
             for beginning in ["", "GET /healthz HT", "POST \(Self.path) HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"] {
                 try await Wire.connected(port: port) { inbound, outbound in
-                    try await outbound.write(ByteBuffer(string: beginning))
+                    // On a busy machine the connection may be closed already.
+                    try? await outbound.write(ByteBuffer(string: beginning))
                     // Ends when the server closes the connection.
                     for try await _ in inbound {}
                 }

@@ -1,4 +1,3 @@
-import Glibc
 import Testing
 import Transport
 import Wire
@@ -173,28 +172,4 @@ import ZeroMQ
         let text = error.map { "\($0)" } ?? ""
         #expect(text.contains(links.endpoint) && text.contains("in use"))
     }
-}
-
-/// A port that is taken, so that no other test listens on it, and that nobody listens on.
-private struct SilentPort {
-    let endpoint: String
-    private let descriptor: Int32
-
-    init() throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = descriptor
-        let status = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
-            }
-        }
-        try #require(status == 0)
-        endpoint = "tcp://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
-    }
-
-    func close() { _ = Glibc.close(descriptor) }
 }

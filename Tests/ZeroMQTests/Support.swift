@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import Transport
 import Wire
@@ -95,4 +96,28 @@ func ofVersion(_ version: UInt8, _ envelope: Envelope) throws -> [UInt8] {
     try #require(bytes[0] == 0x08 && bytes[1] == 0x01)
     bytes[1] = version
     return bytes
+}
+
+/// A port that is taken, so that no other test listens on it, and that nobody listens on.
+struct SilentPort {
+    let endpoint: String
+    private let descriptor: Int32
+
+    init() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = descriptor
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
+            }
+        }
+        try #require(status == 0)
+        endpoint = "tcp://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
+    }
+
+    func close() { _ = Glibc.close(descriptor) }
 }
