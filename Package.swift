@@ -131,13 +131,13 @@ let package = Package(
             name: "TokenizationTests", dependencies: ["Tokenization", "Checkpoints", "JSON", "TestSupport"],
             swiftSettings: safe),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: safe),
-        .testTarget(name: "TemplatesTests", dependencies: ["Templates"], swiftSettings: safe),
+        .testTarget(name: "TemplatesTests", dependencies: ["Templates", "TestSupport"], swiftSettings: safe),
         .testTarget(
             name: "InferenceTests", dependencies: ["Inference", "Checkpoints", "Kernels", "Transport", "TestSupport"],
             swiftSettings: safe),
         .testTarget(
             name: "TransportTests", dependencies: ["CommandSupport", "Transport", logging], swiftSettings: safe),
-        .testTarget(name: "WireTests", dependencies: ["Wire", "Transport"], swiftSettings: facingC),
+        .testTarget(name: "WireTests", dependencies: ["TestSupport", "Wire", "Transport"], swiftSettings: facingC),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ", "Wire", "Transport"], swiftSettings: facingC),
         .testTarget(
             name: "WorkerRuntimeTests",
@@ -145,7 +145,8 @@ let package = Package(
                 "Checkpoints", "Kernels", "TestSupport", "WorkerRuntime", "ZeroMQ", "Wire", "Transport", logging,
             ],
             swiftSettings: facingC),
-        .testTarget(name: "ClusterCoreTests", dependencies: ["ClusterCore", "Transport"], swiftSettings: safe),
+        .testTarget(
+            name: "ClusterCoreTests", dependencies: ["ClusterCore", "TestSupport", "Transport"], swiftSettings: safe),
         .testTarget(
             name: "CoordinatorRuntimeTests",
             dependencies: ["ClusterCore", "CoordinatorRuntime", "Transport", "WorkerRuntime", "ZeroMQ", logging],

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Transport
 import Wire
@@ -123,7 +124,7 @@ import Wire
 
     @Test func `mutated envelopes of every kind never do more than throw`() throws {
         var random = RandomEnvelope(seed: 2026)
-        var generator = SeededGenerator(state: 77)
+        var generator = SeededGenerator(seed: 77)
         var takenCount = 0
         var refusedCount = 0
         for iteration in 0..<22_000 {

@@ -1,25 +1,13 @@
+import TestSupport
 import Transport
 import Wire
-
-/// A generator with a seed (SplitMix64), so that a failing case can be made again.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 /// Makes valid envelopes of every kind.
 struct RandomEnvelope {
     static let kindCount = 11
     var generator: SeededGenerator
 
-    init(seed: UInt64) { generator = SeededGenerator(state: seed) }
+    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
     mutating func envelope(kind: Int) -> Envelope {
         let body: Envelope.Body
