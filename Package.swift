@@ -90,7 +90,8 @@ let package = Package(
         .target(
             name: "WorkerRuntime",
             dependencies: [
-                "Checkpoints", "Inference", "Kernels", "Transport", "Wire", "ZeroMQ", logging, serviceLifecycle,
+                "Checkpoints", "Collectives", "Inference", "Kernels", "Transport", "Wire", "ZeroMQ", logging,
+                serviceLifecycle,
             ], swiftSettings: safe),
 
         // Pure core
@@ -98,7 +99,9 @@ let package = Package(
 
         // Compute
         .target(
-            name: "Inference", dependencies: ["Checkpoints", "Kernels", "Transport", containers], swiftSettings: safe),
+            name: "Inference", dependencies: ["Checkpoints", "Collectives", "Kernels", "Transport", containers],
+            swiftSettings: safe),
+        .target(name: "Collectives", dependencies: ["Kernels", "Transport"], swiftSettings: safe),
         .target(name: "Checkpoints", dependencies: ["JSON", "Kernels", crypto], swiftSettings: safe),
         .target(name: "Tokenization", dependencies: ["Checkpoints", "JSON", "Templates"], swiftSettings: safe),
         .target(name: "Templates", swiftSettings: safe),
@@ -133,7 +136,8 @@ let package = Package(
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: safe),
         .testTarget(name: "TemplatesTests", dependencies: ["Templates", "TestSupport"], swiftSettings: safe),
         .testTarget(
-            name: "InferenceTests", dependencies: ["Inference", "Checkpoints", "Kernels", "Transport", "TestSupport"],
+            name: "InferenceTests",
+            dependencies: ["Inference", "Checkpoints", "Collectives", "Kernels", "Transport", "TestSupport"],
             swiftSettings: safe),
         .testTarget(
             name: "TransportTests", dependencies: ["CommandSupport", "Transport", logging], swiftSettings: safe),

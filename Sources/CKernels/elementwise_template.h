@@ -1,17 +1,12 @@
 // Norms, quantisation and other operations over single rows. Included by elementwise_{portable,avx2,avx512}.c.
 
-static void rms_norm(const float *x, const float *weight, float *out, size_t columns, size_t segment, float epsilon) {
-    float total = 0;
-    for (size_t first = 0; first < columns; first += segment) {
-        size_t end = first + segment < columns ? first + segment : columns;
-        vf squares = vf_set1(0);
-        for (size_t i = first; i < end; i += 16) {
-            vf v = vf_load(x + i);
-            squares = vf_fma(v, v, squares);
-        }
-        total += vf_sum(squares);
+static void rms_norm(const float *x, const float *weight, float *out, size_t columns, float epsilon) {
+    vf squares = vf_set1(0);
+    for (size_t i = 0; i < columns; i += 16) {
+        vf v = vf_load(x + i);
+        squares = vf_fma(v, v, squares);
     }
-    float factor = 1.0f / sqrtf(total / (float)columns + epsilon);
+    float factor = ryz_norm_factor(vf_sum(squares), columns, epsilon);
     for (size_t i = 0; i < columns; i += 16)
         vf_store(out + i, vf_mul(vf_mul(vf_load(x + i), vf_set1(factor)), vf_load(weight + i)));
 }
@@ -34,12 +29,32 @@ static void quantise_blocks(const float *x, size_t columns, int8_t *quantised, f
     }
 }
 
-// One scale for the row, as BitNet's reference has it: 127 / max(max|x|, 10⁻⁵), to nearest, ties to even.
-static void quantise_row(const float *x, size_t columns, int8_t *quantised, float *scale, float *sum, int32_t *count) {
+// x = x · weight; the squares of x before that, summed by `segment` columns, and the largest magnitude after it.
+static float weigh(float *x, const float *weight, size_t columns, size_t segment, float *squares) {
+    vf largest = vf_set1(0);
+    for (size_t first = 0; first < columns; first += segment) {
+        size_t end = first + segment < columns ? first + segment : columns;
+        vf sum = vf_set1(0);
+        for (size_t i = first; i < end; i += 16) {
+            vf v = vf_load(x + i), weighted = vf_mul(v, vf_load(weight + i));
+            sum = vf_fma(v, v, sum);
+            largest = vf_max(largest, vf_abs(weighted));
+            vf_store(x + i, weighted);
+        }
+        *squares++ = vf_sum(sum);
+    }
+    return vf_maximum(largest);
+}
+
+static float largest_magnitude(const float *x, size_t columns) {
     vf largest = vf_set1(0);
     for (size_t i = 0; i < columns; i += 16) largest = vf_max(largest, vf_abs(vf_load(x + i)));
-    float maximum = vf_maximum(largest);
-    if (!(maximum > 1e-5f)) maximum = 1e-5f;
+    return vf_maximum(largest);
+}
+
+// One scale for the row, as BitNet's reference has it: 127 / maximum, to nearest, ties to even.
+static void quantise_row(const float *x, size_t columns, float maximum, int8_t *quantised, float *scale, float *sum,
+                         int32_t *count) {
     // Beyond this the quotient would vanish; such a row is already meaningless.
     if (maximum > 1e38f) maximum = 1e38f;
     float inverse = 127.0f / maximum;
@@ -124,6 +139,6 @@ static void store_key(const float *x, uint16_t *group, size_t lane, size_t count
 }
 
 const ryz_elementwise_functions NAMED(ryz_elementwise) = {
-    rms_norm, quantise_blocks, quantise_row, {gated_silu, gated_squared_relu}, chunk_summary, exp_scaled, rotate,
-    store_half, store_key,
+    rms_norm, quantise_blocks, weigh, largest_magnitude, quantise_row, {gated_silu, gated_squared_relu}, chunk_summary,
+    exp_scaled, rotate, store_half, store_key,
 };

@@ -2,6 +2,8 @@
 #ifndef RYZ_KERNELS_H
 #define RYZ_KERNELS_H
 
+#include <math.h>
+
 #include "CKernels.h"
 
 // What a tile is multiplied with besides activations. Ternary products are exact and need no segments.
@@ -9,11 +11,19 @@ typedef struct {
     size_t segment;         // in blocks; 0: none
     size_t group_blocks;    // layouts B1 … B4
     const uint8_t *tables;  // of the only row of activations; NULL: multiply and add
+    bool as_sums;           // the integers are wanted as they are, before they become floats
 } ryz_tile_shape;
 
-// One tile times `rows` rows of activations from `row` on: out [rows × 16].
+// What a tile gives for one row of activations: floats, or sums of one of two kinds; see RYZ_SUMS.
+typedef union {
+    float values[RYZ_TILE_ROWS];
+    int32_t exact[RYZ_TILE_ROWS];
+    int64_t fixed[RYZ_TILE_ROWS];
+} ryz_tile_row;
+
+// One tile times `rows` rows of activations from `row` on.
 typedef void (*ryz_tile_function)(const void *tile, const ryz_tile_shape *shape, const ryz_activations *x, size_t row,
-                                  size_t rows, float *out);
+                                  size_t rows, ryz_tile_row *out);
 
 // What a nibble of weights chooses from: subsets of four activations, or signed sums of three.
 typedef enum { RYZ_QUADS = 0, RYZ_TRIPLES = 1, RYZ_TABLE_KINDS = 2 } ryz_table_kind;
@@ -29,10 +39,13 @@ typedef uint64_t (*ryz_dot_peak_function)(uint64_t iterations);
 typedef uint64_t (*ryz_read_function)(const uint8_t *memory, size_t lines);
 
 typedef struct {
-    void (*rms_norm)(const float *x, const float *weight, float *out, size_t columns, size_t segment, float epsilon);
+    void (*rms_norm)(const float *x, const float *weight, float *out, size_t columns, float epsilon);
     void (*quantise_blocks)(const float *x, size_t columns, int8_t *quantised, float *scales, float *sums,
                             int32_t *counts);
-    void (*quantise_row)(const float *x, size_t columns, int8_t *quantised, float *scale, float *sum, int32_t *count);
+    float (*weigh)(float *x, const float *weight, size_t columns, size_t segment, float *squares);
+    float (*largest_magnitude)(const float *x, size_t columns);
+    void (*quantise_row)(const float *x, size_t columns, float maximum, int8_t *quantised, float *scale, float *sum,
+                         int32_t *count);
     void (*gated[RYZ_GATE_COUNT])(const float *gate, const float *up, float *y);
     void (*chunk_summary)(const float *x, size_t count, float *maximum, float *sum);
     void (*exp_scaled)(const float *x, float shift, float scale, float *out, size_t count);
@@ -49,6 +62,13 @@ struct ryz_kernels {
     ryz_dot_peak_function dot_peak;
     ryz_read_function read_lines;
 };
+
+static inline float ryz_norm_factor(float squares, size_t columns, float epsilon) {
+    return 1.0f / sqrtf(squares / (float)columns + epsilon);
+}
+
+// What a fixed-point sum of segments stands for.
+static inline float ryz_fixed_value(int64_t fixed) { return (float)((double)fixed * 0x1p-32); }
 
 // Natural logarithm, the same bits everywhere; x > 0 and normal.
 double ryz_log(double x);

@@ -74,14 +74,14 @@ INLINE void add_plane_blocks(plane_walk *walk, const int bits, const bool look_u
 }
 
 INLINE void planes_times_rows(const uint8_t *w, const int bits, const bool look_up, const ryz_tile_shape *shape,
-                              const ryz_activations *x, size_t row, const int T, float *out) {
+                              const ryz_activations *x, size_t row, const int T, ryz_tile_row *out) {
     const size_t blocks = x->columns / 32, segment = shape->segment;
     plane_walk walk = {w, 0, vf_set1(0), vf_set1(0)};
     vf sum[T];
     EACH_TOKEN sum[t] = vf_set1(0);
     if (!segment) {
         add_plane_blocks(&walk, bits, look_up, shape, x, row, T, 0, blocks, sum);
-        EACH_TOKEN vf_store(out + t * 16, sum[t]);
+        EACH_TOKEN vf_store(out[t].values, sum[t]);
         return;
     }
     int64_t fixed[T][16];
@@ -93,7 +93,7 @@ INLINE void planes_times_rows(const uint8_t *w, const int bits, const bool look_
             sum[t] = vf_set1(0);
         }
     }
-    for (int t = 0; t < T; t++) vf_store(out + t * 16, fixed_value(fixed[t]));
+    store_fixed(fixed, shape, T, out);
 }
 
 #define PLANE_TILE_FUNCTION(LAYOUT, BITS)                                      \
@@ -111,7 +111,7 @@ INLINE void group_l3(GROUP_ARGUMENTS) {
         dots[0] = look_up_l3(w, x->columns, shape->tables);
     else
         dot_l3(w, x->columns, x->quantised + row * x->columns, x->counts + row, T, dots);
-    store_scaled(dots, x, row, T, out);
+    store_exact(dots, shape, x, row, T, out);
 }
 
 PLANE_TILE_FUNCTION(b1, 1)

@@ -9,10 +9,13 @@ static inline void add_segment(int64_t *fixed, vf sum) {
     vf_add_fixed(fixed, vf_max(vf_min(sum, limit), vf_sub(vf_set1(0), limit)));
 }
 
-static inline vf fixed_value(const int64_t *fixed) {
-    float lanes[16];
-    for (int i = 0; i < 16; i++) lanes[i] = (float)((double)fixed[i] * 0x1p-32);
-    return vf_load(lanes);
+// Gives out what segments came to, as they are or as floats.
+static inline void store_fixed(const int64_t fixed[][16], const ryz_tile_shape *shape, const int T, ryz_tile_row *out) {
+    for (int t = 0; t < T; t++)
+        if (shape->as_sums)
+            memcpy(out[t].fixed, fixed[t], sizeof out[t].fixed);
+        else
+            for (int i = 0; i < 16; i++) out[t].values[i] = ryz_fixed_value(fixed[t][i]);
 }
 
 // Adds one block of a tile times T rows of activations to sum[t]. `b` is the block's index.
@@ -82,15 +85,17 @@ INLINE void block_f32(BLOCK_ARGUMENTS) { block_floats(w, x, row, blocks, b, T, s
 INLINE void block_f16(BLOCK_ARGUMENTS) { block_floats(w, x, row, blocks, b, T, sum, 2, load_f16); }
 INLINE void block_bf16(BLOCK_ARGUMENTS) { block_floats(w, x, row, blocks, b, T, sum, 2, load_bf16); }
 
-// One tile times T rows of activations: out [T × 16]. With segments, each one's sum enters a fixed-point accumulator,
-// where the order of additions no longer matters.
+// One tile times T rows of activations. With segments, each one's sum enters a fixed-point accumulator, where the order of
+// additions no longer matters.
 INLINE void tile_times_rows(const uint8_t *w, const size_t block_bytes, block_function block, size_t blocks,
-                            size_t segment, const ryz_activations *x, size_t row, const int T, float *out) {
+                            const ryz_tile_shape *shape, const ryz_activations *x, size_t row, const int T,
+                            ryz_tile_row *out) {
+    const size_t segment = shape->segment;
     vf sum[T];
     EACH_TOKEN sum[t] = vf_set1(0);
     if (!segment) {
         for (size_t b = 0; b < blocks; b++, w += block_bytes) block(w, x, row, blocks, b, T, sum);
-        EACH_TOKEN vf_store(out + t * 16, sum[t]);
+        EACH_TOKEN vf_store(out[t].values, sum[t]);
         return;
     }
     int64_t fixed[T][16];
@@ -103,61 +108,66 @@ INLINE void tile_times_rows(const uint8_t *w, const size_t block_bytes, block_fu
             sum[t] = vf_set1(0);
         }
     }
-    for (int t = 0; t < T; t++) vf_store(out + t * 16, fixed_value(fixed[t]));
+    store_fixed(fixed, shape, T, out);
 }
 
 // Ternary weights: one integer sum for each row of the tile, exact, of codes 0, 1 and 2 for −1, 0 and 1.
 typedef void (*ternary_function)(const uint8_t *w, size_t columns, const int8_t *q, const int T, vi *dots);
 
-INLINE void store_scaled(const vi *dots, const ryz_activations *x, size_t row, const int T, float *out) {
-    EACH_TOKEN vf_store(out + t * 16, vf_mul(vi_float(dots[t]), vf_set1(x->scales[row + (size_t)t])));
+// Gives out exact sums, as they are or with the activations' scale.
+INLINE void store_exact(const vi *dots, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, const int T,
+                        ryz_tile_row *out) {
+    if (shape->as_sums) {
+        EACH_TOKEN vi_store(out[t].exact, dots[t]);
+    } else {
+        EACH_TOKEN vf_store(out[t].values, vf_mul(vi_float(dots[t]), vf_set1(x->scales[row + (size_t)t])));
+    }
 }
 
-INLINE void ternary_times_rows(const uint8_t *w, ternary_function codes, const ryz_activations *x, size_t row,
-                               const int T, float *out) {
+INLINE void ternary_times_rows(const uint8_t *w, ternary_function codes, const ryz_tile_shape *shape,
+                               const ryz_activations *x, size_t row, const int T, ryz_tile_row *out) {
     vi dots[T];
     codes(w, x->columns, x->quantised + row * x->columns, T, dots);
     EACH_TOKEN dots[t] = vi_subtract(dots[t], x->counts[row + (size_t)t]);
-    store_scaled(dots, x, row, T, out);
+    store_exact(dots, shape, x, row, T, out);
 }
 
 // All rows of activations of a chunk, in groups that fit the registers.
 #define GROUP_ARGUMENTS \
-    const uint8_t *w, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, const int T, float *out
+    const uint8_t *w, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, const int T, ryz_tile_row *out
 typedef void (*group_function)(GROUP_ARGUMENTS);
 
 INLINE void in_groups(group_function group, const int most, const uint8_t *w, const ryz_tile_shape *shape,
-                      const ryz_activations *x, size_t row, size_t rows, float *out) {
+                      const ryz_activations *x, size_t row, size_t rows, ryz_tile_row *out) {
     const size_t end = row + rows;
-    for (; most >= 8 && row + 8 <= end; row += 8, out += 128) group(w, shape, x, row, 8, out);
-    for (; most >= 4 && row + 4 <= end; row += 4, out += 64) group(w, shape, x, row, 4, out);
-    for (; row + 2 <= end; row += 2, out += 32) group(w, shape, x, row, 2, out);
-    for (; row < end; row++, out += 16) group(w, shape, x, row, 1, out);
+    for (; most >= 8 && row + 8 <= end; row += 8, out += 8) group(w, shape, x, row, 8, out);
+    for (; most >= 4 && row + 4 <= end; row += 4, out += 4) group(w, shape, x, row, 4, out);
+    for (; row + 2 <= end; row += 2, out += 2) group(w, shape, x, row, 2, out);
+    for (; row < end; row++, out++) group(w, shape, x, row, 1, out);
 }
 
 #define TILE_FUNCTION(LAYOUT, MOST)                                                                               \
     static void tiles_##LAYOUT(const void *tile, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, \
-                               size_t rows, float *out) {                                                         \
+                               size_t rows, ryz_tile_row *out) {                                                  \
         in_groups(group_##LAYOUT, MOST, tile, shape, x, row, rows, out);                                          \
     }
 #define BLOCK_TILE_FUNCTION(LAYOUT, BLOCK_BYTES, MOST)                                                   \
     INLINE void group_##LAYOUT(GROUP_ARGUMENTS) {                                                        \
-        tile_times_rows(w, BLOCK_BYTES, block_##LAYOUT, x->columns / 32, shape->segment, x, row, T, out); \
+        tile_times_rows(w, BLOCK_BYTES, block_##LAYOUT, x->columns / 32, shape, x, row, T, out);          \
     }                                                                                                    \
     TILE_FUNCTION(LAYOUT, MOST)
 #define TERNARY_TILE_FUNCTION(LAYOUT)                                           \
     INLINE void group_##LAYOUT(GROUP_ARGUMENTS) {                               \
-        (void)shape;                                                            \
-        ternary_times_rows(w, codes_##LAYOUT, x, row, T, out);                  \
+        ternary_times_rows(w, codes_##LAYOUT, shape, x, row, T, out);           \
     }                                                                           \
     TILE_FUNCTION(LAYOUT, TERNARY_TOKENS_MAX)
 
 // The scales of the 16 rows stand behind the last block.
 INLINE void group_r8(GROUP_ARGUMENTS) {
     const size_t blocks = x->columns / 32;
-    tile_times_rows(w, 512, block_r8, blocks, shape->segment, x, row, T, out);
+    tile_times_rows(w, 512, block_r8, blocks, shape, x, row, T, out);
     vf scale = vf_load((const float *)(w + blocks * 512));
-    EACH_TOKEN vf_store(out + t * 16, vf_mul(vf_load(out + t * 16), scale));
+    EACH_TOKEN vf_store(out[t].values, vf_mul(vf_load(out[t].values), scale));
 }
 
 BLOCK_TILE_FUNCTION(f32, 2048, 2)

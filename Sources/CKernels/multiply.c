@@ -1,4 +1,6 @@
 // Matrix products over all threads: each thread takes runs of tiles, in the order in which they lie in memory.
+#include <string.h>
+
 #include "kernels.h"
 #include "planes.h"
 
@@ -45,23 +47,38 @@ static const uint8_t *make_tables(const ryz_compute *compute, const ryz_matrix *
 }
 
 static void run_tile(const ryz_kernels *kernels, const ryz_matrix *matrix, size_t tile, const uint8_t *tables,
-                     const ryz_activations *x, size_t row, size_t rows, float *out) {
-    const ryz_tile_shape shape = {matrix->segment_blocks, matrix->group_blocks, matrix->look_up ? tables : NULL};
+                     const ryz_activations *x, size_t row, size_t rows, bool as_sums, ryz_tile_row *out) {
+    const ryz_tile_shape shape = {
+        matrix->segment_blocks, matrix->group_blocks, matrix->look_up ? tables : NULL, as_sums,
+    };
     kernels->tiles[matrix->layout](tile_at(matrix, tile), &shape, x, row, rows, out);
-    if (matrix->scale != 1)
-        for (size_t i = 0; i < rows * RYZ_TILE_ROWS; i++) out[i] *= matrix->scale;
+    if (matrix->scale != 1 && !as_sums)
+        for (size_t r = 0; r < rows; r++)
+            for (size_t i = 0; i < RYZ_TILE_ROWS; i++) out[r].values[i] *= matrix->scale;
 }
 
-static void write_tile(const ryz_product *product, size_t tile, size_t row, size_t rows, const float *out) {
+static void write_sums(const ryz_product *product, size_t at, size_t width, const ryz_tile_row *out) {
+    if (ryz_is_ternary(product->matrix.layout))
+        memcpy((int32_t *)product->y + at, out->exact, width * sizeof *out->exact);
+    else
+        memcpy((int64_t *)product->y + at, out->fixed, width * sizeof *out->fixed);
+}
+
+static void write_tile(const ryz_product *product, size_t tile, size_t row, size_t rows, const ryz_tile_row *out) {
     size_t first = tile * RYZ_TILE_ROWS, left = product->matrix.rows - first;
     size_t width = left < RYZ_TILE_ROWS ? left : RYZ_TILE_ROWS;
     for (size_t r = 0; r < rows; r++) {
-        float *y = product->y + (row + r) * product->y_stride + first;
-        const float *o = out + r * RYZ_TILE_ROWS;
-        if (product->mode == RYZ_STORE)
-            for (size_t i = 0; i < width; i++) y[i] = o[i];
-        else
-            for (size_t i = 0; i < width; i++) y[i] += o[i];
+        size_t at = (row + r) * product->y_stride + first;
+        float *y = (float *)product->y + at;
+        switch (product->mode) {
+            case RYZ_STORE:
+                for (size_t i = 0; i < width; i++) y[i] = out[r].values[i];
+                break;
+            case RYZ_ACCUMULATE:
+                for (size_t i = 0; i < width; i++) y[i] += out[r].values[i];
+                break;
+            case RYZ_SUMS: write_sums(product, at, width, &out[r]); break;
+        }
     }
 }
 
@@ -70,7 +87,7 @@ static void multiply_task(void *argument, size_t part, int thread) {
     const multiply_context *c = argument;
     size_t begin, end;
     ryz_share(c->tiles, part, c->parts, &begin, &end);
-    float out[ROW_CHUNK * RYZ_TILE_ROWS];
+    ryz_tile_row out[ROW_CHUNK];
     for (size_t row = 0; row < c->rows; row += ROW_CHUNK) {
         size_t rows = c->rows - row < ROW_CHUNK ? c->rows - row : ROW_CHUNK, base = 0;
         for (size_t p = 0; p < c->product_count; p++) {
@@ -78,7 +95,7 @@ static void multiply_task(void *argument, size_t part, int thread) {
             size_t tiles = tile_count(&product->matrix);
             size_t first = begin > base ? begin - base : 0, last = end > base ? end - base : 0;
             for (size_t tile = first; tile < (last < tiles ? last : tiles); tile++) {
-                run_tile(c->kernels, &product->matrix, tile, c->tables, c->x, row, rows, out);
+                run_tile(c->kernels, &product->matrix, tile, c->tables, c->x, row, rows, product->mode == RYZ_SUMS, out);
                 write_tile(product, tile, row, rows, out);
             }
             base += tiles;
@@ -113,15 +130,16 @@ static void gated_task(void *argument, size_t part, int thread) {
     const gated_context *c = argument;
     size_t begin, end;
     ryz_share(tile_count(c->gate), part, c->parts, &begin, &end);
-    float gate[ROW_CHUNK * RYZ_TILE_ROWS], up[ROW_CHUNK * RYZ_TILE_ROWS], y[RYZ_TILE_ROWS];
+    ryz_tile_row gate[ROW_CHUNK], up[ROW_CHUNK];
+    float y[RYZ_TILE_ROWS];
     for (size_t row = 0; row < c->rows; row += ROW_CHUNK) {
         size_t rows = c->rows - row < ROW_CHUNK ? c->rows - row : ROW_CHUNK;
         for (size_t tile = begin; tile < end; tile++) {
-            run_tile(c->kernels, c->gate, tile, c->tables, c->x, row, rows, gate);
-            run_tile(c->kernels, c->up, tile, c->tables, c->x, row, rows, up);
+            run_tile(c->kernels, c->gate, tile, c->tables, c->x, row, rows, false, gate);
+            run_tile(c->kernels, c->up, tile, c->tables, c->x, row, rows, false, up);
             size_t first = tile * RYZ_TILE_ROWS, left = c->gate->rows - first;
             for (size_t r = 0; r < rows; r++) {
-                c->gated(gate + r * RYZ_TILE_ROWS, up + r * RYZ_TILE_ROWS, y);
+                c->gated(gate[r].values, up[r].values, y);
                 float *target = c->y + (row + r) * c->y_stride + first;
                 for (size_t i = 0; i < (left < RYZ_TILE_ROWS ? left : RYZ_TILE_ROWS); i++) target[i] = y[i];
             }

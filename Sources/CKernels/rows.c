@@ -23,7 +23,7 @@ typedef struct {
     const ryz_kernels *kernels;
     const float *x, *weight;
     float *out;
-    size_t rows, columns, segment;
+    size_t rows, columns;
     float epsilon;
 } norm_context;
 
@@ -34,20 +34,30 @@ static void norm_task(void *argument, size_t part, int thread) {
     rows_of_part(part, c->rows, c->columns, &begin, &end);
     for (size_t r = begin; r < end; r++)
         c->kernels->elementwise->rms_norm(c->x + r * c->columns, c->weight, c->out + r * c->columns, c->columns,
-                                          c->segment, c->epsilon);
+                                          c->epsilon);
 }
 
 void ryz_rms_norm(ryz_compute compute, const float *x, const float *weight, float *out, size_t rows, size_t columns,
-                  size_t segment, float epsilon) {
-    norm_context context = {compute.kernels, x, weight, out, rows, columns, segment, epsilon};
+                  float epsilon) {
+    norm_context context = {compute.kernels, x, weight, out, rows, columns, epsilon};
     run_rows(compute, norm_task, &context, rows, columns);
 }
+
+// Magnitudes below this count as this: of the values of a whole row, as BitNet's reference has it, and before a norm's
+// factor, where only nothing at all is so small.
+static const float smallest_maximum = 1e-5f, smallest_weighed_maximum = 1e-30f;
 
 typedef struct {
     const ryz_kernels *kernels;
     const ryz_activations *x;
     size_t rows;
+    const float *maxima;  // of each row, or NULL
 } quantise_context;
+
+static void quantise_row(const ryz_elementwise_functions *f, const ryz_activations *x, size_t r, float maximum) {
+    f->quantise_row(x->values + r * x->columns, x->columns, maximum, x->quantised + r * x->columns, x->scales + r,
+                    x->sums + r, x->counts + r);
+}
 
 static void quantise_task(void *argument, size_t part, int thread) {
     (void)thread;
@@ -56,15 +66,136 @@ static void quantise_task(void *argument, size_t part, int thread) {
     const ryz_elementwise_functions *f = c->kernels->elementwise;
     size_t begin, end, groups = x->groups;
     rows_of_part(part, c->rows, x->columns, &begin, &end);
-    for (size_t r = begin; r < end; r++)
-        (groups == 1 ? f->quantise_row : f->quantise_blocks)(
-            x->values + r * x->columns, x->columns, x->quantised + r * x->columns, x->scales + r * groups,
-            x->sums + r * groups, x->counts + r * groups);
+    for (size_t r = begin; r < end; r++) {
+        const float *values = x->values + r * x->columns;
+        if (c->maxima)
+            quantise_row(f, x, r, fmaxf(c->maxima[r], smallest_weighed_maximum));
+        else if (x->by_rows)
+            quantise_row(f, x, r, fmaxf(f->largest_magnitude(values, x->columns), smallest_maximum));
+        else
+            f->quantise_blocks(values, x->columns, x->quantised + r * x->columns, x->scales + r * groups,
+                               x->sums + r * groups, x->counts + r * groups);
+    }
 }
 
 void ryz_quantise(ryz_compute compute, ryz_activations activations, size_t rows) {
-    quantise_context context = {compute.kernels, &activations, rows};
+    quantise_context context = {compute.kernels, &activations, rows, NULL};
     run_rows(compute, quantise_task, &context, rows, activations.columns);
+}
+
+void ryz_quantise_within(ryz_compute compute, ryz_activations activations, size_t rows, const float *maxima) {
+    quantise_context context = {compute.kernels, &activations, rows, maxima};
+    run_rows(compute, quantise_task, &context, rows, activations.columns);
+}
+
+typedef struct {
+    const ryz_kernels *kernels;
+    float *x;  // measuring leaves it as it is
+    const float *weight;
+    size_t rows, columns, segment;
+    float *squares;
+    size_t squares_stride;
+    float *maxima;
+} weigh_context;
+
+static void weigh_task(void *argument, size_t part, int thread) {
+    (void)thread;
+    const weigh_context *c = argument;
+    size_t begin, end;
+    rows_of_part(part, c->rows, c->columns, &begin, &end);
+    for (size_t r = begin; r < end; r++)
+        c->maxima[r] = c->kernels->elementwise->weigh(c->x + r * c->columns, c->weight, c->columns, c->segment,
+                                                      c->squares + r * c->squares_stride);
+}
+
+void ryz_weigh(ryz_compute compute, float *x, const float *weight, size_t rows, size_t columns, size_t segment,
+               float *squares, size_t squares_stride, float *maxima) {
+    weigh_context context = {compute.kernels, x, weight, rows, columns, segment, squares, squares_stride, maxima};
+    run_rows(compute, weigh_task, &context, rows, columns);
+}
+
+static void measure_task(void *argument, size_t part, int thread) {
+    (void)thread;
+    const weigh_context *c = argument;
+    size_t begin, end;
+    rows_of_part(part, c->rows, c->columns, &begin, &end);
+    for (size_t r = begin; r < end; r++)
+        c->maxima[r] =
+            fmaxf(c->kernels->elementwise->largest_magnitude(c->x + r * c->columns, c->columns), smallest_maximum);
+}
+
+void ryz_measure(ryz_compute compute, const float *x, size_t rows, size_t columns, float *maxima) {
+    weigh_context context = {.kernels = compute.kernels, .x = (float *)x, .rows = rows, .columns = columns, .maxima = maxima};
+    run_rows(compute, measure_task, &context, rows, columns);
+}
+
+void ryz_apply_norm(ryz_activations x, size_t rows, const float *squares, size_t squares_stride, size_t segment_count,
+                    size_t norm_columns, float epsilon) {
+    for (size_t r = 0; r < rows; r++) {
+        float total = 0;
+        for (size_t s = 0; s < segment_count; s++) total += squares[r * squares_stride + s];
+        float factor = ryz_norm_factor(total, norm_columns, epsilon);
+        x.scales[r] *= factor;
+        x.sums[r] *= factor;
+    }
+}
+
+typedef struct {
+    const void *sums;
+    size_t sums_stride;
+    bool exact;
+    const float *scales;
+    float scale;
+    float *y;
+    size_t rows, columns;
+} add_context;
+
+static void add_task(void *argument, size_t part, int thread) {
+    (void)thread;
+    const add_context *c = argument;
+    size_t begin, end;
+    rows_of_part(part, c->rows, c->columns, &begin, &end);
+    for (size_t r = begin; r < end; r++) {
+        float *y = c->y + r * c->columns;
+        if (c->exact) {
+            const int32_t *sums = (const int32_t *)c->sums + r * c->sums_stride;
+            const float first = c->scales[r], second = c->scale;
+            for (size_t i = 0; i < c->columns; i++) y[i] += (float)sums[i] * first * second;
+        } else {
+            const int64_t *sums = (const int64_t *)c->sums + r * c->sums_stride;
+            for (size_t i = 0; i < c->columns; i++) y[i] += ryz_fixed_value(sums[i]);
+        }
+    }
+}
+
+void ryz_add_sums(ryz_compute compute, ryz_layout layout, const void *sums, size_t sums_stride, const float *scales,
+                  float scale, float *y, size_t rows, size_t columns) {
+    add_context context = {sums, sums_stride, ryz_is_ternary(layout), scales, scale, y, rows, columns};
+    run_rows(compute, add_task, &context, rows, columns);
+}
+
+void ryz_combine(ryz_combination combination, void *sums, const void *others, size_t count) {
+    switch (combination) {
+        case RYZ_ADD_32: {
+            // Unsigned, as a sum that overflows is as good as any other.
+            uint32_t *a = sums;
+            const uint32_t *b = others;
+            for (size_t i = 0; i < count; i++) a[i] += b[i];
+            break;
+        }
+        case RYZ_ADD_64: {
+            uint64_t *a = sums;
+            const uint64_t *b = others;
+            for (size_t i = 0; i < count; i++) a[i] += b[i];
+            break;
+        }
+        case RYZ_MAXIMUM_32: {
+            int32_t *a = sums;
+            const int32_t *b = others;
+            for (size_t i = 0; i < count; i++) a[i] = a[i] > b[i] ? a[i] : b[i];
+            break;
+        }
+    }
 }
 
 typedef struct {

@@ -102,6 +102,34 @@ static void pack_l3(const int8_t *rows, size_t row_count, size_t columns, uint8_
         }
 }
 
+static int8_t l3_weight(const uint8_t *tile, size_t row, size_t column) {
+    static const uint8_t codes[3][16] = {{L3_CODES_FIRST}, {L3_CODES_SECOND}, {L3_CODES_THIRD}};
+    size_t step = column / L3_COLUMNS, half = column % L3_COLUMNS / 12, k = column % 12 / 4, j = column % 4;
+    int digit = codes[k][tile[l3_magnitudes_at(step) + j * 16 + row] >> (half * 4) & 15] - 1;
+    bool negative = tile[l3_signs_at(step) + half * 8 + row / 2] >> (row % 2 * 4 + j) & 1;
+    return (int8_t)(negative ? -digit : digit);
+}
+
+static int8_t t2_weight(const uint8_t *tile, size_t row, size_t column) {
+    uint8_t byte = tile[column / T2_COLUMNS * TERNARY_STEP_BYTES + row * 4 + column % 4];
+    return (int8_t)((byte >> (column % T2_COLUMNS / 4 * 2) & 3) - 1);
+}
+
+// The digits of columns 4 k + j come in the order k = 4, 0, 1, 2, 3.
+static int8_t t5_weight(const uint8_t *tile, size_t row, size_t column) {
+    uint8_t byte = tile[column / T5_COLUMNS * TERNARY_STEP_BYTES + row * 4 + column % 4];
+    size_t position = (column % T5_COLUMNS / 4 + 1) % 5;
+    while (position-- > 0) byte = (uint8_t)(byte * 3);
+    return (int8_t)((byte * 3 >> 8) - 1);
+}
+
+void ryz_unpack_ternary(ryz_layout layout, const void *tile, size_t first_column, size_t column_count, int8_t *rows) {
+    int8_t (*weight)(const uint8_t *, size_t, size_t) =
+        layout == RYZ_T2 ? t2_weight : layout == RYZ_T5 ? t5_weight : l3_weight;
+    for (size_t row = 0; row < RYZ_TILE_ROWS; row++)
+        for (size_t i = 0; i < column_count; i++) rows[row * column_count + i] = weight(tile, row, first_column + i);
+}
+
 void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, size_t columns, void *tile) {
     uint8_t *out = tile;
     const size_t width = layout == RYZ_T2 ? T2_COLUMNS : T5_COLUMNS, digits = width / 4;

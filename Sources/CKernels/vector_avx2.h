@@ -26,6 +26,10 @@ static inline vf vi_exp2(vi n) {
     return (vf){_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.low, bias), 23)),
                 _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n.high, bias), 23))};
 }
+static inline void vi_store(int32_t *p, vi a) {
+    _mm256_storeu_si256((__m256i *)p, a.low);
+    _mm256_storeu_si256((__m256i *)(p + 8), a.high);
+}
 static inline void vi_store_bytes(int8_t *p, vi a) {
     __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.low, a.high), 0xd8);
     __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));

@@ -35,6 +35,7 @@ static inline vf vi_exp2(vi n) {
     EACH { uint32_t bits = (uint32_t)(n.lane[i] + 127) << 23; memcpy(&v.lane[i], &bits, 4); }
     return v;
 }
+static inline void vi_store(int32_t *p, vi a) { EACH p[i] = a.lane[i]; }
 static inline void vi_store_bytes(int8_t *p, vi a) { EACH p[i] = (int8_t)a.lane[i]; }
 static inline int32_t vi_sum(vi a) { int32_t s = 0; EACH s += a.lane[i]; return s; }
 

@@ -1,5 +1,6 @@
 import Checkpoints
 import Kernels
+public import Transport
 
 /// Why a stage could not be made or a step could not be computed.
 public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -13,11 +14,13 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
     case validation(String)
     /// A computation gave an infinity or no number at all.
     case notFinite(String)
+    /// Another rank did not do its part. The stage computes nothing more until it is placed anew.
+    case exchange(ExchangeError)
 
     /// Whether doing the same again can help.
     public var isRetryable: Bool {
         switch self {
-        case .memory, .distribution: true
+        case .memory, .distribution, .exchange: true
         case .modelLoad, .validation, .notFinite: false
         }
     }
@@ -27,6 +30,7 @@ public enum InferenceError: Error, Equatable, Sendable, CustomStringConvertible 
         case .modelLoad(let message), .memory(let message), .distribution(let message), .validation(let message),
             .notFinite(let message):
             message
+        case .exchange(let error): error.description
         }
     }
 

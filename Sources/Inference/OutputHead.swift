@@ -1,38 +1,32 @@
 import Checkpoints
+import Collectives
 import Kernels
 import Transport
 
-/// The final norm, the language-model head and the sampler: what the last stage has on top of its layers.
+/// The final norm, the language-model head and the sampler: what the last stage has on top of its layers. Ranks share the
+/// head; rank 0 samples and answers.
 struct OutputHead: ~Copyable {
-    private let norm: Tensor  // [1 × hidden]
-    private let matrix: PackedMatrix  // [vocabulary × hidden]
     private let vocabularySize: Int
-    private var normed: Activations  // [batch × hidden]
-    private var logits: Tensor  // [batch × vocabulary]
+    private let answers: Bool
+    private var projection: LogitsProjection
+    private var logits: Tensor  // [batch × vocabulary]; other ranks than 0 leave it untouched
     private var sampler: Sampler
     private var digests: [SequenceID: LogitsDigest] = [:]
 
-    /// Rows whose logits are computed together.
-    private static let batchRows = 16
-
-    init(_ weights: WeightPreparation) throws(KernelError) {
-        let model = weights.model
-        let configuration = model.configuration
-        let norm = try model.vector(model.outputNorm)
-        let matrix = try weights.packedHead()
-        let vocabularySize = configuration.vocabularySize
-        let normed = try Activations(rows: Self.batchRows, columns: configuration.hiddenSize)
-        let logits = try Tensor(rows: Self.batchRows, columns: (vocabularySize + 15) / 16 * 16)
+    /// - Parameter vocabulary: the tokens whose rows of the head each rank holds.
+    init(_ weights: WeightPreparation, vocabulary: [Range<Int>], group: RankGroup) throws(KernelError) {
+        let vocabularySize = weights.model.configuration.vocabularySize
+        let projection = try LogitsProjection(weights, vocabulary: vocabulary, group: group)
+        let logits = try Tensor(rows: LogitsProjection.batchRows, columns: LogitsProjection.padded(vocabularySize))
         let sampler = try Sampler(vocabularySize: vocabularySize)
         self.vocabularySize = vocabularySize
-        self.norm = norm
-        self.matrix = matrix
-        self.normed = normed
+        answers = group.rank == 0
+        self.projection = projection
         self.logits = logits
         self.sampler = sampler
     }
 
-    var byteCount: Int { matrix.byteCount + norm.columns * 4 }
+    var byteCount: Int { projection.byteCount }
 
     /// Drops what is kept of a sequence.
     mutating func forget(_ sequence: SequenceID) {
@@ -40,35 +34,37 @@ struct OutputHead: ~Copyable {
         sampler.forget(sequence)
     }
 
-    /// Answers every slice of the step from the hidden states in the workspace.
+    /// Answers every slice of the step from the hidden states in the workspace; nil on ranks that only lend a hand.
+    ///
+    /// What is wrong with one row is told after all rows are through: other ranks go on, too.
     mutating func answer(
-        _ step: Step, workspace: inout Workspace, compute: borrowing Compute, epsilon: Float
-    ) throws(InferenceError) -> StepResult {
-        let sampledRows = try sample(step, workspace: workspace, compute: compute, epsilon: epsilon)
+        _ step: Step, workspace: borrowing Workspace, compute: borrowing Compute
+    ) throws(InferenceError) -> StepResult? {
+        let sampledRows = try sample(step, workspace: workspace, compute: compute)
         var results: [SliceResult] = []
         var firstRow = 0
         for (index, slice) in step.slices.enumerated() {
             let output: SliceResult.Output
             switch slice.output {
             case .none:
-                sampler.record(slice, promptLength: nil)
+                if answers { sampler.record(slice, promptLength: nil) }
                 output = .none
-            case .sample: output = .sampled(sampledRows[index]!)
+            case .sample: output = sampledRows[index].map { .sampled($0) } ?? .none
             case .score(let targets, let topCount):
                 output = .scored(
                     try score(
                         slice, firstRow: firstRow, targets: targets, topCount: topCount, workspace: workspace,
-                        compute: compute, epsilon: epsilon))
+                        compute: compute))
             }
             results.append(SliceResult(sequence: slice.sequence, output: output))
             firstRow += slice.tokens.count
         }
-        return StepResult(id: step.id, slices: results)
+        return answers ? StepResult(id: step.id, slices: results) : nil
     }
 
-    /// The choices of all slices that ask for one, by index of slice.
+    /// The choices of all slices that ask for one, by index of slice; none on ranks that do not answer.
     private mutating func sample(
-        _ step: Step, workspace: borrowing Workspace, compute: borrowing Compute, epsilon: Float
+        _ step: Step, workspace: borrowing Workspace, compute: borrowing Compute
     ) throws(InferenceError) -> [Int: TokenChoice] {
         var wanted: [(slice: Int, row: Int)] = []
         var row = 0
@@ -77,29 +73,35 @@ struct OutputHead: ~Copyable {
             if case .sample = slice.output { wanted.append((index, row - 1)) }
         }
         var choices: [Int: TokenChoice] = [:]
-        for first in stride(from: 0, to: wanted.count, by: Self.batchRows) {
-            let batch = wanted[first..<min(first + Self.batchRows, wanted.count)]
+        var problem: InferenceError?
+        for first in stride(from: 0, to: wanted.count, by: LogitsProjection.batchRows) {
+            let batch = wanted[first..<min(first + LogitsProjection.batchRows, wanted.count)]
             for (target, item) in batch.enumerated() {
-                compute.normalise(
-                    workspace.hidden, firstRow: item.row, rows: 1, weight: norm, epsilon: epsilon, into: &normed,
-                    firstOutputRow: target)
+                projection.take(
+                    workspace.hidden, row: item.row, at: target, epsilon: workspace.normEpsilon, compute: compute)
             }
-            compute.multiply(matrix, normed, rows: batch.count, into: &logits)
+            try project(rows: batch.count, compute: compute)
+            guard answers else { continue }
             for (target, item) in batch.enumerated() {
                 let slice = step.slices[item.slice]
                 guard case .sample(let parameters, let promptLength) = slice.output else { continue }
                 sampler.record(slice, promptLength: promptLength)
-                choices[item.slice] = try sampler.choose(
-                    &logits, row: target, slice: slice, parameters: parameters, promptLength: promptLength,
-                    compute: compute)
+                do throws(InferenceError) {
+                    choices[item.slice] = try sampler.choose(
+                        &logits, row: target, slice: slice, parameters: parameters, promptLength: promptLength,
+                        compute: compute)
+                } catch {
+                    problem = problem ?? error
+                }
             }
         }
+        if let problem { throw problem }
         return choices
     }
 
     private mutating func score(
         _ slice: SequenceSlice, firstRow: Int, targets: [Int32], topCount: Int, workspace: borrowing Workspace,
-        compute: borrowing Compute, epsilon: Float
+        compute: borrowing Compute
     ) throws(InferenceError) -> SliceScore {
         guard targets.count == slice.tokens.count || targets.count + 1 == slice.tokens.count,
             targets.allSatisfy({ (0..<Int32(vocabularySize)).contains($0) })
@@ -109,14 +111,18 @@ struct OutputHead: ~Copyable {
         }
         var score = SliceScore(targetLogProbabilities: [], top: [], logitsDigest: [])
         var digest = digests[slice.sequence] ?? LogitsDigest()
-        for first in stride(from: 0, to: slice.tokens.count, by: Self.batchRows) {
-            let count = min(Self.batchRows, slice.tokens.count - first)
-            compute.normalise(
-                workspace.hidden, firstRow: firstRow + first, rows: count, weight: norm, epsilon: epsilon, into: &normed
-            )
-            compute.multiply(matrix, normed, rows: count, into: &logits)
+        var problem: InferenceError?
+        for first in stride(from: 0, to: slice.tokens.count, by: LogitsProjection.batchRows) {
+            let count = min(LogitsProjection.batchRows, slice.tokens.count - first)
+            projection.take(
+                workspace.hidden, row: firstRow + first, at: 0, rows: count, epsilon: workspace.normEpsilon,
+                compute: compute)
+            try project(rows: count, compute: compute)
+            guard answers else { continue }
             for row in 0..<count {
-                try logits.checkFinite(row: row, count: vocabularySize)
+                do throws(InferenceError) { try logits.checkFinite(row: row, count: vocabularySize) } catch {
+                    problem = problem ?? error
+                }
                 digest.append(logits, row: row, count: vocabularySize)
                 let summary = compute.summarise(logits, row: row, count: vocabularySize)
                 if first + row < targets.count {
@@ -126,8 +132,18 @@ struct OutputHead: ~Copyable {
                 score.top.append(sampler.top(topCount, logits, row: row, summary: summary, compute: compute))
             }
         }
+        if let problem { throw problem }
+        guard answers else { return score }
         digests[slice.sequence] = digest
         score.logitsDigest = digest.bytes
         return score
+    }
+
+    private mutating func project(rows: Int, compute: borrowing Compute) throws(InferenceError) {
+        do throws(ExchangeError) {
+            try projection.compute(rows: rows, into: &logits, compute: compute)
+        } catch {
+            throw .exchange(error)
+        }
     }
 }

@@ -1,5 +1,6 @@
 import BasicContainers
 import Checkpoints
+public import Collectives
 import Kernels
 import Transport
 
@@ -35,8 +36,8 @@ public struct StageOptions: Sendable {
     }
 }
 
-/// One node's part of a model: a range of layers with their KV cache; the first stage also embeds, the last also
-/// samples. It belongs to the thread that made it, which becomes the first thread of its pool.
+/// One node's part of a model: a range of layers, or what one rank of several holds of them, with their KV cache; the first
+/// stage also embeds, the last also samples. It belongs to the thread that made it, which becomes the first thread of its pool.
 public final class Stage {
     /// What a step leaves behind.
     public enum Output: Equatable, Sendable {
@@ -44,6 +45,8 @@ public final class Stage {
         case hiddenStates
         /// The last stage's answer.
         case result(StepResult)
+        /// On other ranks of the last stage than the one that answers.
+        case nothing
     }
 
     public let configuration: ModelConfiguration
@@ -55,6 +58,9 @@ public final class Stage {
 
     private let compute: Compute
     private let options: StageOptions
+    private let group: RankGroup
+    /// Ranks that have lost step stay so.
+    private var exchangeProblem: ExchangeError?
     private let transformerLayers: UniqueArray<TransformerLayer>
     private let embedding: WeightSource?
     private var head: OutputHead?
@@ -64,8 +70,21 @@ public final class Stage {
     private var rowCount = 0
 
     /// Loads `layers` of the model, and nothing else; with layer 0 the embedding, with the last one the head.
-    public init(model: ModelFile, layers: Range<Int>, options: StageOptions) throws(InferenceError) {
+    ///
+    /// - Parameters:
+    ///   - shares: what each rank of the stage holds of the layers; nil for a stage of a single rank.
+    ///   - group: the ranks, of which this is one.
+    public init(
+        model: ModelFile, layers: Range<Int>, shares: [RankShare]? = nil, group: RankGroup = .alone,
+        options: StageOptions
+    ) throws(InferenceError) {
         let configuration = model.configuration
+        let shares = shares ?? [configuration.rankParts.whole]
+        guard shares.count == group.rankCount else {
+            throw .distribution("\(shares.count) shares for \(group.rankCount) ranks")
+        }
+        try configuration.check(shares)
+        let ranges = RankRanges(shares[group.rank], of: configuration)
         guard layers.lowerBound >= 0, layers.upperBound <= configuration.layerCount, !layers.isEmpty else {
             throw .modelLoad(
                 "layers \(layers.lowerBound)–\(layers.upperBound - 1): the model has layers 0–\(configuration.layerCount - 1)"
@@ -87,12 +106,18 @@ public final class Stage {
         }
         workspace = try lifting { () throws(KernelError) in
             try Workspace(
-                configuration, isTernary: model.isTernary, rows: options.maximumStepRowCount,
+                configuration, ranges: ranges, isAlone: group.isAlone, isTernary: model.isTernary,
+                rows: options.maximumStepRowCount,
                 contextLength: options.contextLength)
+        }
+        guard workspace.projection.rowByteCount <= group.maximumRowByteCount else {
+            throw .distribution(
+                "a row of \(workspace.projection.rowByteCount) bytes, of which ranks exchange at most \(group.maximumRowByteCount)"
+            )
         }
         cache = try lifting { () throws(KernelError) in
             try KeyValueCache(
-                blockCount: blockCount, layerCount: layers.count, headCount: configuration.keyValueHeadCount,
+                blockCount: blockCount, layerCount: layers.count, headCount: ranges.keyValueHeads.count,
                 headDimension: configuration.headDimension, precision: model.keyValuePrecision)
         }
         let layout: TernaryLayout
@@ -105,12 +130,17 @@ public final class Stage {
         var loaded = UniqueArray<TransformerLayer>(minimumCapacity: layers.count)
         var byteCount = 0
         for layer in layers {
-            let next = try lifting { () throws(KernelError) in try TransformerLayer(weights, layer: layer) }
+            let next = try lifting { () throws(KernelError) in
+                try TransformerLayer(weights, layer: layer, ranges: ranges)
+            }
             byteCount += next.byteCount
             loaded.append(next)
         }
         if layers.upperBound == configuration.layerCount {
-            let head = try lifting { () throws(KernelError) in try OutputHead(weights) }
+            let vocabulary = shares.map { RankRanges.vocabulary($0, of: configuration) }
+            let head = try lifting { () throws(KernelError) in
+                try OutputHead(weights, vocabulary: vocabulary, group: group)
+            }
             byteCount += head.byteCount
             self.head = consume head
         } else {
@@ -123,6 +153,7 @@ public final class Stage {
         weightsByteCount = byteCount
         ternaryLayout = model.isTernary ? layout : nil
         sequences = SequenceTable(blockCount: blockCount, contextLength: options.contextLength)
+        self.group = group
         self.configuration = configuration
         self.layers = layers
         self.options = options
@@ -182,6 +213,7 @@ public final class Stage {
 
     /// Nil when the step only releases.
     private func begin(_ step: Step) throws(InferenceError) -> [AttentionPlan.Slice] {
+        if let exchangeProblem { throw .exchange(exchangeProblem) }
         for sequence in step.released {
             sequences.release(sequence)
             head?.forget(sequence)
@@ -200,16 +232,27 @@ public final class Stage {
     }
 
     private func finish(_ step: Step, _ slices: [AttentionPlan.Slice]) throws(InferenceError) -> Output {
-        if !slices.isEmpty {
-            let plan = try lifting { () throws(KernelError) in try AttentionPlan(slices) }
-            for index in 0..<transformerLayers.count {
-                transformerLayers[index].forward(
-                    &workspace, compute: compute, configuration: configuration, cache: cache, cacheLayer: index,
-                    plan: plan)
-            }
+        do throws(InferenceError) {
+            if !slices.isEmpty { try forward(step, slices) }
+            guard head != nil else { return .hiddenStates }
+            guard let result = try head!.answer(step, workspace: workspace, compute: compute) else { return .nothing }
+            return .result(result)
+        } catch {
+            if case .exchange(let problem) = error { exchangeProblem = problem }
+            throw error
         }
-        guard head != nil else { return .hiddenStates }
-        return .result(
-            try head!.answer(step, workspace: &workspace, compute: compute, epsilon: configuration.normEpsilon))
+    }
+
+    private func forward(_ step: Step, _ slices: [AttentionPlan.Slice]) throws(InferenceError) {
+        let plan = try lifting { () throws(KernelError) in try AttentionPlan(slices) }
+        group.begin(step.id, rowCount: plan.rowCount)
+        do throws(ExchangeError) {
+            for index in 0..<transformerLayers.count {
+                try transformerLayers[index].forward(
+                    &workspace, compute: compute, group: group, cache: cache, cacheLayer: index, plan: plan)
+            }
+        } catch {
+            throw .exchange(error)
+        }
     }
 }

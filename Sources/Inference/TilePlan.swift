@@ -48,8 +48,8 @@ public struct TilePlan: Sendable {
     public func pack(_ entry: Entry) throws(InferenceError) -> PackedMatrix {
         try lifting { () throws(KernelError) in
             entry.name == weights.model.headName
-                ? try weights.packedHead()
-                : try weights.packed(entry.tensor, segmentColumns: entry.record.tiles?.segmentColumns)
+                ? try weights.packedHead(rows: 0..<entry.tensor.rows)
+                : try weights.packed(MatrixPart(entry.tensor), segmentColumns: entry.record.tiles?.segmentColumns)
         }
     }
 }

@@ -1,9 +1,14 @@
 import Checkpoints
+import Collectives
 import Kernels
+import Transport
 
 /// One decoder layer of the Llama family (Touvron et al., 2023): attention with grouped queries (Ainslie et al., 2023)
 /// and rotary positions, then a gated feed-forward network, each behind an RMS norm and added to the residual stream.
 /// BitNet b1.58 (Ma et al., 2024) has a further norm before each of the two projections back into the stream.
+///
+/// A rank holds some heads and feed-forward blocks of it: their rows of the first matrices, and their columns of the two
+/// that lead back into the stream, whose products the ranks add up. See docs/parallelism.md.
 struct TransformerLayer: ~Copyable {
     let attentionNorm: Tensor  // [1 × hidden]
     let queryKeyValue: PackedMatrix  // [(query + 2 · keyValue) × hidden]
@@ -14,22 +19,24 @@ struct TransformerLayer: ~Copyable {
     let up: PackedMatrix  // [feedForward × hidden]
     let feedForwardSubNorm: Tensor?  // [1 × feedForward]
     let down: PackedMatrix  // [hidden × feedForward]
-    /// Weights of all norms.
-    private let normColumns: Int
 
-    init(_ weights: WeightPreparation, layer: Int) throws(KernelError) {
+    init(_ weights: WeightPreparation, layer: Int, ranges: RankRanges) throws(KernelError) {
         let model = weights.model
         let tensors = model.layers[layer]
         let segments = Segments(model.configuration)
         let attentionNorm = try model.vector(tensors.attentionNorm)
-        let queryKeyValue = try weights.packed(tensors.query, tensors.key, tensors.value)
-        let attentionSubNorm = try model.subNorm(tensors.attentionSubNorm)
-        let attentionOutput = try weights.packed(tensors.attentionOutput, segmentColumns: segments.attentionColumns)
+        let queryKeyValue = try weights.packed(
+            MatrixPart(tensors.query, rows: ranges.query), MatrixPart(tensors.key, rows: ranges.keyValue),
+            MatrixPart(tensors.value, rows: ranges.keyValue))
+        let attentionSubNorm = try model.subNorm(tensors.attentionSubNorm, columns: ranges.query)
+        let attentionOutput = try weights.packed(
+            MatrixPart(tensors.attentionOutput, columns: ranges.query), segmentColumns: segments.attentionColumns)
         let feedForwardNorm = try model.vector(tensors.feedForwardNorm)
-        let gate = try weights.packed(tensors.gate)
-        let up = try weights.packed(tensors.up)
-        let feedForwardSubNorm = try model.subNorm(tensors.feedForwardSubNorm)
-        let down = try weights.packed(tensors.down, segmentColumns: Segments.feedForwardColumns)
+        let gate = try weights.packed(MatrixPart(tensors.gate, rows: ranges.feedForward))
+        let up = try weights.packed(MatrixPart(tensors.up, rows: ranges.feedForward))
+        let feedForwardSubNorm = try model.subNorm(tensors.feedForwardSubNorm, columns: ranges.feedForward)
+        let down = try weights.packed(
+            MatrixPart(tensors.down, columns: ranges.feedForward), segmentColumns: Segments.feedForwardColumns)
         self.attentionNorm = attentionNorm
         self.queryKeyValue = queryKeyValue
         self.attentionSubNorm = attentionSubNorm
@@ -38,20 +45,17 @@ struct TransformerLayer: ~Copyable {
         self.gate = gate
         self.up = up
         self.feedForwardSubNorm = feedForwardSubNorm
-        normColumns =
-            2 * model.configuration.hiddenSize + (tensors.attentionSubNorm?.columns ?? 0)
-            + (tensors.feedForwardSubNorm?.columns ?? 0)
         self.down = down
     }
 
     /// Adds this layer to the residual stream in `workspace.hidden`, for all rows of the plan.
     func forward(
-        _ workspace: inout Workspace, compute: borrowing Compute, configuration: ModelConfiguration,
-        cache: borrowing KeyValueCache, cacheLayer: Int, plan: borrowing AttentionPlan
-    ) {
+        _ workspace: inout Workspace, compute: borrowing Compute, group: RankGroup, cache: borrowing KeyValueCache,
+        cacheLayer: Int, plan: borrowing AttentionPlan
+    ) throws(ExchangeError) {
         let rows = plan.rowCount
-        let heads = configuration.attentionHeadCount
-        let epsilon = configuration.normEpsilon
+        let heads = workspace.queryHeadCount
+        let epsilon = workspace.normEpsilon
 
         compute.normalise(
             workspace.hidden, rows: rows, weight: attentionNorm, epsilon: epsilon, into: &workspace.normed)
@@ -61,39 +65,32 @@ struct TransformerLayer: ~Copyable {
             plan: plan)
         compute.attend(
             workspace.queryKeyValue, queryHeadCount: heads, scale: workspace.attentionScale, cache: cache,
-            layer: cacheLayer, plan: plan, into: &workspace.attended, quantising: !configuration.hasSubNorms)
-        normaliseIfAny(
-            attentionSubNorm, &workspace.attended, rows: rows,
-            segmentColumns: configuration.querySize / configuration.keyValueHeadCount, compute: compute,
-            epsilon: epsilon)
-        compute.multiply(attentionOutput, workspace.attended, rows: rows, into: &workspace.hidden, adding: true)
+            layer: cacheLayer, plan: plan, into: &workspace.attended)
+        try workspace.projection.add(
+            attentionOutput, times: &workspace.attended, normalisedBy: attentionSubNorm,
+            in: workspace.attentionSegments, rows: rows, epsilon: epsilon, to: &workspace.hidden, compute: compute,
+            group: group)
 
         compute.normalise(
             workspace.hidden, rows: rows, weight: feedForwardNorm, epsilon: epsilon, into: &workspace.normed)
         compute.multiplyGated(
-            workspace.gateActivation, gate: gate, up: up, workspace.normed, rows: rows, into: &workspace.activated,
-            quantising: !configuration.hasSubNorms)
-        normaliseIfAny(
-            feedForwardSubNorm, &workspace.activated, rows: rows, segmentColumns: Segments.feedForwardColumns,
-            compute: compute, epsilon: epsilon)
-        compute.multiply(down, workspace.activated, rows: rows, into: &workspace.hidden, adding: true)
-    }
-
-    private func normaliseIfAny(
-        _ weight: borrowing Tensor?, _ activations: inout Activations, rows: Int, segmentColumns: Int,
-        compute: borrowing Compute, epsilon: Float
-    ) {
-        switch weight {
-        case .none: return
-        case .some(let weight):
-            compute.normalise(
-                &activations, rows: rows, weight: weight, segmentColumns: segmentColumns, epsilon: epsilon)
-        }
+            workspace.gateActivation, gate: gate, up: up, workspace.normed, rows: rows, into: &workspace.activated)
+        try workspace.projection.add(
+            down, times: &workspace.activated, normalisedBy: feedForwardSubNorm, in: workspace.feedForwardSegments,
+            rows: rows, epsilon: epsilon, to: &workspace.hidden, compute: compute, group: group)
     }
 
     var byteCount: Int {
-        queryKeyValue.byteCount + attentionOutput.byteCount + gate.byteCount + up.byteCount + down.byteCount
-            + normColumns * 4
+        let norms = attentionNorm.columns + feedForwardNorm.columns
+        return queryKeyValue.byteCount + attentionOutput.byteCount + gate.byteCount + up.byteCount + down.byteCount
+            + (norms + columns(attentionSubNorm) + columns(feedForwardSubNorm)) * 4
+    }
+
+    private func columns(_ norm: borrowing Tensor?) -> Int {
+        switch norm {
+        case .none: 0
+        case .some(let norm): norm.columns
+        }
     }
 }
 
@@ -103,7 +100,7 @@ struct Segments {
     /// Columns of one KV head's queries, as far as that is whole blocks; nil leaves one sum in order.
     let attentionColumns: Int?
     /// Whole feed-forward blocks.
-    static let feedForwardColumns = 256
+    static let feedForwardColumns = RankShare.feedForwardBlockColumns
 
     init(_ configuration: ModelConfiguration) {
         let group = configuration.querySize / configuration.keyValueHeadCount
@@ -112,9 +109,9 @@ struct Segments {
 }
 
 extension ModelFile {
-    /// The weight of a norm that only some models have.
-    fileprivate func subNorm(_ tensor: TensorDescription?) throws(KernelError) -> Tensor? {
+    /// Some columns of the weight of a norm that only some models have.
+    fileprivate func subNorm(_ tensor: TensorDescription?, columns: Range<Int>) throws(KernelError) -> Tensor? {
         guard let tensor else { return nil }
-        return try vector(tensor)
+        return try vector(tensor, columns: columns)
     }
 }

@@ -54,6 +54,22 @@ extension HeadPrecision {
     }
 }
 
+/// Rows and columns of a matrix that a rank holds.
+struct MatrixPart {
+    let tensor: TensorDescription
+    let rows: Range<Int>
+    let columns: Range<Int>
+
+    /// Nil stands for all.
+    init(_ tensor: TensorDescription, rows: Range<Int>? = nil, columns: Range<Int>? = nil) {
+        self.tensor = tensor
+        self.rows = rows ?? 0..<tensor.rows
+        self.columns = columns ?? 0..<tensor.columns
+    }
+
+    var isWhole: Bool { rows == 0..<tensor.rows && columns == 0..<tensor.columns }
+}
+
 /// How weights are laid out when they are loaded. Nothing here changes a bit of the answers but the head's precision.
 /// What a converted model has in tiles stays in them.
 struct WeightPreparation: Sendable {
@@ -62,41 +78,53 @@ struct WeightPreparation: Sendable {
     var headPrecision: HeadPrecision
 
     /// Matrices stacked on each other, in kernel layout. Ternary ones need no segments: their sums are exact.
-    func packed(_ tensors: TensorDescription..., segmentColumns: Int? = nil) throws(KernelError) -> PackedMatrix {
+    func packed(_ parts: MatrixPart..., segmentColumns: Int? = nil) throws(KernelError) -> PackedMatrix {
         // Activations are quantised in one way for all matrices of a model.
         let isTernary = model.isTernary
-        if let other = tensors.first(where: { $0.type.isTernary != isTernary }) {
+        if let other = parts.map(\.tensor).first(where: { $0.type.isTernary != isTernary }) {
             throw .shape(
                 "\(other.name): \(other.type) weights in a model of which others are ternary; convert it with all "
                     + "matrices of its layers ternary, or none")
         }
-        guard tensors.allSatisfy({ $0.tiles == nil }) else {
+        guard parts.allSatisfy({ $0.tensor.tiles == nil }) else {
             var sources: [TileSource] = []
             let segmentColumns = isTernary ? nil : segmentColumns
-            for tensor in tensors { sources.append(try model.tileSource(tensor, segmentColumns: segmentColumns)) }
+            for part in parts {
+                let source = try model.tileSource(part.tensor, segmentColumns: segmentColumns)
+                sources.append(part.isWhole ? source : try source.part(rows: part.rows, columns: part.columns))
+            }
             return try PackedMatrix(sources, segmentColumns: segmentColumns)
         }
         guard isTernary else {
             var sources: [WeightSource] = []
-            for tensor in tensors { sources.append(try model.source(tensor)) }
+            for part in parts {
+                let source = try model.source(part.tensor)
+                sources.append(part.isWhole ? source : try source.part(rows: part.rows, columns: part.columns))
+            }
             return try PackedMatrix(sources, segmentColumns: segmentColumns)
         }
         var sources: [TernarySource] = []
-        for tensor in tensors { sources.append(try model.ternarySource(tensor)) }
+        for part in parts {
+            let source = try model.ternarySource(part.tensor)
+            sources.append(part.isWhole ? source : try source.part(rows: part.rows, columns: part.columns))
+        }
         return try PackedMatrix(sources, layout: ternaryLayout)
     }
 
-    /// The language-model head.
-    func packedHead() throws(KernelError) -> PackedMatrix {
+    /// Some rows of the language-model head.
+    func packedHead(rows: Range<Int>) throws(KernelError) -> PackedMatrix {
+        let part = MatrixPart(model.head, rows: rows)
         if let layout = model.head.tiles?.layout {
             guard headPrecision == .automatic || (headPrecision == .eightBit) == (layout == .r8) else {
                 throw .shape(
                     "\(model.head.name): it was converted to \(layout.rawValue), so \(headPrecision.rawValue) is not to be "
                         + "had; convert the model with --head \(headPrecision.rawValue)")
             }
-            return try PackedMatrix([model.tileSource(model.head, segmentColumns: nil)])
+            let source = try model.tileSource(model.head, segmentColumns: nil)
+            return try PackedMatrix([part.isWhole ? source : try source.part(rows: part.rows, columns: part.columns)])
         }
-        let source = try model.source(model.head)
+        let whole = try model.source(model.head)
+        let source = part.isWhole ? whole : try whole.part(rows: part.rows, columns: part.columns)
         return headPrecision.reduces(model.head, ofTernaryModel: model.isTernary)
             ? try PackedMatrix(eightBit: source) : try PackedMatrix([source])
     }
@@ -150,6 +178,18 @@ extension ModelFile {
     func vector(_ tensor: TensorDescription) throws(KernelError) -> Tensor {
         var values = try Tensor(rows: 1, columns: tensor.columns)
         try source(tensor).decode(row: 0, into: &values, row: 0)
+        return values
+    }
+
+    /// Some columns of a vector, from a multiple of 16 on.
+    func vector(_ tensor: TensorDescription, columns: Range<Int>) throws(KernelError) -> Tensor {
+        let whole = try vector(tensor)
+        guard columns != 0..<tensor.columns else { return whole }
+        guard columns.lowerBound >= 0, columns.upperBound <= tensor.columns else {
+            throw .shape("\(tensor.name): there are no columns \(columns) among its \(tensor.columns)")
+        }
+        var values = try Tensor(rows: 1, columns: columns.count)
+        whole.withBytes(row: 0, columns: columns) { values.assign($0) }
         return values
     }
 }

@@ -5,21 +5,35 @@ import Kernels
 struct Workspace: ~Copyable {
     var hidden: Tensor  // [rows × hidden], the residual stream
     var normed: Activations  // [rows × hidden]
-    var queryKeyValue: Tensor  // [rows × (query + 2 · keyValue)]
+    var queryKeyValue: Tensor  // [rows × (query + 2 · keyValue)], of this rank
     var attended: Activations  // [rows × query]
     var activated: Activations  // [rows × feedForward]
+    var projection: Projection
+    let attentionSegments: NormSegments
+    let feedForwardSegments: NormSegments
     let rotary: RotaryTable
     let attentionScale: Float
     let gateActivation: GateActivation
+    let normEpsilon: Float
+    /// Of this rank.
+    let queryHeadCount: Int
 
     /// - Parameter isTernary: whether the layers' weights are, so that activations have one scale for each row.
-    init(_ configuration: ModelConfiguration, isTernary: Bool, rows: Int, contextLength: Int) throws(KernelError) {
+    init(
+        _ configuration: ModelConfiguration, ranges: RankRanges, isAlone: Bool, isTernary: Bool, rows: Int,
+        contextLength: Int
+    ) throws(KernelError) {
         let grouping = isTernary ? Activations.Grouping.rows : .blocks
         let hidden = try Tensor(rows: rows, columns: configuration.hiddenSize)
         let normed = try Activations(rows: rows, columns: configuration.hiddenSize, grouping: grouping)
-        let queryKeyValue = try Tensor(rows: rows, columns: configuration.querySize + 2 * configuration.keyValueSize)
-        let attended = try Activations(rows: rows, columns: configuration.querySize, grouping: grouping)
-        let activated = try Activations(rows: rows, columns: configuration.feedForwardSize, grouping: grouping)
+        let queryKeyValue = try Tensor(rows: rows, columns: ranges.queryKeyValueCount)
+        let attended = try Activations(rows: rows, columns: ranges.query.count, grouping: grouping)
+        let activated = try Activations(rows: rows, columns: ranges.feedForward.count, grouping: grouping)
+        let parts = configuration.rankParts
+        let projection = try Projection(
+            isTernary: isTernary, rows: rows, hiddenSize: configuration.hiddenSize,
+            segmentCount: configuration.hasSubNorms ? max(parts.keyValueHeadCount, parts.feedForwardBlockCount) : 0,
+            isAlone: isAlone)
         let rotary = try RotaryTable(configuration.rope, positions: contextLength)
         // IEEE square root and division: the same everywhere.
         attentionScale = 1 / Float(configuration.headDimension).squareRoot()
@@ -28,6 +42,15 @@ struct Workspace: ~Copyable {
             case .silu: .silu
             case .squaredReLU: .squaredReLU
             }
+        normEpsilon = configuration.normEpsilon
+        queryHeadCount = ranges.queryHeads.count
+        attentionSegments = NormSegments(
+            columns: configuration.querySize / configuration.keyValueHeadCount, count: parts.keyValueHeadCount,
+            normColumns: configuration.querySize, held: ranges.keyValueHeads)
+        feedForwardSegments = NormSegments(
+            columns: Segments.feedForwardColumns, count: parts.feedForwardBlockCount,
+            normColumns: configuration.feedForwardSize, held: ranges.feedForwardBlocks)
+        self.projection = projection
         self.hidden = hidden
         self.normed = normed
         self.queryKeyValue = queryKeyValue

@@ -14,6 +14,7 @@ public struct Activations: ~Copyable {
 
     public let rows: Int
     public let columns: Int
+    public let grouping: Grouping
     /// Scales of each row.
     let groupCount: Int
     /// `[rows × columns]`
@@ -32,6 +33,7 @@ public struct Activations: ~Copyable {
         self.values = values
         self.quantised = quantised
         self.groups = groups
+        self.grouping = grouping
         self.groupCount = groupCount
         self.rows = rows
         self.columns = columns
@@ -46,7 +48,7 @@ public struct Activations: ~Copyable {
             scales: scales + row * groupCount,
             sums: scales + (rows + row) * groupCount,
             counts: (groups.base + (2 * rows + row) * groupCount * 4).assumingMemoryBound(to: Int32.self),
-            columns: columns, groups: groupCount)
+            columns: columns, groups: groupCount, by_rows: grouping == .rows)
     }
 
     /// The float32 values of one row, for tests.

@@ -51,20 +51,8 @@ public struct Compute: ~Copyable {
         precondition(rows > 0 && firstRow + rows <= input.rows && firstOutputRow + rows <= output.rows)
         ryz_rms_norm(
             raw, input.pointer(firstRow), weight.pointer(0), output.values.pointer(firstOutputRow), rows, input.columns,
-            input.columns, epsilon)
+            epsilon)
         ryz_quantise(raw, output.view(from: firstOutputRow), rows)
-    }
-
-    /// The RMS norm of activations in their place, quantised again. The sum of squares is taken by segments of
-    /// `segmentColumns` (a multiple of 16), which combine in order: nodes may compute them apart.
-    public func normalise(
-        _ activations: inout Activations, rows: Int, weight: borrowing Tensor, segmentColumns: Int, epsilon: Float
-    ) {
-        precondition(weight.columns == activations.columns && rows > 0 && rows <= activations.rows)
-        precondition(segmentColumns > 0 && segmentColumns % 16 == 0)
-        let values = activations.values.pointer(0)
-        ryz_rms_norm(raw, values, weight.pointer(0), values, rows, activations.columns, segmentColumns, epsilon)
-        ryz_quantise(raw, activations.view(), rows)
     }
 
     /// Makes the int8 form of the first `rows` rows from their float32 values.
@@ -86,18 +74,16 @@ public struct Compute: ~Copyable {
         }
     }
 
-    /// output = activation(gate · input) ⊙ (up · input): the gated feed-forward layer's first half. Quantised, unless a
-    /// norm is to follow that does it.
+    /// output = activation(gate · input) ⊙ (up · input): the gated feed-forward layer's first half, not quantised yet.
     public func multiplyGated(
         _ activation: GateActivation, gate: borrowing PackedMatrix, up: borrowing PackedMatrix,
-        _ input: borrowing Activations, rows: Int, into output: inout Activations, quantising: Bool = true
+        _ input: borrowing Activations, rows: Int, into output: inout Activations
     ) {
         precondition(gate.takes(input) && up.takes(input))
         precondition(gate.columns == input.columns && up.columns == input.columns && gate.rows == up.rows)
         precondition(gate.rows == output.columns && rows > 0 && rows <= input.rows && rows <= output.rows)
         ryz_multiply_gated(
             raw, activation.code, gate.matrix, up.matrix, input.view(), output.values.pointer(0), output.columns, rows)
-        if quantising { ryz_quantise(raw, output.view(), rows) }
     }
 
     /// Rotates the queries in `queryKeyValue` in place, and stores rotated keys, and values, in the cache.
@@ -113,11 +99,10 @@ public struct Compute: ~Copyable {
             queryKeyValue.columns, queryHeadCount)
     }
 
-    /// output = softmax(scale · queries · keysᵀ) · values for each row over its sequence so far. Quantised, unless a norm
-    /// is to follow that does it.
+    /// output = softmax(scale · queries · keysᵀ) · values for each row over its sequence so far, not quantised yet.
     public func attend(
         _ queryKeyValue: borrowing Tensor, queryHeadCount: Int, scale: Float, cache: borrowing KeyValueCache,
-        layer: Int, plan: borrowing AttentionPlan, into output: inout Activations, quantising: Bool = true
+        layer: Int, plan: borrowing AttentionPlan, into output: inout Activations
     ) {
         check(queryKeyValue, queryHeadCount, cache, plan)
         precondition(output.columns == queryHeadCount * cache.headDimension && plan.rowCount <= output.rows)
@@ -126,7 +111,6 @@ public struct Compute: ~Copyable {
             raw, cache.layer(layer), plan.spans.baseAddress, plan.spans.count, queryKeyValue.pointer(0),
             queryKeyValue.columns, queryHeadCount, scale, output.values.pointer(0), output.columns,
             attentionScratch.floats())
-        if quantising { ryz_quantise(raw, output.view(), plan.rowCount) }
     }
 
     private func check(

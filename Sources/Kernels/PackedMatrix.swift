@@ -21,11 +21,7 @@ public struct PackedMatrix: ~Copyable {
             segmentColumns: segmentColumns, grouping: .blocks)
         let memory = try plan.makeMemory()
         for (source, part) in zip(sources, plan.parts) {
-            ryz_pack(
-                source.type.code, source.base, plan.columns, 0, source.rows, 0, plan.columns / 32,
-                memory.base + part.byteOffset)
-            // The packed copy is what runs; the file's pages need not stay in this process.
-            source.file.adviseDontNeed(source.byteOffset..<source.byteOffset + source.byteCount)
+            source.pack(into: memory.base + part.byteOffset)
         }
         self.plan = plan
         self.memory = memory
@@ -69,7 +65,7 @@ public struct PackedMatrix: ~Copyable {
             for row in 0..<count { source.decode(row: first + row, into: &tile, row: row) }
             ryz_pack_rows_8bit(tile.pointer(0), count, plan.columns, memory.base + first / 16 * tileByteCount)
         }
-        source.file.adviseDontNeed(source.byteOffset..<source.byteOffset + source.byteCount)
+        source.release()
         self.plan = plan
         self.memory = memory
         measuredLoss = nil
@@ -125,7 +121,7 @@ public struct PackedMatrix: ~Copyable {
                 total.squared_error += loss.squared_error
                 total.squared_weights += loss.squared_weights
             }
-            source.file.adviseDontNeed(source.byteOffset..<source.byteOffset + source.byteCount)
+            source.release()
         }
         self.plan = plan
         self.memory = memory
@@ -146,10 +142,11 @@ public struct PackedMatrix: ~Copyable {
 
     /// Whether activations are quantised in the groups that these weights need.
     func takes(_ activations: borrowing Activations) -> Bool {
-        activations.groupCount == (takesRowScales ? 1 : columns / 32)
+        activations.grouping == plan.grouping
     }
 
     var takesRowScales: Bool { plan.grouping == .rows }
+    var hasSegments: Bool { plan.segmentBlocks > 0 }
 
     /// The float32 values that the weights of a row stand for, of the only part; nil unless it was quantised here.
     func decodedRow(_ row: Int) -> [Float]? {
@@ -171,14 +168,16 @@ public struct PackedMatrix: ~Copyable {
 
     /// Calls `body` with the products of all parts with the same activations; `y` is row 0 of the output.
     func withProducts(
-        y: UnsafeMutablePointer<Float>, stride: Int, mode: ryz_output_mode, kernel: MatrixKernel? = nil,
+        y: UnsafeMutableRawPointer, stride: Int, mode: ryz_output_mode, kernel: MatrixKernel? = nil,
         _ body: (UnsafePointer<ryz_product>, Int) -> Void
     ) {
+        let elementByteCount = mode == RYZ_SUMS ? sumKind?.byteCount ?? 4 : 4
         withUnsafeTemporaryAllocation(of: ryz_product.self, capacity: plan.parts.count) { products in
             for (index, part) in plan.parts.enumerated() {
                 var matrix = matrix(part)
                 if let kernel { matrix.look_up = kernel == .lookUp }
-                products[index] = ryz_product(matrix: matrix, y: y + part.firstRow, y_stride: stride, mode: mode)
+                products[index] = ryz_product(
+                    matrix: matrix, y: y + part.firstRow * elementByteCount, y_stride: stride, mode: mode)
             }
             body(UnsafePointer(products.baseAddress!), plan.parts.count)
         }

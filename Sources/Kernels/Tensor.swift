@@ -28,6 +28,24 @@ public struct Tensor: ~Copyable {
         return try body(RawSpan(_unsafeStart: UnsafeRawPointer(memory.base), byteCount: count * columns * 4))
     }
 
+    /// The bytes of some columns of a row.
+    public func withBytes<Result, Failure: Error>(
+        row: Int, columns range: Range<Int>, _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        precondition(range.lowerBound >= 0 && range.upperBound <= columns)
+        return try body(
+            RawSpan(_unsafeStart: UnsafeRawPointer(pointer(row) + range.lowerBound), byteCount: range.count * 4))
+    }
+
+    /// Copies some columns of a row from bytes, of which there are as many.
+    public mutating func assign(row: Int, columns range: Range<Int>, _ bytes: RawSpan) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= columns && bytes.byteCount == range.count * 4)
+        bytes.withUnsafeBytes { source in
+            guard let start = source.baseAddress else { return }
+            UnsafeMutableRawPointer(pointer(row) + range.lowerBound).copyMemory(from: start, byteCount: source.count)
+        }
+    }
+
     /// Copies rows from bytes, from row 0 on. `bytes` must be whole rows and no more than there are.
     public mutating func assign(_ bytes: RawSpan) {
         precondition(bytes.byteCount % (columns * 4) == 0 && bytes.byteCount <= memory.byteCount)

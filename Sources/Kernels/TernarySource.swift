@@ -30,11 +30,15 @@ public struct TernarySource {
 
     /// What the errors call it, such as `model.layers.0.mlp.up_proj.weight`.
     public let name: String
-    public let rows: Int
-    public let columns: Int
+    public private(set) var rows: Int
+    public private(set) var columns: Int
     /// What products with −1, 0 and 1 are multiplied by.
     public let scale: Float
     private let kind: Kind
+    /// The whole matrix, and where the part begins in it.
+    private let stored: (rows: Int, columns: Int)
+    private var firstRow = 0
+    private var firstColumn = 0
 
     /// Throws if the matrix does not lie in the file or has a shape that the form can't have.
     public init(
@@ -51,6 +55,16 @@ public struct TernarySource {
         }
         (self.name, self.rows, self.columns, self.scale) = (name, rows, columns, scale)
         kind = .packed(form, file, byteOffset: byteOffset, byteCount: byteCount)
+        stored = (rows, columns)
+    }
+
+    /// The part of some rows and columns; these are multiples of 32.
+    public func part(rows: Range<Int>, columns: Range<Int>) throws(KernelError) -> TernarySource {
+        try checkPart(name, rows: rows, columns: columns, of: (self.rows, self.columns))
+        var part = self
+        (part.rows, part.columns) = (rows.count, columns.count)
+        (part.firstRow, part.firstColumn) = (firstRow + rows.lowerBound, firstColumn + columns.lowerBound)
+        return part
     }
 
     /// Makes the weights of a float matrix ternary (Ma et al., The Era of 1-bit LLMs, 2024): with the mean of |w| over
@@ -62,6 +76,7 @@ public struct TernarySource {
         let reciprocal = 1 / max(mean, 1e-5)
         (name, rows, columns, scale) = (source.name, source.rows, source.columns, 1 / reciprocal)
         kind = .floats(source, reciprocal: reciprocal)
+        stored = (source.rows, source.columns)
     }
 
     private static func check(_ name: String, rows: Int, columns: Int, scale: Float) throws(KernelError) {
@@ -90,23 +105,28 @@ public struct TernarySource {
         switch kind {
         case .packed(let form, let file, let byteOffset, _):
             for index in 0..<count {
-                let wrong = weights.withUnsafeMutableBufferPointer { buffer in
-                    ryz_decode_ternary_row(
-                        form.code, file.base + byteOffset, rows, columns, first + index, scale,
-                        buffer.baseAddress! + index * columns)
+                let wrong = withUnsafeTemporaryAllocation(of: Int8.self, capacity: stored.columns) { row in
+                    let wrong = ryz_decode_ternary_row(
+                        form.code, file.base + byteOffset, stored.rows, stored.columns, firstRow + first + index, scale,
+                        row.baseAddress!)
+                    weights.withUnsafeMutableBufferPointer { buffer in
+                        (buffer.baseAddress! + index * columns).update(
+                            from: row.baseAddress! + firstColumn, count: columns)
+                    }
+                    return wrong
                 }
                 guard wrong == 0 else {
                     throw .shape(
-                        "\(name): row \(first + index) is not −1, 0 and 1 with one scale for the matrix (\(wrong) times); fetch a ternary model"
+                        "\(name): row \(firstRow + first + index) is not −1, 0 and 1 with one scale for the matrix (\(wrong) times); fetch a ternary model"
                     )
                 }
             }
         case .floats(let source, let reciprocal):
-            var values = try Tensor(rows: 1, columns: columns)
+            var values = try Tensor(rows: 1, columns: stored.columns)
             for index in 0..<count {
-                source.decode(row: first + index, into: &values, row: 0)
+                source.decode(row: firstRow + first + index, into: &values, row: 0)
                 for column in 0..<columns {
-                    let rounded = (values[0, column] * reciprocal).rounded(.toNearestOrEven)
+                    let rounded = (values[0, firstColumn + column] * reciprocal).rounded(.toNearestOrEven)
                     weights[index * columns + column] = Int8(max(-1, min(1, rounded.isNaN ? 0 : rounded)))
                 }
             }
@@ -118,8 +138,7 @@ public struct TernarySource {
         switch kind {
         case .packed(_, let file, let byteOffset, let byteCount):
             file.adviseDontNeed(byteOffset..<byteOffset + byteCount)
-        case .floats(let source, _):
-            source.file.adviseDontNeed(source.byteOffset..<source.byteOffset + source.byteCount)
+        case .floats(let source, _): source.release()
         }
     }
 }

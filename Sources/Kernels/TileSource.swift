@@ -64,18 +64,21 @@ public enum TileLayout: String, CaseIterable, Sendable {
     }
 }
 
-/// A matrix that lies in a mapped file in tiles already.
+/// A matrix that lies in a mapped file in tiles already, or a part of one.
 public struct TileSource {
     /// What the errors call it, such as `blk.0.attn_q.weight`.
     public let name: String
     public let file: MappedFile
     public let byteOffset: Int
     public let layout: TileLayout
-    public let rows: Int
-    public let columns: Int
+    public private(set) var rows: Int
+    public private(set) var columns: Int
     /// Ternary layouts: what every product is multiplied by.
     public let scale: Float
-    let byteCount: Int
+    /// Columns of the whole matrix, and where the part begins in it.
+    private let storedColumns: Int
+    private var firstRow = 0
+    private var firstColumn = 0
 
     /// Throws if the tiles do not lie in the file.
     public init(
@@ -88,18 +91,54 @@ public struct TileSource {
             throw .shape("\(name): its bytes lie outside \(file.path)")
         }
         (self.name, self.file, self.byteOffset, self.layout) = (name, file, byteOffset, layout)
-        (self.rows, self.columns, self.scale, self.byteCount) = (rows, columns, scale, byteCount)
+        (self.rows, self.columns, self.scale, storedColumns) = (rows, columns, scale, columns)
+    }
+
+    /// The part of some rows, beginning with a whole tile, and columns, which are multiples of 32.
+    public func part(rows: Range<Int>, columns: Range<Int>) throws(KernelError) -> TileSource {
+        try checkPart(name, rows: rows, columns: columns, of: (self.rows, self.columns))
+        let hasColumnBlocks = layout.isTernary || layout != .r8
+        guard rows.lowerBound % 16 == 0, hasColumnBlocks || columns.count == self.columns else {
+            throw .shape("\(name): rows \(rows) and columns \(columns) can't be cut out of tiles of \(layout.rawValue)")
+        }
+        var part = self
+        (part.rows, part.columns) = (rows.count, columns.count)
+        (part.firstRow, part.firstColumn) = (firstRow + rows.lowerBound, firstColumn + columns.lowerBound)
+        return part
     }
 
     /// Copies the tiles, having checked that they are such as packing makes: kernels for different instruction sets
     /// agree on no others.
     func copy(to memory: UnsafeMutableRawPointer) throws(KernelError) {
-        let start = file.base + byteOffset
-        guard ryz_check_tiles(layout.code, start, rows, columns) == 0 else {
+        let tileByteCount = ryz_tile_bytes(layout.code, storedColumns, 0)
+        let offset = byteOffset + firstRow / 16 * tileByteCount
+        let byteCount = (rows + 15) / 16 * tileByteCount
+        let start = file.base + offset
+        guard ryz_check_tiles(layout.code, start, rows, storedColumns) == 0 else {
             throw .shape("\(name): its tiles hold what is none of −1, 0 and 1; convert the model again")
         }
-        memory.copyMemory(from: start, byteCount: byteCount)
+        if columns == storedColumns {
+            memory.copyMemory(from: start, byteCount: byteCount)
+        } else {
+            for tile in 0..<(rows + 15) / 16 {
+                copyColumns(
+                    of: start + tile * tileByteCount, to: memory + tile * ryz_tile_bytes(layout.code, columns, 0))
+            }
+        }
         // The copy is what runs; the file's pages need not stay in this process.
-        file.adviseDontNeed(byteOffset..<byteOffset + byteCount)
+        file.adviseDontNeed(offset..<offset + byteCount)
+    }
+
+    /// Blocks lie one behind the other; ternary weights have to be packed anew.
+    private func copyColumns(of tile: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
+        guard layout.isTernary else {
+            let before = ryz_tile_bytes(layout.code, firstColumn, 0)
+            target.copyMemory(from: tile + before, byteCount: ryz_tile_bytes(layout.code, columns, 0))
+            return
+        }
+        withUnsafeTemporaryAllocation(of: Int8.self, capacity: 16 * columns) { weights in
+            ryz_unpack_ternary(layout.code, tile, firstColumn, columns, weights.baseAddress!)
+            ryz_pack_ternary(layout.code, weights.baseAddress!, 16, columns, target)
+        }
     }
 }

@@ -30,15 +30,19 @@ public enum WeightType: CaseIterable, Sendable {
     }
 }
 
-/// A matrix in a mapped file: row-major, in the blocks of its type.
+/// A matrix in a mapped file, or a part of one: row-major, in the blocks of its type.
 public struct WeightSource {
     /// What the errors call it, such as `blk.0.attn_q.weight`.
     public let name: String
     public let file: MappedFile
     public let byteOffset: Int
     public let type: WeightType
-    public let rows: Int
-    public let columns: Int
+    public private(set) var rows: Int
+    public private(set) var columns: Int
+    /// Columns of the whole matrix, and where the part begins in it.
+    private let storedColumns: Int
+    private var firstRow = 0
+    private var firstColumn = 0
 
     /// Throws if the matrix does not lie in the file or is not made of whole blocks.
     public init(
@@ -57,14 +61,50 @@ public struct WeightSource {
         self.type = type
         self.rows = rows
         self.columns = columns
+        storedColumns = columns
     }
 
-    var base: UnsafeRawPointer { file.base + byteOffset }
-    var byteCount: Int { rows * type.rowByteCount(columns: columns) }
+    /// The part of some rows and columns; these begin and end with whole blocks.
+    public func part(rows: Range<Int>, columns: Range<Int>) throws(KernelError) -> WeightSource {
+        try checkPart(name, rows: rows, columns: columns, of: (self.rows, self.columns))
+        var part = self
+        (part.rows, part.columns) = (rows.count, columns.count)
+        (part.firstRow, part.firstColumn) = (firstRow + rows.lowerBound, firstColumn + columns.lowerBound)
+        return part
+    }
 
-    /// Decodes one row to float32 into a row of `tensor`, which has as many columns.
+    /// Packs it into tiles, and tells the system that the file's pages need not stay: the packed copy is what runs.
+    func pack(into tiles: UnsafeMutableRawPointer) {
+        ryz_pack(
+            type.code, file.base + byteOffset, storedColumns, firstRow, rows, firstColumn / WeightType.blockColumns,
+            (firstColumn + columns) / WeightType.blockColumns, tiles)
+        release()
+    }
+
+    /// Tells the system that the file's pages need not stay in this process.
+    func release() {
+        let rowByteCount = type.rowByteCount(columns: storedColumns)
+        let start = byteOffset + firstRow * rowByteCount
+        file.adviseDontNeed(start..<start + rows * rowByteCount)
+    }
+
+    /// Decodes one row to float32 into a row of `tensor`, which has as many columns. Only of a part with whole rows.
     public func decode(row: Int, into tensor: inout Tensor, row target: Int) {
-        precondition((0..<rows).contains(row) && tensor.columns == columns)
-        ryz_decode_row(type.code, base, columns, row, tensor.pointer(target))
+        precondition((0..<rows).contains(row) && tensor.columns == columns && columns == storedColumns)
+        ryz_decode_row(type.code, file.base + byteOffset, storedColumns, firstRow + row, tensor.pointer(target))
+    }
+}
+
+/// Throws unless a part is one that can be packed: not empty, inside the matrix, and of whole blocks of columns.
+func checkPart(
+    _ name: String, rows: Range<Int>, columns: Range<Int>, of whole: (rows: Int, columns: Int)
+) throws(KernelError) {
+    guard rows.lowerBound >= 0, rows.upperBound <= whole.rows, !rows.isEmpty, columns.lowerBound >= 0,
+        columns.upperBound <= whole.columns, !columns.isEmpty, columns.lowerBound % WeightType.blockColumns == 0,
+        columns.count % WeightType.blockColumns == 0
+    else {
+        throw .shape(
+            "\(name): rows \(rows) and columns \(columns) of \(whole.rows) × \(whole.columns) can't be cut out; columns go "
+                + "in blocks of \(WeightType.blockColumns)")
     }
 }

@@ -89,6 +89,8 @@ size_t ryz_decode_ternary_row(ryz_ternary_source form, const void *source, size_
                               float scale, int8_t *out);
 // Packs up to 16 rows [row_count × columns] of −1, 0 and 1 into one tile of a ternary layout.
 void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, size_t columns, void *tile);
+// The other way about: some columns of all 16 rows of a tile, [16 × column_count].
+void ryz_unpack_ternary(ryz_layout layout, const void *tile, size_t first_column, size_t column_count, int8_t *rows);
 
 // Whether tiles that come from a file are such as the functions above write, as far as kernels rely on it: 0 if so.
 size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns);
@@ -137,14 +139,28 @@ typedef struct {
     int32_t *counts;      // [rows × groups]: sum of the group's int8 values
     size_t columns;
     size_t groups;        // columns / 32, or 1
+    bool by_rows;         // a group is a whole row
 } ryz_activations;
 
-// out[r] = x[r] / sqrt(mean(x[r]²) + epsilon) · weight; x may be out. The squares are summed by `segment` columns (a
-// multiple of 16) and then over the segments in order, so that different nodes may compute different segments.
+// out[r] = x[r] / sqrt(mean(x[r]²) + epsilon) · weight; x may be out.
 void ryz_rms_norm(ryz_compute compute, const float *x, const float *weight, float *out, size_t rows, size_t columns,
-                  size_t segment, float epsilon);
+                  float epsilon);
 // Fills everything else from `values`.
 void ryz_quantise(ryz_compute compute, ryz_activations activations, size_t rows);
+
+// A norm of whose columns different nodes may hold different segments, in front of a ternary product. Its factor scales
+// whole rows, so the grid that they are rounded to does not depend on it, and it comes in last:
+// 1. x = x · weight. `squares` [rows × stride] gets the sums of the squares of x before that over each `segment` columns
+//    (a multiple of 16), `maxima` the largest magnitudes after it.
+void ryz_weigh(ryz_compute compute, float *x, const float *weight, size_t rows, size_t columns, size_t segment,
+               float *squares, size_t squares_stride, float *maxima);
+// Or, without a norm, only the largest magnitudes, or 10⁻⁵ where that is larger.
+void ryz_measure(ryz_compute compute, const float *x, size_t rows, size_t columns, float *maxima);
+// 2. Rounds rows with the largest magnitudes of all nodes.
+void ryz_quantise_within(ryz_compute compute, ryz_activations activations, size_t rows, const float *maxima);
+// 3. Multiplies the scales by 1 / sqrt(mean of the squares + epsilon), of all segments in order.
+void ryz_apply_norm(ryz_activations activations, size_t rows, const float *squares, size_t squares_stride,
+                    size_t segment_count, size_t norm_columns, float epsilon);
 
 // MARK: matrices
 
@@ -160,20 +176,33 @@ typedef struct {
 } ryz_matrix;
 
 typedef enum {
-    RYZ_STORE = 0,      // y = W x
-    RYZ_ACCUMULATE = 1  // y = y + W x
+    RYZ_STORE = 0,       // y = W x
+    RYZ_ACCUMULATE = 1,  // y = y + W x
+    // y is integers that add up to W x over parts of the inner dimension, in any order: int32 dot products for ternary
+    // layouts, else int64 sums of segments in fixed point. See ryz_add_sums.
+    RYZ_SUMS = 2
 } ryz_output_mode;
 
 typedef struct {
     ryz_matrix matrix;
-    float *y;         // [rows of x × stride]
-    size_t y_stride;  // floats from one row of y to the next
+    void *y;          // [rows of x × stride], float32 or integers
+    size_t y_stride;  // elements from one row of y to the next
     ryz_output_mode mode;
 } ryz_product;
 
 // Several matrices times the same activations.
 void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t product_count, ryz_activations x,
                   size_t rows);
+// Whether a layout holds −1, 0 and 1, and so takes activations of one scale for each row.
+static inline bool ryz_is_ternary(ryz_layout layout) { return layout >= RYZ_T2 && layout <= RYZ_L3; }
+// y [rows × columns] = y + W x, of which `sums` [rows × stride] are the integers that RYZ_SUMS gave, added up over all parts. `scales` are
+// those of the activations and `scale` the matrix's, for ternary layouts. Gives the bits of RYZ_ACCUMULATE.
+void ryz_add_sums(ryz_compute compute, ryz_layout layout, const void *sums, size_t sums_stride, const float *scales,
+                  float scale, float *y, size_t rows, size_t columns);
+// How nodes' integers are combined, element by element. The bits of floats that are not negative can be taken for int32.
+typedef enum { RYZ_ADD_32 = 0, RYZ_ADD_64 = 1, RYZ_MAXIMUM_32 = 2 } ryz_combination;
+void ryz_combine(ryz_combination combination, void *sums, const void *others, size_t count);
+
 // What is done to the gate of a gated feed-forward layer.
 typedef enum {
     RYZ_SILU = 0,          // g / (1 + exp(−g))
@@ -245,6 +274,37 @@ void ryz_exp_scaled(ryz_compute compute, const float *logits, float maximum, flo
 double ryz_sum_weights(const float *weights, size_t count);
 // The first index at which the running sum, in the order of ryz_sum_weights, exceeds `target`.
 int32_t ryz_pick_weight(const float *weights, size_t count, double target);
+
+// MARK: memory that the ranks of a stage share if they are on one machine
+
+// A head with two counters for each member (rounds it has posted, rounds it has finished reading), then `slot_count` slots
+// for each. A round is posted into slot round mod slot_count, once all others have finished what stood there.
+typedef struct ryz_shared ryz_shared;
+
+enum { RYZ_SHARED_MEMBERS_MAX = 64 };
+
+// The bytes of a post that one member gets.
+typedef struct {
+    uint32_t offset, byte_count;
+} ryz_shared_part;
+
+size_t ryz_shared_bytes(size_t member_count, size_t slot_count, size_t slot_bytes);
+// Makes zeroes into shared memory; until then ryz_shared_is says no.
+void ryz_shared_create(ryz_shared *shared, size_t member_count, size_t slot_count, size_t slot_bytes);
+bool ryz_shared_is(const ryz_shared *shared, size_t member_count, size_t slot_count, size_t slot_bytes);
+// Counts one more member that has it; returns how many have.
+uint32_t ryz_shared_attach(ryz_shared *shared);
+// Waits until the slot of this round is free; -1, or a member that has not finished with it within `timeout` nanoseconds.
+int ryz_shared_late_reader(ryz_shared *shared, size_t self, uint32_t round, int64_t timeout);
+// Copies `byte_count` bytes, at most those of a slot, into it. `parts` has an entry for each member.
+void ryz_shared_post(ryz_shared *shared, size_t self, uint32_t round, uint64_t tag, const ryz_shared_part *parts,
+                     const void *bytes, size_t byte_count);
+// Waits until a member has posted a round.
+bool ryz_shared_wait(ryz_shared *shared, size_t from, uint32_t round, int64_t timeout);
+// What it posted for `self`; NULL if that does not lie in the slot.
+const void *ryz_shared_part_of(const ryz_shared *shared, size_t from, size_t self, uint32_t round, uint64_t *tag,
+                               size_t *byte_count);
+void ryz_shared_finish(ryz_shared *shared, size_t self);
 
 // MARK: roofs, for benchmarks
 

@@ -164,6 +164,7 @@ final class ComputeLoop {
                 }
             case .result(let result) where isLast:
                 try links.send(envelope(.stepResult(result), stage), to: stage.target)
+            case .nothing: break
             case .hiddenStates, .result:
                 throw .refused(
                     "stage \(stage.assignment.stage) of \(stage.assignment.stageCount) computed what "

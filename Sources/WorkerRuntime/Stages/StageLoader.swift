@@ -155,6 +155,7 @@ extension StageOutput {
         switch output {
         case .hiddenStates: self = .hiddenStates
         case .result(let result): self = .result(result)
+        case .nothing: self = .nothing
         }
     }
 }
