@@ -9,85 +9,69 @@ public final class SharedMemoryLinks: RankLinks {
     public let openRoundLimit: Int
 
     private let region: SharedRegion
-    private let timeouts: ExchangeTimeouts
-    private let names: [String]
-    private let isAbandoned: () -> Bool
+    /// The ranks that are members of the region, in order.
+    private let ranks: [Int]
+    private let member: Int
+    private let wait: ExchangeWait
     private var step = StepID(0)
-    private var timeout: Duration
+    private var timeout: Duration = .zero
     private var postedCount: UInt32 = 0
     private var finishedCount: UInt32 = 0
 
-    /// How long a wait goes on before it looks whether it has been given up.
-    private static let waitSlice: Duration = .milliseconds(20)
-
     /// - Parameters:
-    ///   - region: of one member for each rank.
-    ///   - names: what errors call the ranks.
-    ///   - isAbandoned: whether the stage is no longer wanted, so that waiting is pointless.
-    public init(
-        _ region: SharedRegion, rank: Int, names: [String], timeouts: ExchangeTimeouts = ExchangeTimeouts(),
-        isAbandoned: @escaping () -> Bool = { false }
-    ) {
-        precondition(names.count == region.shape.memberCount && names.indices.contains(rank))
+    ///   - region: of one member for each of `ranks`.
+    ///   - ranks: the ranks on this machine, ascending, `rank` among them. Others get and give nothing here.
+    ///   - rankCount: all ranks of the stage.
+    public init(_ region: SharedRegion, ranks: [Int], rank: Int, rankCount: Int, wait: ExchangeWait) {
+        precondition(ranks.count == region.shape.memberCount)
         self.region = region
+        self.ranks = ranks
         self.rank = rank
-        self.names = names
-        self.timeouts = timeouts
-        self.isAbandoned = isAbandoned
-        rankCount = region.shape.memberCount
+        self.rankCount = rankCount
+        self.wait = wait
+        member = ranks.firstIndex(of: rank)!
         maximumPostByteCount = region.shape.slotByteCount
         openRoundLimit = region.shape.slotCount
-        timeout = timeouts.base
     }
 
     public func begin(_ step: StepID, rowCount: Int) {
         self.step = step
-        timeout = timeouts.timeout(rowCount: rowCount)
+        timeout = wait.timeout(rowCount: rowCount)
     }
 
     public func post(_ bytes: RawSpan, part: (_ rank: Int) -> Range<Int>) throws(ExchangeError) {
         precondition(postedCount &- finishedCount < UInt32(openRoundLimit))
-        var late: Int?
-        let isFree = waitInSlices { slice in
-            late = region.lateReader(for: postedCount, of: rank, timeout: slice)
-            return late == nil
+        var late = member
+        let isFree = wait.until(timeout) { slice in
+            guard let reader = region.lateReader(for: postedCount, of: member, timeout: slice) else { return true }
+            late = reader
+            return false
         }
-        guard isFree else { throw error(late ?? rank, "has not read what it was given") }
-        region.post(bytes, tag: step.number, round: postedCount, of: rank, part: part)
+        guard isFree else {
+            throw wait.error(step, rank: ranks[late], "has not read what it was given", timeout)
+        }
+        region.post(bytes, tag: step.number, round: postedCount, of: member) { part(ranks[$0]) }
         postedCount &+= 1
     }
 
     public func read(from other: Int, byteCount: Int, _ body: (RawSpan) -> Void) throws(ExchangeError) {
-        let hasPosted = waitInSlices { slice in region.hasPosted(finishedCount, member: other, timeout: slice) }
-        guard hasPosted else { throw error(other, "has not given its part") }
+        let sender = ranks.firstIndex(of: other)!
+        let hasPosted = wait.until(timeout) { slice in
+            region.hasPosted(finishedCount, member: sender, timeout: slice)
+        }
+        guard hasPosted else { throw wait.error(step, rank: other, "has not given its part", timeout) }
         var isExpected = false
-        region.withPost(of: other, for: rank, round: finishedCount) { tag, bytes in
+        region.withPost(of: sender, for: member, round: finishedCount) { tag, bytes in
             isExpected = tag == step.number && bytes.byteCount == byteCount
             if isExpected { body(bytes) }
         }
-        guard isExpected else { throw error(other, "has given a part of another step or size") }
+        guard isExpected else {
+            throw wait.error(step, rank: other, "has given a part of another step or size", timeout)
+        }
     }
 
     public func finishRound() {
-        region.finish(rank)
+        region.finish(member)
         finishedCount &+= 1
-    }
-
-    /// Waits until `isDone` says so, within the step's time-out; gives up early when the stage is no longer wanted.
-    private func waitInSlices(_ isDone: (Duration) -> Bool) -> Bool {
-        var left = timeout
-        while left > .zero {
-            let slice = min(left, Self.waitSlice)
-            if isDone(slice) { return true }
-            if isAbandoned() { return false }
-            left -= slice
-        }
-        return false
-    }
-
-    private func error(_ other: Int, _ problem: String) -> ExchangeError {
-        ExchangeError(
-            rank: other,
-            reason: "step \(step.number): rank \(other) (\(names[other])) \(problem) within \(timeout.seconds) s")
     }
 }

@@ -7,7 +7,6 @@ import Transport
 struct LogitsProjection: ~Copyable {
     private let norm: Tensor  // [1 × hidden]
     private let matrix: PackedMatrix?  // [this rank's tokens × hidden]; nil if it has none
-    private let group: RankGroup
     /// The tokens of each rank.
     private let vocabulary: [Range<Int>]
     private var normed: Activations  // [batch × hidden]
@@ -26,7 +25,6 @@ struct LogitsProjection: ~Copyable {
             ? nil : try Tensor(rows: Self.batchRows, columns: LogitsProjection.padded(max(1, held.count)))
         self.norm = norm
         self.matrix = matrix
-        self.group = group
         self.vocabulary = vocabulary
         self.normed = normed
         self.part = part
@@ -52,7 +50,7 @@ struct LogitsProjection: ~Copyable {
 
     /// The logits of the rows taken, `[rows × vocabulary]`. Only rank 0 has them afterwards, but all must call it.
     mutating func compute(
-        rows: Int, into logits: inout Tensor, compute: borrowing Compute
+        rows: Int, into logits: inout Tensor, compute: borrowing Compute, group: RankGroup
     ) throws(ExchangeError) {
         guard !group.isAlone else {
             compute.multiply(matrix!, normed, rows: rows, into: &logits)

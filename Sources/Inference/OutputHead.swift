@@ -38,9 +38,9 @@ struct OutputHead: ~Copyable {
     ///
     /// What is wrong with one row is told after all rows are through: other ranks go on, too.
     mutating func answer(
-        _ step: Step, workspace: borrowing Workspace, compute: borrowing Compute
+        _ step: Step, workspace: borrowing Workspace, compute: borrowing Compute, group: RankGroup
     ) throws(InferenceError) -> StepResult? {
-        let sampledRows = try sample(step, workspace: workspace, compute: compute)
+        let sampledRows = try sample(step, workspace: workspace, compute: compute, group: group)
         var results: [SliceResult] = []
         var firstRow = 0
         for (index, slice) in step.slices.enumerated() {
@@ -54,7 +54,7 @@ struct OutputHead: ~Copyable {
                 output = .scored(
                     try score(
                         slice, firstRow: firstRow, targets: targets, topCount: topCount, workspace: workspace,
-                        compute: compute))
+                        compute: compute, group: group))
             }
             results.append(SliceResult(sequence: slice.sequence, output: output))
             firstRow += slice.tokens.count
@@ -64,7 +64,7 @@ struct OutputHead: ~Copyable {
 
     /// The choices of all slices that ask for one, by index of slice; none on ranks that do not answer.
     private mutating func sample(
-        _ step: Step, workspace: borrowing Workspace, compute: borrowing Compute
+        _ step: Step, workspace: borrowing Workspace, compute: borrowing Compute, group: RankGroup
     ) throws(InferenceError) -> [Int: TokenChoice] {
         var wanted: [(slice: Int, row: Int)] = []
         var row = 0
@@ -80,7 +80,7 @@ struct OutputHead: ~Copyable {
                 projection.take(
                     workspace.hidden, row: item.row, at: target, epsilon: workspace.normEpsilon, compute: compute)
             }
-            try project(rows: batch.count, compute: compute)
+            try project(rows: batch.count, compute: compute, group: group)
             guard answers else { continue }
             for (target, item) in batch.enumerated() {
                 let slice = step.slices[item.slice]
@@ -101,7 +101,7 @@ struct OutputHead: ~Copyable {
 
     private mutating func score(
         _ slice: SequenceSlice, firstRow: Int, targets: [Int32], topCount: Int, workspace: borrowing Workspace,
-        compute: borrowing Compute
+        compute: borrowing Compute, group: RankGroup
     ) throws(InferenceError) -> SliceScore {
         guard targets.count == slice.tokens.count || targets.count + 1 == slice.tokens.count,
             targets.allSatisfy({ (0..<Int32(vocabularySize)).contains($0) })
@@ -117,7 +117,7 @@ struct OutputHead: ~Copyable {
             projection.take(
                 workspace.hidden, row: firstRow + first, at: 0, rows: count, epsilon: workspace.normEpsilon,
                 compute: compute)
-            try project(rows: count, compute: compute)
+            try project(rows: count, compute: compute, group: group)
             guard answers else { continue }
             for row in 0..<count {
                 do throws(InferenceError) { try logits.checkFinite(row: row, count: vocabularySize) } catch {
@@ -139,9 +139,11 @@ struct OutputHead: ~Copyable {
         return score
     }
 
-    private mutating func project(rows: Int, compute: borrowing Compute) throws(InferenceError) {
+    private mutating func project(
+        rows: Int, compute: borrowing Compute, group: RankGroup
+    ) throws(InferenceError) {
         do throws(ExchangeError) {
-            try projection.compute(rows: rows, into: &logits, compute: compute)
+            try projection.compute(rows: rows, into: &logits, compute: compute, group: group)
         } catch {
             throw .exchange(error)
         }

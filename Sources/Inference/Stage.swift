@@ -58,8 +58,8 @@ public final class Stage {
 
     private let compute: Compute
     private let options: StageOptions
-    private let group: RankGroup
-    /// Ranks that have lost step stay so.
+    private var group: RankGroup
+    /// Ranks that have lost step stay so until they join anew.
     private var exchangeProblem: ExchangeError?
     private let transformerLayers: UniqueArray<TransformerLayer>
     private let embedding: WeightSource?
@@ -169,6 +169,13 @@ public final class Stage {
         return try compute.fastestTernaryLayout(columns: model.configuration.hiddenSize)
     }
 
+    /// Goes on with other links to the same ranks of the stage.
+    public func join(_ group: RankGroup) {
+        precondition(group.rank == self.group.rank && group.rankCount == self.group.rankCount)
+        self.group = group
+        exchangeProblem = nil
+    }
+
     /// Tokens in the KV cache, and how many it can hold.
     public var keyValueTokenCount: Int { sequences.tokenCount }
     public var keyValueTokenCapacity: Int { sequences.blockCount * KeyValueCache.blockPositions }
@@ -235,7 +242,8 @@ public final class Stage {
         do throws(InferenceError) {
             if !slices.isEmpty { try forward(step, slices) }
             guard head != nil else { return .hiddenStates }
-            guard let result = try head!.answer(step, workspace: workspace, compute: compute) else { return .nothing }
+            guard let result = try head!.answer(
+                    step, workspace: workspace, compute: compute, group: group) else { return .nothing }
             return .result(result)
         } catch {
             if case .exchange(let problem) = error { exchangeProblem = problem }

@@ -1,3 +1,4 @@
+import Glibc
 import Transport
 import Wire
 
@@ -117,14 +118,20 @@ public final class ZeroMQDataLinks: DataLinks {
         }
     }
 
-    public func receive(timeout: Duration) throws(LinkError) -> Delivery? {
-        let deadline = clock.now + timeout
+    public func receive(timeout: Duration, spinning: Duration) throws(LinkError) -> Delivery? {
+        let start = clock.now
+        let deadline = start + timeout
         do throws(ZeroMQError) {
             while true {
                 if let parts = try inbound.receiveParts() {
                     if let delivery = accept(parts) { return delivery }
                     // A flood of bad messages must not hold the caller here.
                     if clock.now >= deadline { return nil }
+                    continue
+                }
+                if clock.now - start < spinning {
+                    // The thread that brings the message may need this very processor.
+                    sched_yield()
                     continue
                 }
                 switch try poller.wait(for: inbound, timeout: max(.zero, deadline - clock.now)) {

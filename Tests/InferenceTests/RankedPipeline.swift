@@ -34,11 +34,15 @@ final class RankedPipeline {
                     anonymous: SharedRegion.Shape(memberCount: rankCount, slotCount: 4, slotByteCount: slotByteCount))
             return try (0..<rankCount).map { rank in
                 defer { node += 1 }
-                let names = (0..<rankCount).map { "rank-\($0)" }
+                let wait = ExchangeWait(names: (0..<rankCount).map { "worker-\($0)" })
                 return try Stage(
                     model: model, layers: layers,
                     shares: (shares ?? evenShares)(rankCount, model.configuration.rankParts),
-                    group: region.map { RankGroup(SharedMemoryLinks($0, rank: rank, names: names)) } ?? .alone,
+                    group: region.map {
+                        RankGroup(
+                            SharedMemoryLinks(
+                                $0, ranks: Array(0..<rankCount), rank: rank, rankCount: rankCount, wait: wait))
+                    } ?? .alone,
                     options: StageOptions(
                         threadCount: threads, instructionSet: instructionSets[node % instructionSets.count],
                         contextLength: 256, keyValueTokenCapacity: 1024, ternaryLayout: ternaryLayout))

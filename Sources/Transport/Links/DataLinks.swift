@@ -31,10 +31,19 @@ public protocol DataLinks: AnyObject {
     ///
     /// Only envelopes of this cluster whose sender is who the connection says come out. The rest is dropped and
     /// counted.
-    func receive(timeout: Duration) throws(LinkError) -> Delivery?
+    ///
+    /// - Parameter spinning: how long of that to keep looking, letting others run in between, before sleeping.
+    func receive(timeout: Duration, spinning: Duration) throws(LinkError) -> Delivery?
 
     /// Counts a delivery that the caller refuses, such as one of an older epoch.
     func drop(from sender: NodeID, because reason: DropReason)
+}
+
+extension DataLinks {
+    /// The next message, waited for asleep.
+    public func receive(timeout: Duration) throws(LinkError) -> Delivery? {
+        try receive(timeout: timeout, spinning: .zero)
+    }
 }
 
 /// A message that arrived on the data plane.
