@@ -17,12 +17,14 @@ public struct StageOptions: Sendable {
     public var maximumStepRowCount: Int
     /// How ternary weights lie in memory; nil leaves it to the instruction set.
     public var ternaryLayout: TernaryLayout?
+    /// How products with one row of activations are computed, where the layout leaves a choice.
+    public var kernel: MatrixKernel?
     public var headPrecision: HeadPrecision
 
     public init(
         threadCount: Int, cpus: [Int32] = [], instructionSet: InstructionSet, contextLength: Int,
         keyValueTokenCapacity: Int, maximumStepRowCount: Int = 512, ternaryLayout: TernaryLayout? = nil,
-        headPrecision: HeadPrecision = .automatic
+        kernel: MatrixKernel? = nil, headPrecision: HeadPrecision = .automatic
     ) {
         self.threadCount = threadCount
         self.cpus = cpus
@@ -31,6 +33,7 @@ public struct StageOptions: Sendable {
         self.keyValueTokenCapacity = keyValueTokenCapacity
         self.maximumStepRowCount = maximumStepRowCount
         self.ternaryLayout = ternaryLayout
+        self.kernel = kernel
         self.headPrecision = headPrecision
     }
 }
@@ -101,7 +104,9 @@ public final class Stage {
         } catch {
             throw InferenceError(error)
         }
-        let weights = WeightPreparation(model: model, ternaryLayout: layout, headPrecision: options.headPrecision)
+        let weights = WeightPreparation(
+            model: model, ternaryLayout: layout, headPrecision: options.headPrecision,
+            kernel: options.kernel ?? .lookUp)
         var loaded = UniqueArray<TransformerLayer>(minimumCapacity: layers.count)
         var byteCount = 0
         for layer in layers {

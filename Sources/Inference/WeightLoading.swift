@@ -60,9 +60,19 @@ struct WeightPreparation: Sendable {
     let model: ModelFile
     var ternaryLayout: TernaryLayout
     var headPrecision: HeadPrecision
+    /// What matrices are quantised to, which only conversion does.
+    var planes: BitPlanes?
+    /// How products with one row of activations are computed, where the layout leaves a choice.
+    var kernel = MatrixKernel.lookUp
 
     /// Matrices stacked on each other, in kernel layout. Ternary ones need no segments: their sums are exact.
     func packed(_ tensors: TensorDescription..., segmentColumns: Int? = nil) throws(KernelError) -> PackedMatrix {
+        var matrix = try stacked(tensors, segmentColumns: segmentColumns)
+        matrix.kernel = kernel
+        return matrix
+    }
+
+    private func stacked(_ tensors: [TensorDescription], segmentColumns: Int?) throws(KernelError) -> PackedMatrix {
         // Activations are quantised in one way for all matrices of a model.
         let isTernary = model.isTernary
         if let other = tensors.first(where: { $0.type.isTernary != isTernary }) {
@@ -79,6 +89,9 @@ struct WeightPreparation: Sendable {
         guard isTernary else {
             var sources: [WeightSource] = []
             for tensor in tensors { sources.append(try model.source(tensor)) }
+            if let planes = planes?.fitting(segmentColumns: segmentColumns) {
+                return try PackedMatrix(quantising: sources, to: planes, segmentColumns: segmentColumns)
+            }
             return try PackedMatrix(sources, segmentColumns: segmentColumns)
         }
         var sources: [TernarySource] = []
@@ -127,7 +140,7 @@ extension ModelFile {
         }
         return try TileSource(
             name: tensor.name, file: tensor.file, byteOffset: tensor.byteRange.lowerBound, layout: tiles.layout,
-            rows: tensor.rows, columns: tensor.columns, scale: tensor.scale)
+            rows: tensor.rows, columns: tensor.columns, scale: tensor.scale, groupColumns: tiles.groupColumns)
     }
 
     /// A ternary tensor's bytes, for packing.

@@ -12,6 +12,8 @@ public enum TileLayout: String, CaseIterable, Sendable {
     case t5
     /// Ternary, three weights to five bits.
     case l3
+    /// One to four bits in bit planes, with scale and minimum for each group of columns: see `BitPlanes`.
+    case b1, b2, b3, b4
 
     /// The layout that weights of a type are packed in.
     public init(_ type: WeightType) {
@@ -38,12 +40,27 @@ public enum TileLayout: String, CaseIterable, Sendable {
     /// Whether it holds −1, 0 and 1 and takes activations of one scale for each row.
     public var isTernary: Bool { self == .t2 || self == .t5 || self == .l3 }
 
-    /// Bytes of all tiles; nil for shapes that cannot be packed.
-    public func byteCount(rows: Int, columns: Int) -> Int? {
+    /// Whether groups of columns share a scale and a minimum, so that how many is to be known.
+    public var hasGroups: Bool { planeBits != nil }
+
+    /// Bits of a weight's code in bit planes; nil for other layouts.
+    public var planeBits: Int? {
+        switch self {
+        case .b1: 1
+        case .b2: 2
+        case .b3: 3
+        case .b4: 4
+        default: nil
+        }
+    }
+
+    /// Bytes of all tiles; nil for shapes that cannot be packed, and for groups that the layout cannot have.
+    public func byteCount(rows: Int, columns: Int, groupColumns: Int? = nil) -> Int? {
+        guard hasGroups ? groupColumns.map(BitPlanes.isGroup) == true : groupColumns == nil else { return nil }
         guard rows > 0, rows <= 1 << 32, columns > 0, columns % WeightType.blockColumns == 0, columns <= 1 << 24 else {
             return nil
         }
-        let tileByteCount = ryz_tile_bytes(code, columns, 0)
+        let tileByteCount = ryz_tile_bytes(code, columns, (groupColumns ?? 0) / 32)
         let (byteCount, overflows) = ((rows + 15) / 16).multipliedReportingOverflow(by: tileByteCount)
         return overflows ? nil : byteCount
     }
@@ -60,6 +77,10 @@ public enum TileLayout: String, CaseIterable, Sendable {
         case .t2: RYZ_T2
         case .t5: RYZ_T5
         case .l3: RYZ_L3
+        case .b1: RYZ_B1
+        case .b2: RYZ_B2
+        case .b3: RYZ_B3
+        case .b4: RYZ_B4
         }
     }
 }
@@ -75,28 +96,36 @@ public struct TileSource {
     public let columns: Int
     /// Ternary layouts: what every product is multiplied by.
     public let scale: Float
+    /// Columns that share a scale and a minimum; nil for layouts without groups.
+    public let groupColumns: Int?
     let byteCount: Int
 
     /// Throws if the tiles do not lie in the file.
     public init(
-        name: String, file: MappedFile, byteOffset: Int, layout: TileLayout, rows: Int, columns: Int, scale: Float
+        name: String, file: MappedFile, byteOffset: Int, layout: TileLayout, rows: Int, columns: Int, scale: Float,
+        groupColumns: Int? = nil
     ) throws(KernelError) {
-        guard let byteCount = layout.byteCount(rows: rows, columns: columns), scale.isFinite else {
-            throw .shape("\(name): \(rows) × \(columns) weights of scale \(scale) have no tiles \(layout.rawValue)")
+        guard let byteCount = layout.byteCount(rows: rows, columns: columns, groupColumns: groupColumns), scale.isFinite
+        else {
+            let groups = groupColumns.map { " in groups of \($0)" } ?? ""
+            throw .shape(
+                "\(name): \(rows) × \(columns) weights of scale \(scale)\(groups) have no tiles \(layout.rawValue)")
         }
         guard byteOffset >= 0, byteCount <= file.byteCount, byteOffset <= file.byteCount - byteCount else {
             throw .shape("\(name): its bytes lie outside \(file.path)")
         }
         (self.name, self.file, self.byteOffset, self.layout) = (name, file, byteOffset, layout)
         (self.rows, self.columns, self.scale, self.byteCount) = (rows, columns, scale, byteCount)
+        self.groupColumns = groupColumns
     }
 
     /// Copies the tiles, having checked that they are such as packing makes: kernels for different instruction sets
     /// agree on no others.
     func copy(to memory: UnsafeMutableRawPointer) throws(KernelError) {
         let start = file.base + byteOffset
-        guard ryz_check_tiles(layout.code, start, rows, columns) == 0 else {
-            throw .shape("\(name): its tiles hold what is none of −1, 0 and 1; convert the model again")
+        guard ryz_check_tiles(layout.code, start, rows, columns, (groupColumns ?? 0) / 32) == 0 else {
+            let wrong = layout.hasGroups ? "a scale or minimum that is not finite" : "what is none of −1, 0 and 1"
+            throw .shape("\(name): its tiles hold \(wrong); convert the model again")
         }
         memory.copyMemory(from: start, byteCount: byteCount)
         // The copy is what runs; the file's pages need not stay in this process.

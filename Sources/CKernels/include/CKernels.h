@@ -91,7 +91,7 @@ size_t ryz_decode_ternary_row(ryz_ternary_source form, const void *source, size_
 void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, size_t columns, void *tile);
 
 // Whether tiles that come from a file are such as the functions above write, as far as kernels rely on it: 0 if so.
-size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns);
+size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns, size_t group_blocks);
 
 // MARK: threads
 
