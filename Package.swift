@@ -98,7 +98,8 @@ let package = Package(
 
         // Compute
         .target(
-            name: "Inference", dependencies: ["Checkpoints", "Kernels", "Transport", containers], swiftSettings: safe),
+            name: "Inference", dependencies: ["Checkpoints", "JSON", "Kernels", "Transport", containers],
+            swiftSettings: safe),
         .target(name: "Checkpoints", dependencies: ["JSON", "Kernels", crypto], swiftSettings: safe),
         .target(name: "Tokenization", dependencies: ["Checkpoints", "JSON", "Templates"], swiftSettings: safe),
         .target(name: "Templates", swiftSettings: safe),

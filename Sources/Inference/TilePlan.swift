@@ -37,7 +37,8 @@ public struct TilePlan: Sendable {
                     + "--bits \(planes.bits)")
         }
         let weights = WeightPreparation(
-            model: model, ternaryLayout: ternaryLayout, headPrecision: headPrecision, planes: planes)
+            model: model, choice: KernelChoice(ternaryLayout: ternaryLayout), headPrecision: headPrecision,
+            planes: planes)
         let segments = Segments(model.configuration)
         entries = try lifting { () throws(KernelError) in
             var entries = [Entry(model.tokenEmbedding, tiles: nil)]
@@ -96,7 +97,7 @@ extension WeightPreparation {
         }
         let scale = try model.ternarySource(tensor).scale
         return TilePlan.Entry(
-            tensor, tiles: TileStorage(layout: TileLayout(ternaryLayout), segmentColumns: nil), scale: scale)
+            tensor, tiles: TileStorage(layout: TileLayout(choice.ternaryLayout), segmentColumns: nil), scale: scale)
     }
 
     fileprivate func headEntry() throws(KernelError) -> TilePlan.Entry {

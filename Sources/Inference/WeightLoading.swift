@@ -58,17 +58,20 @@ extension HeadPrecision {
 /// What a converted model has in tiles stays in them.
 struct WeightPreparation: Sendable {
     let model: ModelFile
-    var ternaryLayout: TernaryLayout
+    var choice: KernelChoice
     var headPrecision: HeadPrecision
     /// What matrices are quantised to, which only conversion does.
     var planes: BitPlanes?
-    /// How products with one row of activations are computed, where the layout leaves a choice.
-    var kernel = MatrixKernel.lookUp
 
     /// Matrices stacked on each other, in kernel layout. Ternary ones need no segments: their sums are exact.
     func packed(_ tensors: TensorDescription..., segmentColumns: Int? = nil) throws(KernelError) -> PackedMatrix {
         var matrix = try stacked(tensors, segmentColumns: segmentColumns)
-        matrix.kernel = kernel
+        // Matrices that are stacked are in one layout.
+        if let first = tensors.first {
+            matrix.kernel = choice.kernel(
+                first.tiles?.layout ?? TileLayout(choice.ternaryLayout), columns: first.columns,
+                groupColumns: first.tiles?.groupColumns)
+        }
         return matrix
     }
 
@@ -96,7 +99,7 @@ struct WeightPreparation: Sendable {
         }
         var sources: [TernarySource] = []
         for tensor in tensors { sources.append(try model.ternarySource(tensor)) }
-        return try PackedMatrix(sources, layout: ternaryLayout)
+        return try PackedMatrix(sources, layout: choice.ternaryLayout)
     }
 
     /// The language-model head.

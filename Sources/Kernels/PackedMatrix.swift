@@ -169,14 +169,13 @@ public struct PackedMatrix: ~Copyable {
 
     /// Calls `body` with the products of all parts with the same activations; `y` is row 0 of the output.
     func withProducts(
-        y: UnsafeMutablePointer<Float>, stride: Int, mode: ryz_output_mode, kernel: MatrixKernel? = nil,
+        y: UnsafeMutablePointer<Float>, stride: Int, mode: ryz_output_mode,
         _ body: (UnsafePointer<ryz_product>, Int) -> Void
     ) {
         withUnsafeTemporaryAllocation(of: ryz_product.self, capacity: plan.parts.count) { products in
             for (index, part) in plan.parts.enumerated() {
-                var matrix = matrix(part)
-                if let kernel { matrix.look_up = kernel == .lookUp }
-                products[index] = ryz_product(matrix: matrix, y: y + part.firstRow, y_stride: stride, mode: mode)
+                products[index] = ryz_product(
+                    matrix: matrix(part), y: y + part.firstRow, y_stride: stride, mode: mode)
             }
             body(UnsafePointer(products.baseAddress!), plan.parts.count)
         }
@@ -192,11 +191,11 @@ public struct PackedMatrix: ~Copyable {
 
 /// How the product of a matrix with one row of activations is computed, where the layout leaves a choice: that of
 /// ternary triples, and bit planes. Both give the same bits; which is faster depends on the processor.
-public enum MatrixKernel: CaseIterable, Sendable {
+public enum MatrixKernel: String, CaseIterable, Sendable {
     /// Weights are unpacked, multiplied and added.
-    case multiplyAdd
+    case multiplyAdd = "multiply"
     /// Sums of a few activations are looked up in tables (T-MAC: Wei et al., 2024).
-    case lookUp
+    case lookUp = "lookup"
 }
 
 /// One of the matrices to be stacked.

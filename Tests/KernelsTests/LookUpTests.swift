@@ -269,11 +269,18 @@ import Testing
         }
     }
 
-    @Test func `a kernel can be chosen by measuring`() throws {
+    @Test func `every layout and kernel can be measured`() throws {
         let compute = try Compute(threadCount: 2, instructionSet: .best)
-        let source = try TestMatrix(.f32, rows: 64, columns: 64).source
-        let matrix = try PackedMatrix(quantising: [source], to: planes(2, 64))
-        _ = try compute.fastestKernel(for: matrix)
+        let candidates = TileLayout.allCases.flatMap { layout in
+            layout.kernels.map {
+                KernelCandidate(layout: layout, columns: 320, groupColumns: layout.hasGroups ? 64 : nil, kernel: $0)
+            }
+        }
+        let rates = try compute.rates(of: candidates)
+        #expect(rates.map(\.candidate) == candidates)
+        #expect(rates.allSatisfy { $0.weightsPerSecond.isFinite && $0.weightsPerSecond > 0 })
+        let impossible = KernelCandidate(layout: .b2, columns: 320, kernel: .lookUp)
+        #expect(throws: KernelError.self) { try compute.rates(of: [impossible]) }
     }
 
     /// Blocks of 32: d = max|x| ⁄ 127, x ≈ d · round(x ⁄ d).

@@ -31,7 +31,9 @@ struct Benchmark: ParsableCommand {
     var `repeat` = 3
     @Option(help: "How exactly the model's head is kept, which changes answers.")
     var head = HeadPrecision.automatic
-    @OptionGroup var ternary: TernaryLayoutOption
+    @OptionGroup var kernels: KernelOptions
+    @Flag(help: "Measure which layouts and kernels are fastest, although it is kept from another time.")
+    var remeasure = false
     @Flag(help: "Print JSON, in bytes, multiply–adds and tokens per second.")
     var json = false
 
@@ -55,7 +57,7 @@ struct Benchmark: ParsableCommand {
         if let file {
             let measurement = ModelMeasurement(
                 model: file, pool: pool, promptLength: prompt, generatedCount: generate, repetitions: `repeat`,
-                ternaryLayout: ternary.layout, headPrecision: head)
+                kernels: kernels, measuresAgain: remeasure, headPrecision: head)
             report.model = try measurement.run(roofs: roofs, progress: progress.show)
         }
         progress.clear()

@@ -29,8 +29,15 @@ struct BenchmarkReport: Encodable {
                     + share(kernel.shareOfRoof, of: kernel.batch == 1 ? "read" : "dot-product"))
         }
         if let model {
+            lines += ["", title(of: model)]
+            lines += model.candidates.map { candidate in
+                let groups = candidate.groupColumns.map { "/\($0)" } ?? ""
+                return line(
+                    "\(candidate.layout)\(groups) \(candidate.kernel), \(candidate.columns) columns",
+                    rates(products: candidate.multiplyAddsPerSecond) + (candidate.isChosen ? "  chosen" : ""))
+            }
+            if let origin = model.candidatesOrigin { lines.append(line("these rates", origin)) }
             lines += [
-                "", title(of: model),
                 line("prefill of \(model.prefill.tokens)", phase(model.prefill, roof: "dot-product")),
                 line("decode of \(model.decode.tokens)", phase(model.decode, roof: "read")),
             ]
@@ -39,9 +46,8 @@ struct BenchmarkReport: Encodable {
     }
 
     private func title(of model: ModelFigures) -> String {
-        let layout = model.ternaryLayout.map { ", ternary layout \($0)" } ?? ""
         let size = Units.bytes(UInt64(model.weightsByteCount))
-        return "\(model.name), \(size) of weights\(layout), loaded in \(Units.decimal(model.loadSeconds, places: 1)) s"
+        return "\(model.name), \(size) of weights, loaded in \(Units.decimal(model.loadSeconds, places: 1)) s"
     }
 
     private func line(_ name: String, _ figures: String) -> String {

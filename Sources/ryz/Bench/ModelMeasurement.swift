@@ -1,4 +1,5 @@
 import Checkpoints
+import CommandSupport
 import Inference
 import Kernels
 import Transport
@@ -8,18 +9,37 @@ struct ModelFigures: Encodable {
     var name: String
     /// Resident weights that every token reads.
     var weightsByteCount: Int
-    /// The layout of ternary weights that was chosen, or asked for.
-    var ternaryLayout: String?
+    /// The layouts and kernels that there were to choose from.
+    var candidates: [CandidateFigures]
+    /// Where their rates come from: `measured`, or the path of the file that they were kept in.
+    var candidatesOrigin: String?
     /// From opening the file until the first token could be computed.
     var loadSeconds: Double
     var prefill: PhaseFigures
     var decode: PhaseFigures
 
     private enum CodingKeys: String, CodingKey {
-        case name, prefill, decode
+        case name, candidates, prefill, decode
         case weightsByteCount = "weights_bytes"
-        case ternaryLayout = "ternary_layout"
+        case candidatesOrigin = "candidates_origin"
         case loadSeconds = "load_seconds"
+    }
+}
+
+/// A layout and kernel for products with one row of activations, as it was measured when the model was loaded.
+struct CandidateFigures: Encodable {
+    var layout: String
+    var kernel: String
+    var columns: Int
+    var groupColumns: Int?
+    var multiplyAddsPerSecond: Double
+    var isChosen: Bool
+
+    private enum CodingKeys: String, CodingKey {
+        case layout, kernel, columns
+        case groupColumns = "group_columns"
+        case multiplyAddsPerSecond = "multiply_adds_per_second"
+        case isChosen = "chosen"
     }
 }
 
@@ -50,7 +70,9 @@ struct ModelMeasurement {
     var promptLength: Int
     var generatedCount: Int
     var repetitions: Int
-    var ternaryLayout: TernaryLayout?
+    var kernels: KernelOptions
+    /// Whether layouts and kernels are measured although it is kept which are fastest.
+    var measuresAgain: Bool
     var headPrecision: HeadPrecision
 
     /// Rows of a step, as the coordinator has it by default.
@@ -59,13 +81,14 @@ struct ModelMeasurement {
     func run(roofs: Roofs, progress: (String) -> Void) throws -> ModelFigures {
         progress("bench: loading the model")
         let length = promptLength + generatedCount
+        var options = StageOptions(
+            threadCount: pool.threadCount, cpus: pool.cpus, instructionSet: pool.instructionSet,
+            contextLength: length, keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows,
+            ternaryLayout: kernels.layout, kernel: kernels.kernel, headPrecision: headPrecision,
+            tuningFolder: RyzHome.tuningFolder)
+        options.measuresAgain = measuresAgain
         let start = ContinuousClock.now
-        let stage = try Stage(
-            model: model, layers: 0..<model.configuration.layerCount,
-            options: StageOptions(
-                threadCount: pool.threadCount, cpus: pool.cpus, instructionSet: pool.instructionSet,
-                contextLength: length, keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows,
-                ternaryLayout: ternaryLayout, headPrecision: headPrecision))
+        let stage = try Stage(model: model, layers: 0..<model.configuration.layerCount, options: options)
         let loadTime = start.duration(to: .now)
         var pipeline = try Pipeline([stage])
         var (prefills, decodes): ([Double], [Double]) = ([], [])
@@ -83,7 +106,8 @@ struct ModelMeasurement {
         let bytes = Double(stage.weightsByteCount) * decodeRate
         return ModelFigures(
             name: model.configuration.name, weightsByteCount: stage.weightsByteCount,
-            ternaryLayout: stage.ternaryLayout?.rawValue, loadSeconds: loadTime / .seconds(1),
+            candidates: stage.choice.figures, candidatesOrigin: stage.choice.originText,
+            loadSeconds: loadTime / .seconds(1),
             prefill: PhaseFigures(
                 tokens: promptLength, tokensPerSecond: prefillRate, multiplyAddsPerSecond: products,
                 shareOfRoof: products / roofs.dotProductsPerSecond),
@@ -123,5 +147,24 @@ struct ModelMeasurement {
         let matrices = model.layers.flatMap { layer in layer.all.filter { $0.rows > 1 } }
         let layers = matrices.reduce(0) { $0 + $1.rows * $1.columns }
         return promptLength * layers + model.head.rows * model.head.columns
+    }
+}
+
+extension KernelChoice {
+    fileprivate var figures: [CandidateFigures] {
+        rates.map { rate in
+            CandidateFigures(
+                layout: rate.candidate.layout.rawValue, kernel: rate.candidate.kernel.rawValue,
+                columns: rate.candidate.columns, groupColumns: rate.candidate.groupColumns,
+                multiplyAddsPerSecond: rate.weightsPerSecond, isChosen: isChosen(rate.candidate))
+        }
+    }
+
+    fileprivate var originText: String? {
+        switch origin {
+        case .nothingMeasured: nil
+        case .measured: "measured" + (cacheProblem.map { ", but not kept: \($0)" } ?? "")
+        case .cached(let path): path
+        }
     }
 }
