@@ -64,7 +64,7 @@ let package = Package(
             swiftSettings: safe),
         .target(
             name: "OperatorTools",
-            dependencies: ["ClusterClient", "ClusterCore", "ModelTools", "Templates", "Transport"],
+            dependencies: ["ClusterClient", "ClusterCore", "JSON", "ModelTools", "Templates", "Transport"],
             swiftSettings: safe),
         .target(
             name: "ModelTools",
@@ -153,7 +153,8 @@ let package = Package(
             dependencies: ["ClusterCore", "CoordinatorRuntime", "Transport", "WorkerRuntime", "ZeroMQ", logging],
             swiftSettings: facingC),
         .testTarget(
-            name: "OperatorToolsTests", dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates"],
+            name: "OperatorToolsTests",
+            dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates", "TestSupport"],
             swiftSettings: safe),
         .testTarget(
             name: "ModelToolsTests",
