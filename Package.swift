@@ -64,7 +64,7 @@ let package = Package(
             swiftSettings: safe),
         .target(
             name: "OperatorTools",
-            dependencies: ["ClusterClient", "ClusterCore", "ModelTools", "Templates", "Transport"],
+            dependencies: ["ClusterClient", "ClusterCore", "JSON", "ModelTools", "Templates", "Transport"],
             swiftSettings: safe),
         .target(
             name: "ModelTools",
@@ -99,7 +99,7 @@ let package = Package(
 
         // Compute
         .target(
-            name: "Inference", dependencies: ["Checkpoints", "Collectives", "Kernels", "Transport", containers],
+            name: "Inference", dependencies: ["Checkpoints", "Collectives", "JSON", "Kernels", "Transport", containers],
             swiftSettings: safe),
         .target(name: "Collectives", dependencies: ["Kernels", "Transport"], swiftSettings: safe),
         .target(name: "Checkpoints", dependencies: ["JSON", "Kernels", crypto], swiftSettings: safe),
@@ -156,7 +156,8 @@ let package = Package(
             dependencies: ["ClusterCore", "CoordinatorRuntime", "Transport", "WorkerRuntime", "ZeroMQ", logging],
             swiftSettings: facingC),
         .testTarget(
-            name: "OperatorToolsTests", dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates"],
+            name: "OperatorToolsTests",
+            dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates", "TestSupport"],
             swiftSettings: safe),
         .testTarget(
             name: "ModelToolsTests",

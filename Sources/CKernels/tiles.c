@@ -51,12 +51,33 @@ static size_t wrong_l3(const uint8_t *tile, size_t columns) {
     return wrong;
 }
 
-size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns) {
+// Scales and minimums of bit planes that are infinite or no numbers: what comes of them is not the same everywhere. Any
+// bits are codes.
+static size_t wrong_planes(const uint8_t *tile, size_t bits, size_t columns, size_t group_blocks) {
+    size_t wrong = 0;
+    for (size_t left = columns / RYZ_BLOCK; left > 0;) {
+        size_t blocks = left < group_blocks ? left : group_blocks;
+        for (size_t i = 0; i < GROUP_HEADER_BYTES; i += 2) {
+            uint16_t half;
+            __builtin_memcpy(&half, tile + i, 2);
+            wrong += (half & 0x7c00) == 0x7c00;
+        }
+        tile += GROUP_HEADER_BYTES + blocks * bits * PLANE_BYTES;
+        left -= blocks;
+    }
+    return wrong;
+}
+
+size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns, size_t group_blocks) {
     const uint8_t *tile = tiles;
-    size_t tile_bytes = ryz_tile_bytes(layout, columns, 0), count = (rows + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS, wrong = 0;
+    size_t tile_bytes = ryz_tile_bytes(layout, columns, group_blocks);
+    size_t count = (rows + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS, wrong = 0;
     if (layout == RYZ_T2) return wrong_t2(tile, count * tile_bytes);
     if (layout == RYZ_L3)
         for (size_t i = 0; i < count; i++) wrong += wrong_l3(tile + i * tile_bytes, columns);
+    if (layout >= RYZ_B1 && layout <= RYZ_B4)
+        for (size_t i = 0; i < count; i++)
+            wrong += wrong_planes(tile + i * tile_bytes, (size_t)(layout - RYZ_B1) + 1, columns, group_blocks);
     if (layout != RYZ_T5) return wrong;
     wrong = wrong_t5(tile, count * tile_bytes);
     if (columns % T5_COLUMNS)

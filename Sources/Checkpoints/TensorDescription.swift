@@ -48,10 +48,13 @@ public struct TileStorage: Sendable, Equatable {
     public var layout: TileLayout
     /// The segments that its sums are meant to be cut into, in columns; nil for one sum in order.
     public var segmentColumns: Int?
+    /// Columns that share a scale and a minimum; nil for layouts without groups.
+    public var groupColumns: Int?
 
-    public init(layout: TileLayout, segmentColumns: Int?) {
+    public init(layout: TileLayout, segmentColumns: Int?, groupColumns: Int? = nil) {
         self.layout = layout
         self.segmentColumns = segmentColumns
+        self.groupColumns = groupColumns
     }
 }
 

@@ -8,6 +8,9 @@ public enum RyzHome {
         return (environment["HOME"] ?? NSHomeDirectory()) + "/.ryz"
     }
 
+    /// Where measured speeds of kernels are kept.
+    public static var tuningFolder: String { path + "/tuning" }
+
     /// Where models lie.
     public static var modelsFolder: String { path + "/models" }
 }

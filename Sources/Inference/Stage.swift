@@ -16,14 +16,22 @@ public struct StageOptions: Sendable {
     public var keyValueTokenCapacity: Int
     /// Most rows in a step.
     public var maximumStepRowCount: Int
-    /// How ternary weights lie in memory; nil leaves it to the instruction set.
+    /// How ternary weights lie in memory; nil takes the fastest.
     public var ternaryLayout: TernaryLayout?
+    /// How products with one row of activations are computed, where the layout leaves a choice; nil takes the faster.
+    public var kernel: MatrixKernel?
     public var headPrecision: HeadPrecision
+    /// Where it is kept what was measured to choose them; nil measures at each load.
+    public var tuningFolder: String?
+    /// Whether to measure although it is kept, and to keep that.
+    public var measuresAgain = false
+    /// Weight in bytes from which on it is worth measuring.
+    var leastMeasuredByteCount = 32 << 20
 
     public init(
         threadCount: Int, cpus: [Int32] = [], instructionSet: InstructionSet, contextLength: Int,
         keyValueTokenCapacity: Int, maximumStepRowCount: Int = 512, ternaryLayout: TernaryLayout? = nil,
-        headPrecision: HeadPrecision = .automatic
+        kernel: MatrixKernel? = nil, headPrecision: HeadPrecision = .automatic, tuningFolder: String? = nil
     ) {
         self.threadCount = threadCount
         self.cpus = cpus
@@ -32,7 +40,9 @@ public struct StageOptions: Sendable {
         self.keyValueTokenCapacity = keyValueTokenCapacity
         self.maximumStepRowCount = maximumStepRowCount
         self.ternaryLayout = ternaryLayout
+        self.kernel = kernel
         self.headPrecision = headPrecision
+        self.tuningFolder = tuningFolder
     }
 }
 
@@ -53,8 +63,8 @@ public final class Stage {
     public let layers: Range<Int>
     /// Resident bytes of the weights, in kernel layout.
     public let weightsByteCount: Int
-    /// How ternary weights lie in memory; nil if there are none.
-    public let ternaryLayout: TernaryLayout?
+    /// Which layouts and kernels were chosen.
+    public let choice: KernelChoice
 
     private let compute: Compute
     private let options: StageOptions
@@ -120,13 +130,13 @@ public final class Stage {
                 blockCount: blockCount, layerCount: layers.count, headCount: ranges.keyValueHeads.count,
                 headDimension: configuration.headDimension, precision: model.keyValuePrecision)
         }
-        let layout: TernaryLayout
+        let choice: KernelChoice
         do throws(KernelError) {
-            layout = try Self.ternaryLayout(options, model: model, layers: layers, compute: compute)
+            choice = try KernelChoice(model: model, layers: layers, options: options, compute: compute)
         } catch {
             throw InferenceError(error)
         }
-        let weights = WeightPreparation(model: model, ternaryLayout: layout, headPrecision: options.headPrecision)
+        let weights = WeightPreparation(model: model, choice: choice, headPrecision: options.headPrecision)
         var loaded = UniqueArray<TransformerLayer>(minimumCapacity: layers.count)
         var byteCount = 0
         for layer in layers {
@@ -151,22 +161,12 @@ public final class Stage {
             ? try lifting { () throws(KernelError) in try model.source(model.tokenEmbedding) } : nil
         transformerLayers = loaded
         weightsByteCount = byteCount
-        ternaryLayout = model.isTernary ? layout : nil
+        self.choice = choice
         sequences = SequenceTable(blockCount: blockCount, contextLength: options.contextLength)
         self.group = group
         self.configuration = configuration
         self.layers = layers
         self.options = options
-    }
-
-    /// The layout asked for, or the fastest one here, if the stage has so much weight that it matters.
-    private static func ternaryLayout(
-        _ options: StageOptions, model: ModelFile, layers: Range<Int>, compute: borrowing Compute
-    ) throws(KernelError) -> TernaryLayout {
-        if let layout = options.ternaryLayout { return layout }
-        let byteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
-        guard model.isTernary, byteCount >= 32 << 20 else { return .preferred(on: compute.instructionSet) }
-        return try compute.fastestTernaryLayout(columns: model.configuration.hiddenSize)
     }
 
     /// Goes on with other links to the same ranks of the stage.

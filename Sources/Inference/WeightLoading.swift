@@ -74,11 +74,25 @@ struct MatrixPart {
 /// What a converted model has in tiles stays in them.
 struct WeightPreparation: Sendable {
     let model: ModelFile
-    var ternaryLayout: TernaryLayout
+    var choice: KernelChoice
     var headPrecision: HeadPrecision
+    /// What matrices are quantised to, which only conversion does.
+    var planes: BitPlanes?
 
     /// Matrices stacked on each other, in kernel layout. Ternary ones need no segments: their sums are exact.
     func packed(_ parts: MatrixPart..., segmentColumns: Int? = nil) throws(KernelError) -> PackedMatrix {
+        var matrix = try stacked(parts, segmentColumns: segmentColumns)
+        // Matrices that are stacked are in one layout.
+        if let first = parts.first {
+            let tiles = first.tensor.tiles
+            matrix.kernel = choice.kernel(
+                tiles?.layout ?? TileLayout(choice.ternaryLayout), columns: first.columns.count,
+                groupColumns: tiles?.groupColumns)
+        }
+        return matrix
+    }
+
+    private func stacked(_ parts: [MatrixPart], segmentColumns: Int?) throws(KernelError) -> PackedMatrix {
         // Activations are quantised in one way for all matrices of a model.
         let isTernary = model.isTernary
         if let other = parts.map(\.tensor).first(where: { $0.type.isTernary != isTernary }) {
@@ -101,6 +115,9 @@ struct WeightPreparation: Sendable {
                 let source = try model.source(part.tensor)
                 sources.append(part.isWhole ? source : try source.part(rows: part.rows, columns: part.columns))
             }
+            if let planes = planes?.fitting(segmentColumns: segmentColumns) {
+                return try PackedMatrix(quantising: sources, to: planes, segmentColumns: segmentColumns)
+            }
             return try PackedMatrix(sources, segmentColumns: segmentColumns)
         }
         var sources: [TernarySource] = []
@@ -108,7 +125,7 @@ struct WeightPreparation: Sendable {
             let source = try model.ternarySource(part.tensor)
             sources.append(part.isWhole ? source : try source.part(rows: part.rows, columns: part.columns))
         }
-        return try PackedMatrix(sources, layout: ternaryLayout)
+        return try PackedMatrix(sources, layout: choice.ternaryLayout)
     }
 
     /// Some rows of the language-model head.
@@ -155,7 +172,7 @@ extension ModelFile {
         }
         return try TileSource(
             name: tensor.name, file: tensor.file, byteOffset: tensor.byteRange.lowerBound, layout: tiles.layout,
-            rows: tensor.rows, columns: tensor.columns, scale: tensor.scale)
+            rows: tensor.rows, columns: tensor.columns, scale: tensor.scale, groupColumns: tiles.groupColumns)
     }
 
     /// A ternary tensor's bytes, for packing.

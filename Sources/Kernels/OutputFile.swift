@@ -36,6 +36,24 @@ public struct OutputFile: ~Copyable {
 
     deinit { close(descriptor) }
 
+    /// Puts a small file in its place, whole: who reads it sees the old one or the new one. Missing folders are made.
+    public static func replace(_ path: String, with bytes: [UInt8]) throws(OutputFileError) {
+        for slash in path.indices.dropFirst() where path[slash] == "/" {
+            let folder = String(path[..<slash])
+            guard mkdir(folder, 0o755) == 0 || errno == EEXIST else { throw OutputFileError("mkdir", folder) }
+        }
+        let unfinishedPath = "\(path).unfinished-\(UInt64.random(in: 0 ... .max))"
+        var file = try OutputFile(creating: unfinishedPath)
+        do throws(OutputFileError) {
+            try file.write(bytes)
+            try file.synchronise()
+            guard rename(unfinishedPath, path) == 0 else { throw OutputFileError("rename", path) }
+        } catch {
+            unlink(unfinishedPath)
+            throw error
+        }
+    }
+
     /// Appends bytes.
     public mutating func write(_ bytes: RawSpan) throws(OutputFileError) {
         let path = path

@@ -7,9 +7,8 @@ public struct PackedMatrix: ~Copyable {
     private let memory: WeightMemory
     /// How products with a single row of activations are computed, for layouts that leave a choice; others ignore it.
     public var kernel = MatrixKernel.lookUp
-    /// What quantising has cost, if the weights were quantised here: the root mean square of their errors, relative to
-    /// that of the weights.
-    public let measuredLoss: Double?
+    /// What quantising has cost, if the weights were quantised here.
+    public let measuredLoss: QuantisationLoss?
 
     /// Packs `sources`, which have the same number of columns; all but the last have a multiple of 16 rows.
     ///
@@ -79,7 +78,9 @@ public struct PackedMatrix: ~Copyable {
         }
         let plan = try Plan(
             sources.map {
-                Shape(name: $0.name, layout: $0.layout.code, rows: $0.rows, columns: $0.columns, scale: $0.scale)
+                Shape(
+                    name: $0.name, layout: $0.layout.code, rows: $0.rows, columns: $0.columns, scale: $0.scale,
+                    groupColumns: $0.groupColumns ?? 0)
             }, segmentColumns: segmentColumns, grouping: isTernary ? .rows : .blocks)
         let memory = try plan.makeMemory()
         for (source, part) in zip(sources, plan.parts) { try source.copy(to: memory.base + part.byteOffset) }
@@ -88,45 +89,42 @@ public struct PackedMatrix: ~Copyable {
         measuredLoss = nil
     }
 
-    /// Quantises `sources` to `bits` (1 to 4) with a float16 scale and minimum for each `groupColumns` columns of a row
-    /// (a multiple of 32), which adds 32 / groupColumns bits to a weight. Otherwise as `init(_:segmentColumns:)`.
+    /// Quantises `sources`. Otherwise as `init(_:segmentColumns:)`.
     ///
     /// Scales and minimums are those of least squares over the weights, found by alternation from several ranges. It
     /// takes some 30 ns a weight. Groups are counted from a row's first column.
     public init(
-        quantising sources: [WeightSource], bits: Int, groupColumns: Int = 64, segmentColumns: Int? = nil
+        quantising sources: [WeightSource], to planes: BitPlanes, segmentColumns: Int? = nil
     ) throws(KernelError) {
-        let names = sources.map(\.name).joined(separator: ", ")
-        guard (1...4).contains(bits), (32...4096).contains(groupColumns), groupColumns % 32 == 0 else {
-            throw .shape("\(names): \(bits) bits in groups of \(groupColumns); take 1 to 4 and a multiple of 32")
-        }
-        let layout = ryz_layout(rawValue: RYZ_B1.rawValue + UInt32(bits - 1))
+        let layout = planes.layout.code
+        let groupBlocks = planes.groupColumns / 32
         let plan = try Plan(
-            sources.map { Shape(name: $0.name, layout: layout, rows: $0.rows, columns: $0.columns) },
-            segmentColumns: segmentColumns, grouping: .blocks, groupColumns: groupColumns)
+            sources.map {
+                Shape(
+                    name: $0.name, layout: layout, rows: $0.rows, columns: $0.columns,
+                    groupColumns: planes.groupColumns)
+            }, segmentColumns: segmentColumns, grouping: .blocks)
         let memory = try plan.makeMemory()
         var rows = try Tensor(rows: 16, columns: plan.columns)
-        let tileByteCount = ryz_tile_bytes(layout, plan.columns, plan.groupBlocks)
-        var total = ryz_loss(squared_error: 0, squared_weights: 0)
+        let tileByteCount = ryz_tile_bytes(layout, plan.columns, groupBlocks)
+        var total = QuantisationLoss()
         for (source, part) in zip(sources, plan.parts) {
             for first in stride(from: 0, to: source.rows, by: 16) {
                 let count = min(16, source.rows - first)
                 for row in 0..<count { source.decode(row: first + row, into: &rows, row: row) }
                 let loss = ryz_pack_groups(
-                    layout, plan.groupBlocks, rows.pointer(0), count, plan.columns,
+                    layout, groupBlocks, rows.pointer(0), count, plan.columns,
                     memory.base + part.byteOffset + first / 16 * tileByteCount)
                 guard loss.squared_weights.isFinite else {
                     throw .shape("\(source.name): a weight of rows \(first) to \(first + count - 1) is not finite")
                 }
-                total.squared_error += loss.squared_error
-                total.squared_weights += loss.squared_weights
+                total += QuantisationLoss(squaredError: loss.squared_error, squaredWeights: loss.squared_weights)
             }
             source.release()
         }
         self.plan = plan
         self.memory = memory
-        measuredLoss =
-            total.squared_weights > 0 ? (total.squared_error / total.squared_weights).squareRoot() : 0
+        measuredLoss = total
     }
 
     /// Appends the tiles of all parts to a file.
@@ -148,14 +146,14 @@ public struct PackedMatrix: ~Copyable {
     var takesRowScales: Bool { plan.grouping == .rows }
     var hasSegments: Bool { plan.segmentBlocks > 0 }
 
-    /// The float32 values that the weights of a row stand for, of the only part; nil unless it was quantised here.
+    /// The float32 values that the weights of a row stand for, of the only part; nil unless it is in bit planes.
     func decodedRow(_ row: Int) -> [Float]? {
-        guard plan.groupBlocks > 0 else { return nil }
         let matrix = matrix
+        guard matrix.group_blocks > 0 else { return nil }
         precondition((0..<rows).contains(row))
-        let tile = matrix.tiles + row / 16 * ryz_tile_bytes(matrix.layout, columns, plan.groupBlocks)
+        let tile = matrix.tiles + row / 16 * ryz_tile_bytes(matrix.layout, columns, matrix.group_blocks)
         return [Float](unsafeUninitializedCapacity: columns) { values, count in
-            ryz_decode_groups(matrix.layout, plan.groupBlocks, tile, columns, row % 16, values.baseAddress!)
+            ryz_decode_groups(matrix.layout, matrix.group_blocks, tile, columns, row % 16, values.baseAddress!)
             count = columns
         }
     }
@@ -168,16 +166,14 @@ public struct PackedMatrix: ~Copyable {
 
     /// Calls `body` with the products of all parts with the same activations; `y` is row 0 of the output.
     func withProducts(
-        y: UnsafeMutableRawPointer, stride: Int, mode: ryz_output_mode, kernel: MatrixKernel? = nil,
+        y: UnsafeMutableRawPointer, stride: Int, mode: ryz_output_mode,
         _ body: (UnsafePointer<ryz_product>, Int) -> Void
     ) {
         let elementByteCount = mode == RYZ_SUMS ? sumKind?.byteCount ?? 4 : 4
         withUnsafeTemporaryAllocation(of: ryz_product.self, capacity: plan.parts.count) { products in
             for (index, part) in plan.parts.enumerated() {
-                var matrix = matrix(part)
-                if let kernel { matrix.look_up = kernel == .lookUp }
                 products[index] = ryz_product(
-                    matrix: matrix, y: y + part.firstRow * elementByteCount, y_stride: stride, mode: mode)
+                    matrix: matrix(part), y: y + part.firstRow * elementByteCount, y_stride: stride, mode: mode)
             }
             body(UnsafePointer(products.baseAddress!), plan.parts.count)
         }
@@ -187,17 +183,17 @@ public struct PackedMatrix: ~Copyable {
         ryz_matrix(
             tiles: UnsafeRawPointer(memory.base + part.byteOffset), layout: part.layout, rows: part.rows,
             columns: columns, segment_blocks: plan.segmentBlocks, scale: part.scale,
-            group_blocks: plan.groupBlocks, look_up: kernel == .lookUp)
+            group_blocks: part.groupBlocks, look_up: kernel == .lookUp)
     }
 }
 
 /// How the product of a matrix with one row of activations is computed, where the layout leaves a choice: that of
 /// ternary triples, and bit planes. Both give the same bits; which is faster depends on the processor.
-public enum MatrixKernel: CaseIterable, Sendable {
+public enum MatrixKernel: String, CaseIterable, Sendable {
     /// Weights are unpacked, multiplied and added.
-    case multiplyAdd
+    case multiplyAdd = "multiply"
     /// Sums of a few activations are looked up in tables (T-MAC: Wei et al., 2024).
-    case lookUp
+    case lookUp = "lookup"
 }
 
 /// One of the matrices to be stacked.
@@ -207,6 +203,8 @@ private struct Shape {
     var rows: Int
     var columns: Int
     var scale: Float = 1
+    /// Columns that share scale and minimum; 0 in layouts that have no such groups.
+    var groupColumns = 0
 }
 
 /// One of the stacked matrices.
@@ -216,6 +214,8 @@ private struct Part {
     let rows: Int
     let byteOffset: Int
     let scale: Float
+    /// Blocks that share scale and minimum; 0 in layouts that have no such groups.
+    let groupBlocks: Int
 }
 
 /// Where stacked matrices lie.
@@ -224,16 +224,11 @@ private struct Plan {
     let rows: Int
     let columns: Int
     let segmentBlocks: Int
-    /// Blocks that share scale and minimum; 0 in layouts that have no such groups.
-    let groupBlocks: Int
     let grouping: Activations.Grouping
     let parts: [Part]
     let byteCount: Int
 
-    init(
-        _ shapes: [Shape], segmentColumns: Int?, grouping: Activations.Grouping, groupColumns: Int = 0
-    ) throws(KernelError) {
-        let groupBlocks = groupColumns / 32
+    init(_ shapes: [Shape], segmentColumns: Int?, grouping: Activations.Grouping) throws(KernelError) {
         let columns = shapes.first?.columns ?? 0
         guard !shapes.isEmpty, shapes.count <= 8, shapes.allSatisfy({ $0.columns == columns }),
             shapes.dropLast().allSatisfy({ $0.rows % 16 == 0 }), (segmentColumns ?? 32) % 32 == 0
@@ -245,9 +240,10 @@ private struct Plan {
         for shape in shapes {
             parts.append(
                 Part(
-                    layout: shape.layout, firstRow: rows, rows: shape.rows, byteOffset: byteCount, scale: shape.scale))
+                    layout: shape.layout, firstRow: rows, rows: shape.rows, byteOffset: byteCount, scale: shape.scale,
+                    groupBlocks: shape.groupColumns / 32))
             rows += shape.rows
-            byteCount += (shape.rows + 15) / 16 * ryz_tile_bytes(shape.layout, columns, groupBlocks)
+            byteCount += (shape.rows + 15) / 16 * ryz_tile_bytes(shape.layout, columns, shape.groupColumns / 32)
         }
         name = shapes[0].name
         self.rows = rows
@@ -255,7 +251,6 @@ private struct Plan {
         self.parts = parts
         self.byteCount = byteCount
         self.grouping = grouping
-        self.groupBlocks = groupBlocks
         segmentBlocks = (segmentColumns ?? 0) / 32
     }
 

@@ -12,6 +12,8 @@ public enum TileLayout: String, CaseIterable, Sendable {
     case t5
     /// Ternary, three weights to five bits.
     case l3
+    /// One to four bits in bit planes, with scale and minimum for each group of columns: see `BitPlanes`.
+    case b1, b2, b3, b4
 
     /// The layout that weights of a type are packed in.
     public init(_ type: WeightType) {
@@ -38,12 +40,27 @@ public enum TileLayout: String, CaseIterable, Sendable {
     /// Whether it holds −1, 0 and 1 and takes activations of one scale for each row.
     public var isTernary: Bool { self == .t2 || self == .t5 || self == .l3 }
 
-    /// Bytes of all tiles; nil for shapes that cannot be packed.
-    public func byteCount(rows: Int, columns: Int) -> Int? {
+    /// Whether groups of columns share a scale and a minimum, so that how many is to be known.
+    public var hasGroups: Bool { planeBits != nil }
+
+    /// Bits of a weight's code in bit planes; nil for other layouts.
+    public var planeBits: Int? {
+        switch self {
+        case .b1: 1
+        case .b2: 2
+        case .b3: 3
+        case .b4: 4
+        default: nil
+        }
+    }
+
+    /// Bytes of all tiles; nil for shapes that cannot be packed, and for groups that the layout cannot have.
+    public func byteCount(rows: Int, columns: Int, groupColumns: Int? = nil) -> Int? {
+        guard hasGroups ? groupColumns.map(BitPlanes.isGroup) == true : groupColumns == nil else { return nil }
         guard rows > 0, rows <= 1 << 32, columns > 0, columns % WeightType.blockColumns == 0, columns <= 1 << 24 else {
             return nil
         }
-        let tileByteCount = ryz_tile_bytes(code, columns, 0)
+        let tileByteCount = ryz_tile_bytes(code, columns, (groupColumns ?? 0) / 32)
         let (byteCount, overflows) = ((rows + 15) / 16).multipliedReportingOverflow(by: tileByteCount)
         return overflows ? nil : byteCount
     }
@@ -60,6 +77,10 @@ public enum TileLayout: String, CaseIterable, Sendable {
         case .t2: RYZ_T2
         case .t5: RYZ_T5
         case .l3: RYZ_L3
+        case .b1: RYZ_B1
+        case .b2: RYZ_B2
+        case .b3: RYZ_B3
+        case .b4: RYZ_B4
         }
     }
 }
@@ -75,6 +96,8 @@ public struct TileSource {
     public private(set) var columns: Int
     /// Ternary layouts: what every product is multiplied by.
     public let scale: Float
+    /// Columns that share a scale and a minimum; nil for layouts without groups.
+    public let groupColumns: Int?
     /// Columns of the whole matrix, and where the part begins in it.
     private let storedColumns: Int
     private var firstRow = 0
@@ -82,23 +105,32 @@ public struct TileSource {
 
     /// Throws if the tiles do not lie in the file.
     public init(
-        name: String, file: MappedFile, byteOffset: Int, layout: TileLayout, rows: Int, columns: Int, scale: Float
+        name: String, file: MappedFile, byteOffset: Int, layout: TileLayout, rows: Int, columns: Int, scale: Float,
+        groupColumns: Int? = nil
     ) throws(KernelError) {
-        guard let byteCount = layout.byteCount(rows: rows, columns: columns), scale.isFinite else {
-            throw .shape("\(name): \(rows) × \(columns) weights of scale \(scale) have no tiles \(layout.rawValue)")
+        guard let byteCount = layout.byteCount(rows: rows, columns: columns, groupColumns: groupColumns), scale.isFinite
+        else {
+            let groups = groupColumns.map { " in groups of \($0)" } ?? ""
+            throw .shape(
+                "\(name): \(rows) × \(columns) weights of scale \(scale)\(groups) have no tiles \(layout.rawValue)")
         }
         guard byteOffset >= 0, byteCount <= file.byteCount, byteOffset <= file.byteCount - byteCount else {
             throw .shape("\(name): its bytes lie outside \(file.path)")
         }
         (self.name, self.file, self.byteOffset, self.layout) = (name, file, byteOffset, layout)
         (self.rows, self.columns, self.scale, storedColumns) = (rows, columns, scale, columns)
+        self.groupColumns = groupColumns
     }
 
-    /// The part of some rows, beginning with a whole tile, and columns, which are multiples of 32.
+    /// The part of some rows, beginning with a whole tile, and columns: blocks of 32, and whole groups where there are any.
     public func part(rows: Range<Int>, columns: Range<Int>) throws(KernelError) -> TileSource {
         try checkPart(name, rows: rows, columns: columns, of: (self.rows, self.columns))
-        let hasColumnBlocks = layout.isTernary || layout != .r8
-        guard rows.lowerBound % 16 == 0, hasColumnBlocks || columns.count == self.columns else {
+        let unit = groupColumns ?? WeightType.blockColumns
+        let isCut =
+            columns.count == self.columns
+            || layout != .r8 && columns.lowerBound % unit == 0
+                && (columns.upperBound % unit == 0 || columns.upperBound == self.columns)
+        guard rows.lowerBound % 16 == 0, isCut else {
             throw .shape("\(name): rows \(rows) and columns \(columns) can't be cut out of tiles of \(layout.rawValue)")
         }
         var part = self
@@ -110,30 +142,34 @@ public struct TileSource {
     /// Copies the tiles, having checked that they are such as packing makes: kernels for different instruction sets
     /// agree on no others.
     func copy(to memory: UnsafeMutableRawPointer) throws(KernelError) {
-        let tileByteCount = ryz_tile_bytes(layout.code, storedColumns, 0)
+        let tileByteCount = tileByteCount(columns: storedColumns)
         let offset = byteOffset + firstRow / 16 * tileByteCount
         let byteCount = (rows + 15) / 16 * tileByteCount
         let start = file.base + offset
-        guard ryz_check_tiles(layout.code, start, rows, storedColumns) == 0 else {
-            throw .shape("\(name): its tiles hold what is none of −1, 0 and 1; convert the model again")
+        guard ryz_check_tiles(layout.code, start, rows, storedColumns, (groupColumns ?? 0) / 32) == 0 else {
+            let wrong = layout.hasGroups ? "a scale or minimum that is not finite" : "what is none of −1, 0 and 1"
+            throw .shape("\(name): its tiles hold \(wrong); convert the model again")
         }
         if columns == storedColumns {
             memory.copyMemory(from: start, byteCount: byteCount)
         } else {
             for tile in 0..<(rows + 15) / 16 {
-                copyColumns(
-                    of: start + tile * tileByteCount, to: memory + tile * ryz_tile_bytes(layout.code, columns, 0))
+                copyColumns(of: start + tile * tileByteCount, to: memory + tile * self.tileByteCount(columns: columns))
             }
         }
         // The copy is what runs; the file's pages need not stay in this process.
         file.adviseDontNeed(offset..<offset + byteCount)
     }
 
+    private func tileByteCount(columns: Int) -> Int {
+        ryz_tile_bytes(layout.code, columns, (groupColumns ?? 0) / 32)
+    }
+
     /// Blocks lie one behind the other; ternary weights have to be packed anew.
     private func copyColumns(of tile: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
         guard layout.isTernary else {
-            let before = ryz_tile_bytes(layout.code, firstColumn, 0)
-            target.copyMemory(from: tile + before, byteCount: ryz_tile_bytes(layout.code, columns, 0))
+            target.copyMemory(
+                from: tile + tileByteCount(columns: firstColumn), byteCount: tileByteCount(columns: columns))
             return
         }
         withUnsafeTemporaryAllocation(of: Int8.self, capacity: 16 * columns) { weights in

@@ -17,6 +17,9 @@ public struct LocalClusterOptions: Sendable {
     public var headPrecision: HeadPrecision?
     /// How ternary weights lie in the workers' memory; nil leaves it to each worker.
     public var ternaryLayout: TernaryLayout?
+    /// How the workers compute products with one row of activations, where the layout leaves a choice; nil leaves it to
+    /// each worker.
+    public var kernel: MatrixKernel?
     /// What the children log to standard error: `info`, `warning` and so on.
     public var logLevel = "warning"
     /// Where `ryz-coord` and `ryz-worker` are.
@@ -50,6 +53,7 @@ public struct LocalClusterOptions: Sendable {
         ]
         if !cpus.isEmpty { arguments += ["--cpus", cpus.map(String.init).joined(separator: ",")] }
         if let ternaryLayout { arguments += ["--ternary-layout", ternaryLayout.rawValue] }
+        if let kernel { arguments += ["--kernel", kernel.rawValue] }
         return arguments + ["--log-level", logLevel, "--end-with-parent"]
     }
 }

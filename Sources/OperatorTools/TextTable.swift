@@ -48,6 +48,23 @@ struct TextTable {
         }
     }
 
+    /// As a Markdown table, whose columns are aligned in the source as well.
+    var markdown: [String] {
+        let widths = columnWidths(total: .max).map { max($0, 2) }
+        func line(_ texts: [String]) -> String {
+            let cells = texts.enumerated().map { index, text in
+                let padding = String(repeating: " ", count: widths[index] - text.count)
+                return columns[index].alignment == .right ? padding + text : text + padding
+            }
+            return "| " + cells.joined(separator: " | ") + " |"
+        }
+        let rule = columns.indices.map { index in
+            let dashes = String(repeating: "-", count: widths[index] - 1)
+            return columns[index].alignment == .right ? dashes + ":" : dashes + "-"
+        }
+        return [line(columns.map(\.title)), line(rule)] + rows.map { line($0.map(\.text)) }
+    }
+
     private func columnWidths(total: Int) -> [Int] {
         var widths = columns.enumerated().map { index, column in
             rows.reduce(column.title.count) { max($0, $1[index].text.count) }

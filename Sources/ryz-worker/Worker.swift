@@ -37,7 +37,7 @@ struct WorkerCommand: AsyncParsableCommand {
     var cluster = "default"
     @Option(help: "Processors to pin threads to, such as 0,2,4. By default all cores, if there is a thread for each.")
     var cpus: String?
-    @OptionGroup var ternary: TernaryLayoutOption
+    @OptionGroup var kernels: KernelOptions
     @Flag(help: .hidden)
     var endWithParent = false
     @OptionGroup var logging: LoggingOptions
@@ -61,11 +61,13 @@ struct WorkerCommand: AsyncParsableCommand {
             }
             configuration.name = node
         }
-        let loader = StageLoader(
+        var loader = StageLoader(
             threadCount: threadCount, cpus: pinned, instructionSet: instructionSet, modelsFolder: RyzHome.modelsFolder,
-            ternaryLayout: ternary.layout)
+            ternaryLayout: kernels.layout)
+        loader.kernel = kernels.kernel
+        loader.tuningFolder = RyzHome.tuningFolder
         let worker = try WorkerRuntime.Worker(configuration: configuration, logger: logger) {
-            assignment throws(StageError) in
+            [loader] assignment throws(StageError) in
             try loader.load(assignment)
         }
         if endWithParent { ParentWatch.start { worker.stop() } }

@@ -30,7 +30,7 @@ struct Local: AsyncParsableCommand {
             "How exactly the model's head is kept, which changes answers. By default automatic, or as the settings say."
     )
     var head: HeadPrecision?
-    @OptionGroup var ternary: TernaryLayoutOption
+    @OptionGroup var kernels: KernelOptions
     @Option(help: "A settings file such as cluster.yaml; the options here come first.")
     var config: String?
     @Option(help: "What the programs log to standard error: debug, info, notice, warning, error.")
@@ -50,7 +50,8 @@ struct Local: AsyncParsableCommand {
         options.http = http.description
         options.contextLength = context
         options.headPrecision = head
-        options.ternaryLayout = ternary.layout
+        options.ternaryLayout = kernels.layout
+        options.kernel = kernels.kernel
         options.logLevel = logLevel
         let progress = ProgressLine()
         let workerCount = workers

@@ -27,6 +27,10 @@ import Testing
         return bits
     }
 
+    private func planes(_ bits: Int, _ groupColumns: Int) throws -> BitPlanes {
+        try #require(BitPlanes(bits: bits, groupColumns: groupColumns))
+    }
+
     /// Rows of float32 weights in a file.
     private func floats(_ values: [Float], columns: Int) throws -> WeightSource {
         var writer = ByteWriter()
@@ -64,7 +68,7 @@ import Testing
         let rows = randomRows(11, shape.columns)
         for segment in [nil, 64] {
             var matrix = try PackedMatrix(
-                quantising: [source], bits: bits, groupColumns: shape.group, segmentColumns: segment)
+                quantising: [source], to: planes(bits, shape.group), segmentColumns: segment)
             try expectSameBits(&matrix, rows)
         }
     }
@@ -73,7 +77,7 @@ import Testing
         let columns = 256
         // All ones but one column, so that codes are as large as they get; activations of one sign.
         let source = try floats((0..<16 * columns).map { $0 % 32 == 0 ? 0 : 1 }, columns: columns)
-        var matrix = try PackedMatrix(quantising: [source], bits: bits, groupColumns: 32)
+        var matrix = try PackedMatrix(quantising: [source], to: planes(bits, 32))
         for sign: Float in [-1, 1] {
             let rows = [[Float]](repeating: [Float](repeating: sign * 127, count: columns), count: 3)
             try expectSameBits(&matrix, rows)
@@ -89,7 +93,7 @@ import Testing
         let source = try TestMatrix(.f32, rows: 33, columns: 352).source
         let rows = randomRows(3, 352)
         let matrix = try PackedMatrix(
-            quantising: [source], bits: bits, groupColumns: 64, segmentColumns: segmentColumns)
+            quantising: [source], to: planes(bits, 64), segmentColumns: segmentColumns)
         let values = try product(matrix, rows).map { Double(Float(bitPattern: $0)) }
         for (row, input) in rows.enumerated() {
             let quantised = quantiseByDefinition(input)
@@ -113,12 +117,12 @@ import Testing
         }
         let source = try floats(weights, columns: columns)
         for group in [32, 64, 128] {
-            let matrix = try PackedMatrix(quantising: [source], bits: bits, groupColumns: group)
+            let matrix = try PackedMatrix(quantising: [source], to: planes(bits, group))
             for row in 0..<35 {
                 let decoded = matrix.decodedRow(row)
                 #expect(decoded == Array(weights[row * columns..<(row + 1) * columns]))
             }
-            let loss = matrix.measuredLoss
+            let loss = matrix.measuredLoss?.relative
             #expect(loss == 0)
         }
     }
@@ -127,7 +131,7 @@ import Testing
         let test = try TestMatrix(.f32, rows: 20, columns: 320)
         let weights = try test.decoded()
         func loss(_ bits: Int, _ group: Int) throws -> Double {
-            let matrix = try PackedMatrix(quantising: [test.source], bits: bits, groupColumns: group)
+            let matrix = try PackedMatrix(quantising: [test.source], to: planes(bits, group))
             var (error, square) = (0.0, 0.0)
             for row in 0..<20 {
                 let decoded = matrix.decodedRow(row)
@@ -136,7 +140,7 @@ import Testing
                     square += pow(Double(weight), 2)
                 }
             }
-            let loss = matrix.measuredLoss
+            let loss = matrix.measuredLoss?.relative
             let measured = try #require(loss)
             #expect(abs(measured - (error / square).squareRoot()) < 1e-9)
             return measured
@@ -154,7 +158,7 @@ import Testing
         ]
         let source = try floats(Array(values.joined()), columns: 64)
         for bits in 1...4 {
-            var matrix = try PackedMatrix(quantising: [source], bits: bits, groupColumns: 64)
+            var matrix = try PackedMatrix(quantising: [source], to: planes(bits, 64))
             let decoded = values.indices.compactMap { matrix.decodedRow($0) }
             #expect(decoded.count == values.count && decoded.joined().allSatisfy(\.isFinite))
             #expect(Array(decoded.prefix(2)) == Array(values.prefix(2)))
@@ -164,12 +168,9 @@ import Testing
 
     @Test func `weights that are not finite, and forms that there are not, are refused`() throws {
         let source = try floats((0..<32).map { $0 == 7 ? .infinity : 1 }, columns: 32)
-        #expect(throws: KernelError.self) { _ = try PackedMatrix(quantising: [source], bits: 2) }
-        let good = try TestMatrix(.f32, rows: 1, columns: 32).source
+        #expect(throws: KernelError.self) { _ = try PackedMatrix(quantising: [source], to: planes(2, 64)) }
         for (bits, group) in [(0, 64), (5, 64), (2, 16), (2, 48), (2, 8192)] {
-            #expect(throws: KernelError.self) {
-                _ = try PackedMatrix(quantising: [good], bits: bits, groupColumns: group)
-            }
+            #expect(BitPlanes(bits: bits, groupColumns: group) == nil)
         }
     }
 
@@ -268,11 +269,18 @@ import Testing
         }
     }
 
-    @Test func `a kernel can be chosen by measuring`() throws {
+    @Test func `every layout and kernel can be measured`() throws {
         let compute = try Compute(threadCount: 2, instructionSet: .best)
-        let source = try TestMatrix(.f32, rows: 64, columns: 64).source
-        let matrix = try PackedMatrix(quantising: [source], bits: 2)
-        _ = try compute.fastestKernel(for: matrix)
+        let candidates = TileLayout.allCases.flatMap { layout in
+            layout.kernels.map {
+                KernelCandidate(layout: layout, columns: 320, groupColumns: layout.hasGroups ? 64 : nil, kernel: $0)
+            }
+        }
+        let rates = try compute.rates(of: candidates)
+        #expect(rates.map(\.candidate) == candidates)
+        #expect(rates.allSatisfy { $0.weightsPerSecond.isFinite && $0.weightsPerSecond > 0 })
+        let impossible = KernelCandidate(layout: .b2, columns: 320, kernel: .lookUp)
+        #expect(throws: KernelError.self) { try compute.rates(of: [impossible]) }
     }
 
     /// Blocks of 32: d = max|x| ⁄ 127, x ≈ d · round(x ⁄ d).

@@ -27,4 +27,17 @@ import Testing
         }
         #expect(try folder.text("old") == "kept")
     }
+
+    @Test func `is replaced as a whole, and its folders are made`() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/a/b/file"
+        for bytes: [UInt8] in [[1, 2, 3], [], [4]] {
+            try OutputFile.replace(path, with: bytes)
+            #expect(try folder.read("a/b/file") == bytes)
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/a/b") == ["file"])
+        // A folder is not replaced, and nothing is left behind.
+        #expect(throws: OutputFileError.self) { try OutputFile.replace(folder.path + "/a/b", with: [1]) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/a") == ["b"])
+    }
 }

@@ -93,7 +93,7 @@ void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, s
 void ryz_unpack_ternary(ryz_layout layout, const void *tile, size_t first_column, size_t column_count, int8_t *rows);
 
 // Whether tiles that come from a file are such as the functions above write, as far as kernels rely on it: 0 if so.
-size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns);
+size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns, size_t group_blocks);
 
 // MARK: threads
 

@@ -8,7 +8,7 @@ struct RecordError: Error {
 }
 
 /// What the metadata of a converted model says of a tensor, as a JSON object in the text of its key: `type` (what the
-/// original had), `layout` (of the tiles, or `stored`), `rows`, `columns`, `scale` and `segment_columns`.
+/// original had), `layout` (of the tiles, or `stored`), `rows`, `columns`, `scale`, `segment_columns` and `group_columns`.
 public struct TensorRecord: Sendable, Equatable {
     public var type: TensorType
     /// Nil where the data is as the original had it.
@@ -34,12 +34,13 @@ public struct TensorRecord: Sendable, Equatable {
         var text = "{\"type\":\"\(type.name)\",\"layout\":\"\(tiles?.layout.rawValue ?? Self.stored)\""
         text += ",\"rows\":\(rows),\"columns\":\(columns),\"scale\":\(Double(scale))"
         if let segmentColumns = tiles?.segmentColumns { text += ",\"segment_columns\":\(segmentColumns)" }
+        if let groupColumns = tiles?.groupColumns { text += ",\"group_columns\":\(groupColumns)" }
         return text + "}"
     }
 
     /// Bytes of the tensor, without what pads it.
     public var byteCount: Int {
-        tiles.map { $0.layout.byteCount(rows: rows, columns: columns) ?? 0 }
+        tiles.map { $0.layout.byteCount(rows: rows, columns: columns, groupColumns: $0.groupColumns) ?? 0 }
             ?? rows * (columns / type.blockSize * type.bytesPerBlock)
     }
 
@@ -69,16 +70,23 @@ public struct TensorRecord: Sendable, Equatable {
             return
         }
         guard let layoutName, let layout = TileLayout(rawValue: layoutName), layout.holds(type),
-            layout.byteCount(rows: rows, columns: columns) != nil
+            columns % WeightType.blockColumns == 0
         else {
             throw RecordError(
                 "its record names no layout that a \(name) of \(rows) × \(columns) can be in; supported: "
                     + TileLayout.allCases.filter { $0.holds(type) }.map(\.rawValue).joined(separator: ", "))
         }
-        let segmentColumns = fields["segment_columns"]
-        guard segmentColumns == nil || segmentColumns?.wholeNumber.map({ (32...columns + 256).contains($0) }) == true
+        let segments = fields["segment_columns"]
+        guard segments == nil || segments?.wholeNumber.map({ (32...columns + 256).contains($0) }) == true
         else { throw RecordError("its record gives no segment columns that it can have") }
-        tiles = TileStorage(layout: layout, segmentColumns: segmentColumns?.wholeNumber)
+        let groups = fields["group_columns"]
+        let (segmentColumns, groupColumns) = (segments?.wholeNumber, groups?.wholeNumber)
+        guard (groups == nil) == (groupColumns == nil),
+            layout.byteCount(rows: rows, columns: columns, groupColumns: groupColumns) != nil,
+            // A group that crossed the border of a segment would belong to two nodes.
+            groupColumns.map({ (segmentColumns ?? 0) % $0 == 0 }) ?? true
+        else { throw RecordError("its record gives no group columns that \(layoutName) tiles can have") }
+        tiles = TileStorage(layout: layout, segmentColumns: segmentColumns, groupColumns: groupColumns)
     }
 
     /// Throws unless the tensor has as many bytes as the record says, and where they must be.
@@ -106,6 +114,7 @@ extension TileLayout {
         case .q8_0: type == .q8_0
         case .q4_0: type == .q4_0
         case .q4_1: type == .q4_1
+        case .b1, .b2, .b3, .b4: !type.isTernary
         }
     }
 }

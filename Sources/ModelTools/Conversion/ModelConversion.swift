@@ -11,20 +11,28 @@ public struct ModelConversion: Sendable {
     /// Bytes that are copied at a time.
     private static let pieceByteCount = 1 << 20
 
-    /// - Throws: `.request` if the model is converted already, or has shapes that no kernel has.
+    /// - Parameter planes: what the layers' matrices are quantised to; nil leaves them as they are.
+    /// - Throws: `.request` if the model is converted already, is ternary but to be quantised, or has shapes that no kernel
+    ///   has.
     public init(
-        _ model: ModelFile, ternaryLayout: TernaryLayout, headPrecision: HeadPrecision
+        _ model: ModelFile, ternaryLayout: TernaryLayout, headPrecision: HeadPrecision,
+        quantising planes: BitPlanes? = nil
     ) throws(ModelToolError) {
         self.model = model
         do throws(InferenceError) {
-            plan = try TilePlan(model: model, ternaryLayout: ternaryLayout, headPrecision: headPrecision)
+            plan = try TilePlan(
+                model: model, ternaryLayout: ternaryLayout, headPrecision: headPrecision, quantising: planes)
         } catch {
             throw .request(error.description)
         }
     }
 
     /// Writes the folder, which appears whole or not at all. Cancelling the task ends the work.
-    public func write(to path: String, progress: (WorkProgress) -> Void = { _ in }) async throws(ModelToolError) {
+    ///
+    /// - Returns: what quantising has cost; nothing if it was not asked for.
+    @discardableResult public func write(
+        to path: String, progress: (WorkProgress) -> Void = { _ in }
+    ) async throws(ModelToolError) -> ConversionLoss {
         let header = header
         var folder = try OutputFolder(path: path, byteCount: header.dataByteCount + companionByteCount)
         switch model.source {
@@ -37,8 +45,9 @@ public struct ModelConversion: Sendable {
                 try folder.write(file.bytes(in: 0..<file.byteCount) ?? [], to: name)
             }
         }
-        try await writeTiles(header, in: folder, progress)
+        let loss = try await writeTiles(header, in: folder, progress)
         try folder.finish()
+        return loss
     }
 
     private var header: SafeTensorsHeader {
@@ -70,8 +79,9 @@ public struct ModelConversion: Sendable {
 
     private func writeTiles(
         _ header: SafeTensorsHeader, in folder: borrowing OutputFolder, _ progress: (WorkProgress) -> Void
-    ) async throws(ModelToolError) {
+    ) async throws(ModelToolError) -> ConversionLoss {
         var file = try folder.makeFile(ConvertedModel.tilesName)
+        var loss = ConversionLoss()
         var done = 0
         do {
             try file.write(header.bytes(alignment: ConvertedModel.alignment))
@@ -83,7 +93,9 @@ public struct ModelConversion: Sendable {
                     WorkProgress(what: entry.name, doneByteCount: done, totalByteCount: header.dataByteCount))
                 let start = file.byteCount
                 if entry.record.tiles != nil {
-                    try plan.pack(entry).write(to: &file)
+                    let packed = try plan.pack(entry)
+                    try packed.write(to: &file)
+                    loss.add(packed.measuredLoss, of: entry)
                 } else {
                     try copy(entry.tensor, to: &file)
                 }
@@ -97,6 +109,7 @@ public struct ModelConversion: Sendable {
                 done += Self.padded(byteCount)
             }
             try file.synchronise()
+            return loss
         } catch let error as ModelToolError {
             throw error
         } catch let error as InferenceError {

@@ -212,8 +212,12 @@ extension ModelInspection.Rope {
 }
 
 extension TensorDescription {
-    /// How the tensor is stored, such as `Q4_1`, or `t5 tiles of U8 (packed ternary)`.
-    fileprivate var storage: String { tiles.map { "\($0.layout.rawValue) tiles of \(type.name)" } ?? type.name }
+    /// How the tensor is stored, such as `Q4_1`, `t5 tiles of U8 (packed ternary)`, or `b2 tiles of F16, groups of 64`.
+    fileprivate var storage: String {
+        guard let tiles else { return type.name }
+        let groups = tiles.groupColumns.map { ", groups of \($0)" } ?? ""
+        return "\(tiles.layout.rawValue) tiles of \(type.name)\(groups)"
+    }
 }
 
 extension [UInt8] {

@@ -11,8 +11,12 @@ public struct StageLoader: Sendable {
     /// Processors to pin them to; empty pins none.
     public var cpus: [Int32]
     public var instructionSet: InstructionSet
-    /// How ternary weights lie in memory; nil leaves it to the instruction set.
+    /// How ternary weights lie in memory; nil takes the fastest.
     public var ternaryLayout: TernaryLayout?
+    /// How products with one row of activations are computed, where the layout leaves a choice; nil takes the faster.
+    public var kernel: MatrixKernel?
+    /// Where it is kept what was measured to choose them; nil measures at each load.
+    public var tuningFolder: String?
     /// Where a model file is looked for by its name if it isn't where the coordinator has it.
     public var modelsFolder: String
     /// Bytes that new allocations can have; 0 if that is not known.
@@ -36,8 +40,8 @@ public struct StageLoader: Sendable {
         let options = StageOptions(
             threadCount: threadCount, cpus: cpus, instructionSet: instructionSet,
             contextLength: assignment.contextLength, keyValueTokenCapacity: assignment.keyValueTokenCapacity,
-            maximumStepRowCount: assignment.maximumStepRowCount, ternaryLayout: ternaryLayout,
-            headPrecision: assignment.headPrecision)
+            maximumStepRowCount: assignment.maximumStepRowCount, ternaryLayout: ternaryLayout, kernel: kernel,
+            headPrecision: assignment.headPrecision, tuningFolder: tuningFolder)
         do throws(InferenceError) {
             return ModelStage(try Stage(model: model, layers: assignment.layers, options: options))
         } catch {

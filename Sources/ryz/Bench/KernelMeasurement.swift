@@ -1,28 +1,6 @@
 import BasicContainers
 import Kernels
-
-/// One kernel's speed.
-struct KernelFigures: Encodable {
-    /// `matvec` or `matmul`.
-    var operation: String
-    var type: String
-    var rows: Int
-    var columns: Int
-    /// Activations that are multiplied at a time.
-    var batch: Int
-    /// Weights that were read.
-    var bytesPerSecond: Double
-    var multiplyAddsPerSecond: Double
-    /// Of reading memory for `matvec`, of dot products for `matmul`.
-    var shareOfRoof: Double
-
-    private enum CodingKeys: String, CodingKey {
-        case operation, type, rows, columns, batch
-        case bytesPerSecond = "bytes_per_second"
-        case multiplyAddsPerSecond = "multiply_adds_per_second"
-        case shareOfRoof = "share_of_roof"
-    }
-}
+import OperatorTools
 
 /// Matrix–vector and matrix–matrix products with a feed-forward layer's shape, for every type of weights.
 enum KernelMeasurement {

@@ -1,127 +1,151 @@
 import Checkpoints
+import CommandSupport
 import Inference
 import Kernels
+import OperatorTools
 import Transport
 
-/// A model's speed on one node.
-struct ModelFigures: Encodable {
-    var name: String
-    /// Resident weights that every token reads.
-    var weightsByteCount: Int
-    /// The layout of ternary weights that was chosen, or asked for.
-    var ternaryLayout: String?
-    /// From opening the file until the first token could be computed.
-    var loadSeconds: Double
-    var prefill: PhaseFigures
-    var decode: PhaseFigures
-
-    private enum CodingKeys: String, CodingKey {
-        case name, prefill, decode
-        case weightsByteCount = "weights_bytes"
-        case ternaryLayout = "ternary_layout"
-        case loadSeconds = "load_seconds"
-    }
-}
-
-/// How fast tokens went through a model.
-struct PhaseFigures: Encodable {
-    var tokens: Int
-    var tokensPerSecond: Double
-    /// Weights read; for decode only.
-    var bytesPerSecond: Double?
-    /// By the weight matrices; for prefill only. Attention's own products are not counted.
-    var multiplyAddsPerSecond: Double?
-    /// Of reading memory for decode, of dot products for prefill.
-    var shareOfRoof: Double
-
-    private enum CodingKeys: String, CodingKey {
-        case tokens
-        case tokensPerSecond = "tokens_per_second"
-        case bytesPerSecond = "bytes_per_second"
-        case multiplyAddsPerSecond = "multiply_adds_per_second"
-        case shareOfRoof = "share_of_roof"
-    }
-}
-
-/// Measures prefill and decode with a whole model in this process.
-struct ModelMeasurement {
+/// What prefill and decode are measured with.
+struct ModelTask {
     var model: ModelFile
-    var pool: PoolShape
     var promptLength: Int
     var generatedCount: Int
-    var repetitions: Int
-    var ternaryLayout: TernaryLayout?
+    var rounds: Int
+    var kernels: KernelOptions
+    /// Whether layouts and kernels are measured although it is kept which are fastest.
+    var measuresAgain: Bool
     var headPrecision: HeadPrecision
+    /// Takes its turn in each round.
+    var peer: LlamaBench?
+}
+
+/// Measures prefill and decode with a whole model in this process, and beside a peer in turn with it.
+struct ModelMeasurement {
+    private let task: ModelTask
+    private let pool: PoolShape
+    private let stage: Stage
+    private var pipeline: Pipeline
+    private let loadSeconds: Double
+    private var nextSequence: UInt64 = 0
 
     /// Rows of a step, as the coordinator has it by default.
     private static let stepRows = 512
 
-    func run(roofs: Roofs, progress: (String) -> Void) throws -> ModelFigures {
+    /// Loads the model.
+    init(_ task: ModelTask, pool: PoolShape, progress: (String) -> Void) throws {
         progress("bench: loading the model")
-        let length = promptLength + generatedCount
+        let length = max(task.promptLength, task.generatedCount)
+        var options = StageOptions(
+            threadCount: pool.threadCount, cpus: pool.cpus, instructionSet: pool.instructionSet, contextLength: length,
+            keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows, ternaryLayout: task.kernels.layout,
+            kernel: task.kernels.kernel, headPrecision: task.headPrecision, tuningFolder: RyzHome.tuningFolder)
+        options.measuresAgain = task.measuresAgain
         let start = ContinuousClock.now
-        let stage = try Stage(
-            model: model, layers: 0..<model.configuration.layerCount,
-            options: StageOptions(
-                threadCount: pool.threadCount, cpus: pool.cpus, instructionSet: pool.instructionSet,
-                contextLength: length, keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows,
-                ternaryLayout: ternaryLayout, headPrecision: headPrecision))
-        let loadTime = start.duration(to: .now)
-        var pipeline = try Pipeline([stage])
-        var (prefills, decodes): ([Double], [Double]) = ([], [])
-        for repetition in 0..<repetitions {
-            progress("bench: prefill and decode, \(repetition + 1) of \(repetitions)")
-            let sequence = SequenceID(UInt64(repetition))
-            var token: Int32 = 0
-            prefills.append(try Stopwatch.seconds { token = try prefill(&pipeline, sequence) })
-            decodes.append(try Stopwatch.seconds { try decode(&pipeline, sequence, first: token) })
-            _ = try pipeline.run([], releasing: [sequence])
-        }
-        let prefillRate = Double(promptLength) / Stopwatch.median(prefills)
-        let decodeRate = Double(generatedCount) / Stopwatch.median(decodes)
-        let products = Double(multiplyAddsPerPrompt) * prefillRate / Double(promptLength)
-        let bytes = Double(stage.weightsByteCount) * decodeRate
-        return ModelFigures(
-            name: model.configuration.name, weightsByteCount: stage.weightsByteCount,
-            ternaryLayout: stage.ternaryLayout?.rawValue, loadSeconds: loadTime / .seconds(1),
+        stage = try Stage(
+            model: task.model, layers: 0..<task.model.configuration.layerCount, options: options)
+        loadSeconds = start.duration(to: .now) / .seconds(1)
+        pipeline = try Pipeline([stage])
+        self.task = task
+        self.pool = pool
+    }
+
+    /// All rounds; each measures the roofs anew, as they move from one to the next.
+    mutating func run(progress: (String) -> Void) throws -> ModelFigures {
+        var figures = ModelFigures(
+            name: task.model.configuration.name, weightsByteCount: stage.weightsByteCount,
+            candidates: stage.choice.figures, candidatesOrigin: stage.choice.originText, loadSeconds: loadSeconds,
             prefill: PhaseFigures(
-                tokens: promptLength, tokensPerSecond: prefillRate, multiplyAddsPerSecond: products,
-                shareOfRoof: products / roofs.dotProductsPerSecond),
-            decode: PhaseFigures(
-                tokens: generatedCount, tokensPerSecond: decodeRate, bytesPerSecond: bytes,
-                shareOfRoof: bytes / roofs.readBytesPerSecond))
+                tokens: task.promptLength, workPerToken: Double(multiplyAddsPerPrompt) / Double(task.promptLength)),
+            decode: PhaseFigures(tokens: task.generatedCount, workPerToken: Double(stage.weightsByteCount)))
+        // What is computed first pays for memory that nobody has touched yet.
+        _ = try prefill()
+        for round in 0..<task.rounds {
+            let threads = "\(pool.threadCount) \(pool.threadCount == 1 ? "thread" : "threads")"
+            let place = "with \(threads), round \(round + 1) of \(task.rounds)"
+            let roofs = try RoofMeasurement.run(pool) { _ in progress("bench: roofs, \(place)") }
+            var peer: LlamaBench.Rates?
+            if let program = task.peer {
+                progress("bench: the peer, \(place)")
+                peer = try program.run(
+                    threads: pool.threadCount, prompt: task.promptLength, generate: task.generatedCount)
+            }
+            progress("bench: prefill, \(place)")
+            figures.prefill.rounds.append(
+                PhaseFigures.Round(
+                    tokensPerSecond: Double(task.promptLength) / (try prefill()), roof: roofs.dotProductsPerSecond,
+                    peerTokensPerSecond: peer?.prefill))
+            progress("bench: decode, \(place)")
+            figures.decode.rounds.append(
+                PhaseFigures.Round(
+                    tokensPerSecond: Double(task.generatedCount) / (try decode()), roof: roofs.readBytesPerSecond,
+                    peerTokensPerSecond: peer?.decode))
+        }
+        return figures
     }
 
-    private var sampling: SliceOutput { .sample(SamplingParameters(temperature: 0), promptLength: promptLength) }
-
-    /// Passes the prompt through and returns the first token after it.
-    private func prefill(_ pipeline: inout Pipeline, _ sequence: SequenceID) throws -> Int32 {
-        let vocabularySize = model.configuration.vocabularySize
-        var token: Int32 = 0
-        for first in stride(from: 0, to: promptLength, by: Self.stepRows) {
-            let end = min(first + Self.stepRows, promptLength)
-            let tokens = (first..<end).map { Int32($0 &* 7919 % vocabularySize) }
-            let slice = SequenceSlice(
-                sequence: sequence, startPosition: first, tokens: tokens,
-                output: end == promptLength ? sampling : .none)
-            if case .sampled(let choice)? = try pipeline.run([slice]).first?.output { token = choice.token }
+    /// Seconds for passing the prompt through, up to the first token after it.
+    private mutating func prefill() throws -> Double {
+        let task = task
+        let vocabularySize = task.model.configuration.vocabularySize
+        return try inSequence { pipeline, sequence in
+            for first in stride(from: 0, to: task.promptLength, by: Self.stepRows) {
+                let end = min(first + Self.stepRows, task.promptLength)
+                let tokens = (first..<end).map { Int32($0 &* 7919 % vocabularySize) }
+                let slice = SequenceSlice(
+                    sequence: sequence, startPosition: first, tokens: tokens,
+                    output: end == task.promptLength ? Self.sampling : .none)
+                _ = try pipeline.run([slice])
+            }
         }
-        return token
     }
 
-    private func decode(_ pipeline: inout Pipeline, _ sequence: SequenceID, first: Int32) throws {
-        var token = first
-        for index in 0..<generatedCount {
-            let slice = SequenceSlice(
-                sequence: sequence, startPosition: promptLength + index, tokens: [token], output: sampling)
-            if case .sampled(let choice)? = try pipeline.run([slice]).first?.output { token = choice.token }
+    /// Seconds for generating from an empty context, as llama-bench has it.
+    private mutating func decode() throws -> Double {
+        let count = task.generatedCount
+        return try inSequence { pipeline, sequence in
+            var token: Int32 = 0
+            for position in 0..<count {
+                let slice = SequenceSlice(
+                    sequence: sequence, startPosition: position, tokens: [token], output: Self.sampling)
+                if case .sampled(let choice)? = try pipeline.run([slice]).first?.output { token = choice.token }
+            }
         }
+    }
+
+    private static let sampling = SliceOutput.sample(SamplingParameters(temperature: 0), promptLength: 1)
+
+    /// Seconds that `body` takes with a sequence of its own, which is then released.
+    private mutating func inSequence(_ body: (inout Pipeline, SequenceID) throws -> Void) throws -> Double {
+        let sequence = SequenceID(nextSequence)
+        nextSequence += 1
+        let seconds = try Stopwatch.seconds { try body(&pipeline, sequence) }
+        _ = try pipeline.run([], releasing: [sequence])
+        return seconds
     }
 
     /// Layers see every token of the prompt, the head only the last one.
     private var multiplyAddsPerPrompt: Int {
-        let matrices = model.layers.flatMap { layer in layer.all.filter { $0.rows > 1 } }
+        let matrices = task.model.layers.flatMap { layer in layer.all.filter { $0.rows > 1 } }
         let layers = matrices.reduce(0) { $0 + $1.rows * $1.columns }
-        return promptLength * layers + model.head.rows * model.head.columns
+        return task.promptLength * layers + task.model.head.rows * task.model.head.columns
+    }
+}
+
+extension KernelChoice {
+    fileprivate var figures: [CandidateFigures] {
+        rates.map { rate in
+            CandidateFigures(
+                layout: rate.candidate.layout.rawValue, kernel: rate.candidate.kernel.rawValue,
+                columns: rate.candidate.columns, groupColumns: rate.candidate.groupColumns,
+                multiplyAddsPerSecond: rate.weightsPerSecond, isChosen: isChosen(rate.candidate))
+        }
+    }
+
+    fileprivate var originText: String? {
+        switch origin {
+        case .nothingMeasured: nil
+        case .measured: "measured" + (cacheProblem.map { ", but not kept: \($0)" } ?? "")
+        case .cached(let path): path
+        }
     }
 }

@@ -1,20 +1,5 @@
 import Kernels
-
-/// What this machine can do at most.
-struct Roofs: Encodable {
-    /// Reading memory, over all threads.
-    var readBytesPerSecond: Double
-    /// 4-bit by 8-bit multiply–adds on data in the nearest cache, over all threads.
-    var dotProductsPerSecond: Double
-    /// What was read.
-    var bufferByteCount: Int
-
-    private enum CodingKeys: String, CodingKey {
-        case readBytesPerSecond = "read_bytes_per_second"
-        case dotProductsPerSecond = "multiply_adds_per_second"
-        case bufferByteCount = "read_buffer_bytes"
-    }
-}
+import OperatorTools
 
 enum RoofMeasurement {
     /// Far beyond every cache.

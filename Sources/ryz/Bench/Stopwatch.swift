@@ -1,3 +1,5 @@
+import OperatorTools
+
 /// Times of repeated work.
 enum Stopwatch {
     /// Seconds that `body` takes.
@@ -18,13 +20,6 @@ enum Stopwatch {
     static func median(of count: Int, _ body: () throws -> Void) rethrows -> Double {
         var times: [Double] = []
         for _ in 0..<count { times.append(try seconds(body)) }
-        return median(times)
-    }
-
-    /// The middle value, or the mean of the two in the middle; 0 of none.
-    static func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        guard let upper = sorted.dropFirst(sorted.count / 2).first else { return 0 }
-        return sorted.count % 2 == 1 ? upper : (upper + sorted[sorted.count / 2 - 1]) / 2
+        return Median.of(times)
     }
 }

@@ -44,7 +44,7 @@ struct Evaluate: AsyncParsableCommand {
     var top = 16
     @Option(help: "How exactly the model's head is kept, which changes answers. By default automatic.")
     var head: HeadPrecision?
-    @OptionGroup var ternary: TernaryLayoutOption
+    @OptionGroup var kernels: KernelOptions
     @Flag(help: "Print JSON: ids, next_logprob, top_ids, top_logprobs, perplexity, logits_sha256.")
     var json = false
 
@@ -55,10 +55,12 @@ struct Evaluate: AsyncParsableCommand {
         guard (file == nil) != (ids == nil) else { throw ValidationError("give either --file or --ids") }
         guard
             coordinator == nil
-                || (workers == nil && threads == nil && context == nil && head == nil && ternary.layout == nil)
+                || (workers == nil && threads == nil && context == nil && head == nil && kernels.layout == nil
+                    && kernels.kernel == nil)
         else {
             throw ValidationError(
-                "--workers, --threads, --context, --head and --ternary-layout are settled by the running cluster")
+                "--workers, --threads, --context, --head, --ternary-layout and --kernel are settled by the running cluster"
+            )
         }
         try ThreadOptions.check(workers, "--workers", in: 1...256)
         try ThreadOptions.check(threads, "--threads", in: 1...1024)
@@ -90,7 +92,8 @@ struct Evaluate: AsyncParsableCommand {
             threadsPerWorker: ThreadOptions.threadsPerWorker(threads, workerCount: workers))
         options.contextLength = contextLength
         options.headPrecision = head
-        options.ternaryLayout = ternary.layout
+        options.ternaryLayout = kernels.layout
+        options.kernel = kernels.kernel
         let progress = ProgressLine()
         defer { progress.clear() }
         return try await Interruption.cancelling { [options] in
@@ -151,8 +154,8 @@ struct Evaluate: AsyncParsableCommand {
             options: StageOptions(
                 threadCount: threadCount, cpus: ThreadOptions.processors(threadCount: threadCount),
                 instructionSet: try .selected(), contextLength: contextLength, keyValueTokenCapacity: contextLength,
-                maximumStepRowCount: min(chunk, tokens.count), ternaryLayout: ternary.layout,
-                headPrecision: head ?? .automatic), top: top
+                maximumStepRowCount: min(chunk, tokens.count), ternaryLayout: kernels.layout,
+                kernel: kernels.kernel, headPrecision: head ?? .automatic, tuningFolder: RyzHome.tuningFolder), top: top
         ) { progress.show("scored \($0) of \(tokens.count) tokens") }
     }
 }

@@ -1,0 +1,128 @@
+public import Kernels
+import Checkpoints
+
+/// Which of several layouts and kernels a stage takes for products with one row of activations. All give the same bits;
+/// with more rows, each layout has one kernel only.
+public struct KernelChoice: Sendable {
+    /// Where the rates come from.
+    public enum Origin: Equatable, Sendable {
+        /// There was one candidate only, or too little weight for a choice to matter.
+        case nothingMeasured
+        case measured
+        /// From the file at `path`.
+        case cached(path: String)
+    }
+
+    /// How ternary weights are laid out that do not lie in tiles already.
+    public private(set) var ternaryLayout: TernaryLayout
+    /// What was measured against each other.
+    public private(set) var rates: [KernelRate] = []
+    public private(set) var origin = Origin.nothingMeasured
+    /// Why measured rates could not be kept for the next time; nil if they were, or were not to be.
+    public private(set) var cacheProblem: String?
+    private var chosen: Set<KernelCandidate> = []
+    private let forcedKernel: MatrixKernel?
+
+    /// Measures nothing.
+    init(ternaryLayout: TernaryLayout, kernel: MatrixKernel? = nil) {
+        self.ternaryLayout = ternaryLayout
+        forcedKernel = kernel
+    }
+
+    /// What the options ask for; where they leave a choice, and `layers` have so much weight that it matters, the fastest.
+    init(
+        model: ModelFile, layers: Range<Int>, options: StageOptions, compute: borrowing Compute
+    ) throws(KernelError) {
+        self.init(
+            ternaryLayout: options.ternaryLayout ?? .preferred(on: compute.instructionSet), kernel: options.kernel)
+        let shapes = Shape.all(of: model, layers: layers, layout: options.ternaryLayout)
+        let candidates = shapes.flatMap { $0.candidates(forcing: options.kernel) }
+        let byteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
+        guard byteCount >= options.leastMeasuredByteCount, candidates.count > shapes.count else { return }
+        let cache = options.tuningFolder.map { TuningCache(folder: $0) }
+        let key = TuningCache.Key(
+            cpu: Processor.modelName, instructionSet: compute.instructionSet, threadCount: compute.threadCount,
+            candidates: candidates)
+        if let cache, !options.measuresAgain, let rates = cache.rates(key) {
+            self.rates = rates
+            origin = .cached(path: cache.path(key))
+        } else {
+            rates = try compute.rates(of: candidates)
+            origin = .measured
+            do throws(OutputFileError) { try cache?.keep(rates, key) } catch { cacheProblem = error.description }
+        }
+        choose(for: shapes)
+    }
+
+    /// Whether products are computed with this candidate.
+    public func isChosen(_ candidate: KernelCandidate) -> Bool { chosen.contains(candidate) }
+
+    /// The kernel for matrices of a layout and shape.
+    func kernel(_ layout: TileLayout, columns: Int, groupColumns: Int?) -> MatrixKernel {
+        if let forcedKernel { return forcedKernel }
+        let multiply = KernelCandidate(
+            layout: layout, columns: columns, groupColumns: groupColumns, kernel: .multiplyAdd)
+        return chosen.contains(multiply) ? .multiplyAdd : .lookUp
+    }
+
+    /// One layout for all matrices, as far as it is free, so that a token takes the least time; then the fastest kernel for
+    /// each shape.
+    private mutating func choose(for shapes: [Shape]) {
+        var best: (layouts: [TileLayout], seconds: Double)?
+        for index in 0..<(shapes.map(\.layouts.count).max() ?? 0) {
+            let layouts = shapes.map { $0.layouts[min(index, $0.layouts.count - 1)] }
+            let seconds = zip(shapes, layouts).reduce(0) { sum, pair in
+                sum + Double(pair.0.weightCount) / (fastest(pair.1, pair.0)?.weightsPerSecond ?? 1)
+            }
+            if best.map({ seconds < $0.seconds }) ?? true { best = (layouts, seconds) }
+        }
+        guard let best else { return }
+        chosen = Set(zip(shapes, best.layouts).compactMap { fastest($1, $0)?.candidate })
+        if let layout = zip(shapes, best.layouts).first(where: { $0.0.layouts.count > 1 })?.1 {
+            ternaryLayout = TernaryLayout.allCases.first { TileLayout($0) == layout } ?? ternaryLayout
+        }
+    }
+
+    private func fastest(_ layout: TileLayout, _ shape: Shape) -> KernelRate? {
+        rates.filter {
+            $0.candidate.layout == layout && $0.candidate.columns == shape.columns
+                && $0.candidate.groupColumns == shape.groupColumns
+        }.max { $0.weightsPerSecond < $1.weightsPerSecond }
+    }
+}
+
+/// Matrices of as many columns that can be in the same layouts.
+private struct Shape {
+    var layouts: [TileLayout]
+    var columns: Int
+    var groupColumns: Int?
+    var weightCount = 0
+
+    /// Those of the layers that leave a choice, in the order in which they come first.
+    static func all(of model: ModelFile, layers: Range<Int>, layout: TernaryLayout?) -> [Shape] {
+        let ternary = (layout.map { [$0] } ?? TernaryLayout.allCases).map { TileLayout($0) }
+        var shapes: [Shape] = []
+        for tensor in layers.flatMap({ model.layers[$0].all }) where tensor.rows > 1 {
+            guard tensor.tiles != nil || tensor.type.isTernary else { continue }
+            let shape = Shape(
+                layouts: tensor.tiles.map { [$0.layout] } ?? ternary, columns: tensor.columns,
+                groupColumns: tensor.tiles?.groupColumns)
+            let index =
+                shapes.firstIndex {
+                    ($0.layouts, $0.columns, $0.groupColumns) == (shape.layouts, shape.columns, shape.groupColumns)
+                } ?? shapes.endIndex
+            if index == shapes.endIndex { shapes.append(shape) }
+            shapes[index].weightCount += tensor.rows * tensor.columns
+        }
+        return shapes.filter { $0.candidates(forcing: nil).count > 1 }
+    }
+
+    func candidates(forcing kernel: MatrixKernel?) -> [KernelCandidate] {
+        layouts.flatMap { layout in
+            let kernels = layout.kernels
+            return (kernels.count > 1 ? kernel.map { [$0] } ?? kernels : kernels).map {
+                KernelCandidate(layout: layout, columns: columns, groupColumns: groupColumns, kernel: $0)
+            }
+        }
+    }
+}
