@@ -11,7 +11,10 @@ typedef struct {
     const uint8_t *tables;  // of the only row of activations; NULL: multiply and add
 } ryz_tile_shape;
 
-// One tile times `rows` rows of activations from `row` on: out [rows × 16].
+// Rows of activations that stay in the cache while all of a thread's tiles go past them.
+enum { ROW_CHUNK = 64 };
+
+// One tile times `rows` rows of activations from `row` on, ROW_CHUNK at most: out [rows × 16].
 typedef void (*ryz_tile_function)(const void *tile, const ryz_tile_shape *shape, const ryz_activations *x, size_t row,
                                   size_t rows, float *out);
 

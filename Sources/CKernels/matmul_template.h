@@ -106,21 +106,6 @@ INLINE void tile_times_rows(const uint8_t *w, const size_t block_bytes, block_fu
     for (int t = 0; t < T; t++) vf_store(out + t * 16, fixed_value(fixed[t]));
 }
 
-// Ternary weights: one integer sum for each row of the tile, exact, of codes 0, 1 and 2 for −1, 0 and 1.
-typedef void (*ternary_function)(const uint8_t *w, size_t columns, const int8_t *q, const int T, vi *dots);
-
-INLINE void store_scaled(const vi *dots, const ryz_activations *x, size_t row, const int T, float *out) {
-    EACH_TOKEN vf_store(out + t * 16, vf_mul(vi_float(dots[t]), vf_set1(x->scales[row + (size_t)t])));
-}
-
-INLINE void ternary_times_rows(const uint8_t *w, ternary_function codes, const ryz_activations *x, size_t row,
-                               const int T, float *out) {
-    vi dots[T];
-    codes(w, x->columns, x->quantised + row * x->columns, T, dots);
-    EACH_TOKEN dots[t] = vi_subtract(dots[t], x->counts[row + (size_t)t]);
-    store_scaled(dots, x, row, T, out);
-}
-
 // All rows of activations of a chunk, in groups that fit the registers.
 #define GROUP_ARGUMENTS \
     const uint8_t *w, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, const int T, float *out
@@ -145,12 +130,12 @@ INLINE void in_groups(group_function group, const int most, const uint8_t *w, co
         tile_times_rows(w, BLOCK_BYTES, block_##LAYOUT, x->columns / 32, shape->segment, x, row, T, out); \
     }                                                                                                    \
     TILE_FUNCTION(LAYOUT, MOST)
-#define TERNARY_TILE_FUNCTION(LAYOUT)                                           \
-    INLINE void group_##LAYOUT(GROUP_ARGUMENTS) {                               \
-        (void)shape;                                                            \
-        ternary_times_rows(w, codes_##LAYOUT, x, row, T, out);                  \
-    }                                                                           \
-    TILE_FUNCTION(LAYOUT, TERNARY_TOKENS_MAX)
+#define TERNARY_TILE_FUNCTION(LAYOUT, COLUMNS)                                                                    \
+    static void tiles_##LAYOUT(const void *tile, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, \
+                               size_t rows, float *out) {                                                         \
+        (void)shape;                                                                                              \
+        ternary_tile(tile, COLUMNS, unpack_##LAYOUT, LAYOUT##_once, x, row, rows, out);                           \
+    }
 
 // The scales of the 16 rows stand behind the last block.
 INLINE void group_r8(GROUP_ARGUMENTS) {
@@ -167,8 +152,9 @@ BLOCK_TILE_FUNCTION(q8_0, 544, TOKENS_MAX)
 BLOCK_TILE_FUNCTION(q4_0, 288, TOKENS_MAX)
 BLOCK_TILE_FUNCTION(q4_1, 320, TOKENS_MAX)
 TILE_FUNCTION(r8, TOKENS_MAX)
-TERNARY_TILE_FUNCTION(t2)
-TERNARY_TILE_FUNCTION(t5)
+#include "ternary_template.h"
+TERNARY_TILE_FUNCTION(t2, T2_COLUMNS)
+TERNARY_TILE_FUNCTION(t5, T5_COLUMNS)
 #include "lookup_template.h"
 
 const ryz_tile_function NAMED(ryz_tile_functions)[RYZ_LAYOUT_COUNT] = {
