@@ -21,7 +21,10 @@ typedef union {
     int64_t fixed[RYZ_TILE_ROWS];
 } ryz_tile_row;
 
-// One tile times `rows` rows of activations from `row` on.
+// Rows of activations that stay in the cache while all of a thread's tiles go past them.
+enum { ROW_CHUNK = 64 };
+
+// One tile times `rows` rows of activations from `row` on, ROW_CHUNK at most.
 typedef void (*ryz_tile_function)(const void *tile, const ryz_tile_shape *shape, const ryz_activations *x, size_t row,
                                   size_t rows, ryz_tile_row *out);
 

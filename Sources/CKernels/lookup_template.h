@@ -105,17 +105,15 @@ INLINE void planes_times_rows(const uint8_t *w, const int bits, const bool look_
     }                                                                          \
     TILE_FUNCTION(LAYOUT, TOKENS_MAX)
 
-INLINE void group_l3(GROUP_ARGUMENTS) {
-    vi dots[T];
-    if (T == 1 && shape->tables)
-        dots[0] = look_up_l3(w, x->columns, shape->tables);
+static void tiles_l3(const void *tile, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, size_t rows,
+                     ryz_tile_row *out) {
+    if (rows == 1 && shape->tables)
+        store_exact(look_up_l3(tile, x->columns, shape->tables), shape, x, row, out);
     else
-        dot_l3(w, x->columns, x->quantised + row * x->columns, x->counts + row, T, dots);
-    store_exact(dots, shape, x, row, T, out);
+        ternary_tile(tile, L3_COLUMNS, unpack_l3, l3_once, shape, x, row, rows, out);
 }
 
 PLANE_TILE_FUNCTION(b1, 1)
 PLANE_TILE_FUNCTION(b2, 2)
 PLANE_TILE_FUNCTION(b3, 3)
 PLANE_TILE_FUNCTION(b4, 4)
-TILE_FUNCTION(l3, TERNARY_TOKENS_MAX)

@@ -111,27 +111,6 @@ INLINE void tile_times_rows(const uint8_t *w, const size_t block_bytes, block_fu
     store_fixed(fixed, shape, T, out);
 }
 
-// Ternary weights: one integer sum for each row of the tile, exact, of codes 0, 1 and 2 for −1, 0 and 1.
-typedef void (*ternary_function)(const uint8_t *w, size_t columns, const int8_t *q, const int T, vi *dots);
-
-// Gives out exact sums, as they are or with the activations' scale.
-INLINE void store_exact(const vi *dots, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, const int T,
-                        ryz_tile_row *out) {
-    if (shape->as_sums) {
-        EACH_TOKEN vi_store(out[t].exact, dots[t]);
-    } else {
-        EACH_TOKEN vf_store(out[t].values, vf_mul(vi_float(dots[t]), vf_set1(x->scales[row + (size_t)t])));
-    }
-}
-
-INLINE void ternary_times_rows(const uint8_t *w, ternary_function codes, const ryz_tile_shape *shape,
-                               const ryz_activations *x, size_t row, const int T, ryz_tile_row *out) {
-    vi dots[T];
-    codes(w, x->columns, x->quantised + row * x->columns, T, dots);
-    EACH_TOKEN dots[t] = vi_subtract(dots[t], x->counts[row + (size_t)t]);
-    store_exact(dots, shape, x, row, T, out);
-}
-
 // All rows of activations of a chunk, in groups that fit the registers.
 #define GROUP_ARGUMENTS \
     const uint8_t *w, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, const int T, ryz_tile_row *out
@@ -156,11 +135,11 @@ INLINE void in_groups(group_function group, const int most, const uint8_t *w, co
         tile_times_rows(w, BLOCK_BYTES, block_##LAYOUT, x->columns / 32, shape, x, row, T, out);          \
     }                                                                                                    \
     TILE_FUNCTION(LAYOUT, MOST)
-#define TERNARY_TILE_FUNCTION(LAYOUT)                                           \
-    INLINE void group_##LAYOUT(GROUP_ARGUMENTS) {                               \
-        ternary_times_rows(w, codes_##LAYOUT, shape, x, row, T, out);           \
-    }                                                                           \
-    TILE_FUNCTION(LAYOUT, TERNARY_TOKENS_MAX)
+#define TERNARY_TILE_FUNCTION(LAYOUT, COLUMNS)                                                                    \
+    static void tiles_##LAYOUT(const void *tile, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, \
+                               size_t rows, ryz_tile_row *out) {                                                  \
+        ternary_tile(tile, COLUMNS, unpack_##LAYOUT, LAYOUT##_once, shape, x, row, rows, out);                    \
+    }
 
 // The scales of the 16 rows stand behind the last block.
 INLINE void group_r8(GROUP_ARGUMENTS) {
@@ -177,8 +156,9 @@ BLOCK_TILE_FUNCTION(q8_0, 544, TOKENS_MAX)
 BLOCK_TILE_FUNCTION(q4_0, 288, TOKENS_MAX)
 BLOCK_TILE_FUNCTION(q4_1, 320, TOKENS_MAX)
 TILE_FUNCTION(r8, TOKENS_MAX)
-TERNARY_TILE_FUNCTION(t2)
-TERNARY_TILE_FUNCTION(t5)
+#include "ternary_template.h"
+TERNARY_TILE_FUNCTION(t2, T2_COLUMNS)
+TERNARY_TILE_FUNCTION(t5, T5_COLUMNS)
 #include "lookup_template.h"
 
 const ryz_tile_function NAMED(ryz_tile_functions)[RYZ_LAYOUT_COUNT] = {

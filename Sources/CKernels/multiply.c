@@ -4,9 +4,6 @@
 #include "kernels.h"
 #include "planes.h"
 
-// Rows of activations that stay in the cache while all of a thread's tiles go past them.
-enum { ROW_CHUNK = 64 };
-
 // Enough parts that a thread that is late leaves little to wait for, and large enough that taking one costs nothing.
 enum { PARTS_PER_THREAD = 8 };
 

@@ -157,29 +157,24 @@ INLINE __m256i l3_codes(__m256i digit_codes, __m256i magnitudes, __m256i negativ
     return _mm256_blendv_epi8(code, other, negative);
 }
 
-INLINE void dot_l3(const uint8_t *w, size_t columns, const int8_t *q, const int32_t *counts, const int T, vi *dots) {
+INLINE void unpack_l3(const uint8_t *tile, size_t first, size_t last, uint8_t *codes) {
     const __m128i digits[3] = {_mm_setr_epi8(L3_CODES_FIRST), _mm_setr_epi8(L3_CODES_SECOND),
                                _mm_setr_epi8(L3_CODES_THIRD)};
-    const size_t steps = l3_steps(columns);
-    CLEAR
-    for (size_t s = 0; s < steps;) {
-        for (size_t end = s + 10 < steps ? s + 10 : steps; s < end; s++, q += L3_COLUMNS) {
-            const uint8_t *signs = w + l3_signs_at(s), *magnitudes = w + l3_magnitudes_at(s);
-            narrow_sums bytes = rows_together(magnitudes);
-            _mm_prefetch((const char *)magnitudes + 2048, _MM_HINT_T0);
+    for (size_t s = first; s < last; s++) {
+        const uint8_t *signs = tile + l3_signs_at(s), *magnitudes = tile + l3_magnitudes_at(s);
+        narrow_sums bytes = rows_together(magnitudes);
+        _mm_prefetch((const char *)magnitudes + 2048, _MM_HINT_T0);
 #pragma clang loop unroll(full)
-            for (int i = 0; i < 2; i++) {
-                __m256i first = nibbles(bytes.low, i), last = nibbles(bytes.high, i);
-                __m256i first_signs = mask_of_bits(signs + i * 8), last_signs = mask_of_bits(signs + i * 8 + 4);
+        for (int i = 0; i < 2; i++) {
+            __m256i first_rows = nibbles(bytes.low, i), last_rows = nibbles(bytes.high, i);
+            __m256i first_signs = mask_of_bits(signs + i * 8), last_signs = mask_of_bits(signs + i * 8 + 4);
 #pragma clang loop unroll(full)
-                for (int k = 0; k < 3; k++) {
-                    const __m256i digit = _mm256_broadcastsi128_si256(digits[k]);
-                    __m256i low = l3_codes(digit, first, first_signs), high = l3_codes(digit, last, last_signs);
-                    EACH_TOKEN add_codes(&narrow[t], low, high, q + (size_t)t * columns + i * 12 + k * 4);
-                }
+            for (int k = 0; k < 3; k++, codes += 64) {
+                const __m256i digit = _mm256_broadcastsi128_si256(digits[k]);
+                store_codes(codes, l3_codes(digit, first_rows, first_signs), l3_codes(digit, last_rows, last_signs));
             }
         }
-        EACH_TOKEN widen(&narrow[t], &dots[t]);
     }
-    EACH_TOKEN dots[t] = vi_subtract(dots[t], counts[t]);
 }
+
+#define l3_once NULL

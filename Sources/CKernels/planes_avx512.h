@@ -101,41 +101,42 @@ INLINE vi look_up_l3(const uint8_t *w, size_t columns, const uint8_t *tables) {
     return low_and_high(_mm512_add_epi32(low[0], low[1]), _mm512_add_epi32(high[0], high[1]));
 }
 
-INLINE void dot_l3(const uint8_t *w, size_t columns, const int8_t *q, const int32_t *counts, const int T, vi *dots) {
+INLINE void l3_codes(const uint8_t *tile, size_t step, __m512i codes[6]) {
     const __m512i mask = _mm512_set1_epi8(15), two = _mm512_set1_epi8(2);
     const __m512i digits[3] = {_mm512_broadcast_i32x4(_mm_setr_epi8(L3_CODES_FIRST)),
                                _mm512_broadcast_i32x4(_mm_setr_epi8(L3_CODES_SECOND)),
                                _mm512_broadcast_i32x4(_mm_setr_epi8(L3_CODES_THIRD))};
-    const size_t steps = l3_steps(columns);
-    // Six sums, for their additions to overlap, where there are the registers.
-    const int sums = T == 1 ? 6 : 1;
-    __m512i sum[sums][T];
-    EACH_TOKEN {
-        sum[0][t] = _mm512_set1_epi32(-counts[t]);
-        for (int i = 1; i < sums; i++) sum[i][t] = _mm512_setzero_si512();
-    }
-    for (size_t s = 0; s < steps; s++) {
-        const uint8_t *signs = w + l3_signs_at(s), *magnitudes = w + l3_magnitudes_at(s);
-        __m512i together = rows_together(magnitudes);
+    __m512i together = rows_together(tile + l3_magnitudes_at(step));
 #pragma clang loop unroll(full)
-        for (int i = 0; i < 2; i++) {
-            __m512i magnitudes = _mm512_and_si512(i ? _mm512_srli_epi16(together, 4) : together, mask);
-            __mmask64 negative = l3_signs(signs + i * 8);
+    for (int i = 0; i < 2; i++) {
+        __m512i magnitudes = _mm512_and_si512(i ? _mm512_srli_epi16(together, 4) : together, mask);
+        __mmask64 negative = l3_signs(tile + l3_signs_at(step) + i * 8);
 #pragma clang loop unroll(full)
-            for (int k = 0; k < 3; k++) {
-                __m512i codes = _mm512_shuffle_epi8(digits[k], magnitudes);
-                codes = _mm512_mask_sub_epi8(codes, negative, two, codes);
-                EACH_TOKEN {
-                    __m512i *to = &sum[(i * 3 + k) % sums][t];
-                    *to = _mm512_dpbusd_epi32(*to, codes, four_bytes(q + (size_t)t * columns + i * 12 + k * 4));
-                }
-            }
+        for (int k = 0; k < 3; k++) {
+            __m512i digit = _mm512_shuffle_epi8(digits[k], magnitudes);
+            codes[i * 3 + k] = _mm512_mask_sub_epi8(digit, negative, two, digit);
         }
-        q += L3_COLUMNS;
     }
-    EACH_TOKEN {
-        dots[t] = sum[0][t];
+}
+
+// Six sums, for their additions to overlap.
+INLINE vi l3_once(const uint8_t *tile, size_t columns, const int8_t *q) {
+    __m512i sums[6], codes[6];
+    for (int i = 0; i < 6; i++) sums[i] = _mm512_setzero_si512();
+    for (size_t s = 0, steps = l3_steps(columns); s < steps; s++, q += L3_COLUMNS) {
+        l3_codes(tile, s, codes);
 #pragma clang loop unroll(full)
-        for (int i = 1; i < sums; i++) dots[t] = _mm512_add_epi32(dots[t], sum[i][t]);
+        for (int i = 0; i < 6; i++) sums[i] = _mm512_dpbusd_epi32(sums[i], codes[i], four_bytes(q + i * 4));
+    }
+    for (int i = 1; i < 6; i++) sums[0] = _mm512_add_epi32(sums[0], sums[i]);
+    return sums[0];
+}
+
+INLINE void unpack_l3(const uint8_t *tile, size_t first, size_t last, uint8_t *bytes) {
+    __m512i codes[6];
+    for (size_t s = first; s < last; s++) {
+        l3_codes(tile, s, codes);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 6; i++, bytes += 64) _mm512_store_si512(bytes, codes[i]);
     }
 }

@@ -60,18 +60,16 @@ INLINE vi look_up_l3(const uint8_t *w, size_t columns, const uint8_t *tables) {
     return dots;
 }
 
-INLINE void dot_l3(const uint8_t *w, size_t columns, const int8_t *q, const int32_t *counts, const int T, vi *dots) {
-    static const int8_t codes[3][16] = {{L3_CODES_FIRST}, {L3_CODES_SECOND}, {L3_CODES_THIRD}};
-    for (int t = 0; t < T; t++)
-        for (int row = 0; row < 16; row++) dots[t].lane[row] = -counts[t];
-    for (size_t s = 0; s < l3_steps(columns); s++, q += L3_COLUMNS) {
-        const uint8_t *signs = w + l3_signs_at(s), *magnitudes = w + l3_magnitudes_at(s);
-        for (int i = 0; i < L3_COLUMNS; i++)
-            for (int row = 0; row < 16; row++) {
-                int half = i / 12, j = i % 4, code = codes[i % 12 / 4][magnitudes[j * 16 + row] >> (half * 4) & 15];
-                bool negative = signs[half * 8 + row / 2] >> (row % 2 * 4 + j) & 1;
-                for (int t = 0; t < T; t++)
-                    dots[t].lane[row] += (negative ? 2 - code : code) * q[(size_t)t * columns + (size_t)i];
-            }
+INLINE void unpack_l3(const uint8_t *tile, size_t first, size_t last, uint8_t *codes) {
+    static const uint8_t digits[3][16] = {{L3_CODES_FIRST}, {L3_CODES_SECOND}, {L3_CODES_THIRD}};
+    for (size_t s = first; s < last; s++) {
+        const uint8_t *signs = tile + l3_signs_at(s), *magnitudes = tile + l3_magnitudes_at(s);
+        for (int quad = 0; quad < L3_COLUMNS / 4; quad++)
+            for (int row = 0; row < 16; row++)
+                for (int j = 0; j < 4; j++) {
+                    int half = quad / 3, code = digits[quad % 3][magnitudes[j * 16 + row] >> (half * 4) & 15];
+                    bool negative = signs[half * 8 + row / 2] >> (row % 2 * 4 + j) & 1;
+                    *codes++ = (uint8_t)(negative ? 2 - code : code);
+                }
     }
 }

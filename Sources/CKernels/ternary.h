@@ -15,6 +15,10 @@
 
 enum { T2_COLUMNS = 16, T5_COLUMNS = 20, TERNARY_STEP_BYTES = 64 };
 
+// Columns that are unpacked together when several rows of activations are multiplied: whole steps of every ternary
+// layout, and so few that the sums of their pairs of products, 508 at most, fit 16 bits.
+enum { RUN_COLUMNS = 240 };
+
 static inline size_t ternary_steps(size_t columns, size_t step_columns) {
     return (columns + step_columns - 1) / step_columns;
 }

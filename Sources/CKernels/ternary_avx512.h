@@ -1,8 +1,9 @@
-// Integer dot products of a tile of ternary codes with T rows of int8 activations. See ternary.h.
+// Integer dot products of ternary codes with int8 activations. See ternary_template.h.
 #include "ternary.h"
 
 // One row of activations: codes stay where they are in their bytes, and count 1, 4, 16 and 64 times.
-INLINE vi codes_t2_once(const uint8_t *w, size_t steps, const int8_t *q) {
+INLINE vi t2_once(const uint8_t *w, size_t columns, const int8_t *q) {
+    const size_t steps = ternary_steps(columns, T2_COLUMNS);
     const __m512i mask = _mm512_set1_epi8(3);
     __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
     for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T2_COLUMNS) {
@@ -18,22 +19,40 @@ INLINE vi codes_t2_once(const uint8_t *w, size_t steps, const int8_t *q) {
     return _mm512_add_epi32(sum0, sum2);
 }
 
-INLINE void codes_t2(const uint8_t *w, size_t columns, const int8_t *q,
-                                                           const int T, vi *dots) {
-    const __m512i mask = _mm512_set1_epi8(3);
-    const size_t steps = ternary_steps(columns, T2_COLUMNS);
-    if (T == 1) {
-        dots[0] = codes_t2_once(w, steps, q);
-        return;
+// So many sums that their additions overlap: two are begun in a cycle and take five.
+INLINE void add_run(const uint8_t *codes, size_t quads, const int8_t *q, size_t columns, const int T, vi *dots) {
+    const size_t sums = T >= 16 ? 1 : T >= 8 ? 2 : 4;
+    vi sum[sums][T];
+    EACH_TOKEN {
+        sum[0][t] = dots[t];
+        for (size_t i = 1; i < sums; i++) sum[i][t] = _mm512_setzero_si512();
     }
-    EACH_TOKEN dots[t] = _mm512_setzero_si512();
-    for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T2_COLUMNS) {
-        __m512i all = _mm512_loadu_si512(w);
+    size_t i = 0;
+    for (; i + sums <= quads; i += sums) {
 #pragma clang loop unroll(full)
-        for (int k = 0; k < 4; k++) {
-            __m512i codes = _mm512_and_si512(_mm512_srli_epi16(all, (unsigned)k * 2), mask);
-            EACH_TOKEN dots[t] = _mm512_dpbusd_epi32(dots[t], codes, four_bytes(q + (size_t)t * columns + k * 4));
+        for (size_t k = 0; k < sums; k++, codes += 64, q += 4) {
+            __m512i four = _mm512_load_si512(codes);
+            EACH_TOKEN sum[k][t] = _mm512_dpbusd_epi32(sum[k][t], four, four_bytes(q + (size_t)t * columns));
         }
+    }
+    for (; i < quads; i++, codes += 64, q += 4) {
+        __m512i four = _mm512_load_si512(codes);
+        EACH_TOKEN sum[0][t] = _mm512_dpbusd_epi32(sum[0][t], four, four_bytes(q + (size_t)t * columns));
+    }
+    EACH_TOKEN {
+        dots[t] = sum[0][t];
+#pragma clang loop unroll(full)
+        for (size_t k = 1; k < sums; k++) dots[t] = _mm512_add_epi32(dots[t], sum[k][t]);
+    }
+}
+
+INLINE void unpack_t2(const uint8_t *tile, size_t first, size_t last, uint8_t *codes) {
+    const __m512i mask = _mm512_set1_epi8(3);
+    for (size_t s = first; s < last; s++) {
+        __m512i all = _mm512_loadu_si512(tile + s * TERNARY_STEP_BYTES);
+#pragma clang loop unroll(full)
+        for (unsigned k = 0; k < 4; k++, codes += 64)
+            _mm512_store_si512(codes, _mm512_and_si512(_mm512_srli_epi16(all, k * 2), mask));
     }
 }
 
@@ -70,7 +89,8 @@ INLINE __m512i t5_first_digit(__m512i all) {
     return _mm512_mask_add_epi8(above, _mm512_cmpgt_epu8_mask(all, _mm512_set1_epi8((char)170)), above, one);
 }
 
-INLINE vi codes_t5_once(const uint8_t *w, size_t steps, const int8_t *q) {
+INLINE vi t5_once(const uint8_t *w, size_t columns, const int8_t *q) {
+    const size_t steps = ternary_steps(columns, T5_COLUMNS);
     const t5_tables tables = t5_load_tables();
     const __m512i mask = _mm512_set1_epi8(3);
     __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0, sum4 = sum0;
@@ -89,24 +109,16 @@ INLINE vi codes_t5_once(const uint8_t *w, size_t steps, const int8_t *q) {
     return _mm512_add_epi32(sum0, sum2);
 }
 
-INLINE void codes_t5(const uint8_t *w, size_t columns, const int8_t *q,
-                                                           const int T, vi *dots) {
-    const size_t steps = ternary_steps(columns, T5_COLUMNS);
-    if (T == 1) {
-        dots[0] = codes_t5_once(w, steps, q);
-        return;
-    }
+INLINE void unpack_t5(const uint8_t *tile, size_t first, size_t last, uint8_t *codes) {
     const t5_tables tables = t5_load_tables();
     const __m512i mask = _mm512_set1_epi8(3);
-    EACH_TOKEN dots[t] = _mm512_setzero_si512();
-    for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T5_COLUMNS) {
-        __m512i all = _mm512_loadu_si512(w), four = t5_later_digits(&tables, all), first = t5_first_digit(all);
+    for (size_t s = first; s < last; s++, codes += T5_COLUMNS * 16) {
+        __m512i all = _mm512_loadu_si512(tile + s * TERNARY_STEP_BYTES), four = t5_later_digits(&tables, all);
 #pragma clang loop unroll(full)
-        for (int k = 0; k < 5; k++) {
-            __m512i codes = k < 4 ? _mm512_and_si512(_mm512_srli_epi16(four, (unsigned)k * 2), mask) : first;
-            EACH_TOKEN dots[t] = _mm512_dpbusd_epi32(dots[t], codes, four_bytes(q + (size_t)t * columns + k * 4));
-        }
+        for (unsigned k = 0; k < 4; k++)
+            _mm512_store_si512(codes + k * 64, _mm512_and_si512(_mm512_srli_epi16(four, k * 2), mask));
+        _mm512_store_si512(codes + 256, t5_first_digit(all));
     }
 }
 
-enum { TERNARY_TOKENS_MAX = 8 };
+enum { TERNARY_TOKENS_MAX = 16 };

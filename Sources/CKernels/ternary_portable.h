@@ -1,29 +1,28 @@
-// Integer dot products of a tile of ternary codes with T rows of int8 activations, in portable C.
+// Integer dot products of ternary codes with int8 activations, in portable C. See ternary_template.h.
 #include "ternary.h"
 
-static inline void codes_t2(const uint8_t *w, size_t columns, const int8_t *q, const int T, vi *dots) {
-    memset(dots, 0, sizeof *dots * (size_t)T);
-    for (size_t first = 0; first < columns; first += T2_COLUMNS, w += TERNARY_STEP_BYTES)
-        for (int row = 0; row < 16; row++) {
-            uint8_t codes[T2_COLUMNS];
-            for (int i = 0; i < T2_COLUMNS; i++) codes[i] = w[row * 4 + i % 4] >> (i / 4 * 2) & 3;
-            for (int t = 0; t < T; t++)
-                for (int i = 0; i < T2_COLUMNS; i++) dots[t].lane[row] += codes[i] * q[(size_t)t * columns + first + (size_t)i];
-        }
+INLINE void unpack_t2(const uint8_t *tile, size_t first, size_t last, uint8_t *codes) {
+    for (size_t s = first; s < last; s++)
+        for (size_t k = 0; k < 4; k++)
+            for (size_t i = 0; i < 64; i++) *codes++ = tile[s * TERNARY_STEP_BYTES + i] >> (k * 2) & 3;
 }
 
-static inline void codes_t5(const uint8_t *w, size_t columns, const int8_t *q, const int T, vi *dots) {
-    memset(dots, 0, sizeof *dots * (size_t)T);
-    for (size_t first = 0; first < columns; first += T5_COLUMNS, w += TERNARY_STEP_BYTES)
-        for (int row = 0; row < 16; row++) {
-            uint8_t codes[T5_COLUMNS];
-            for (int j = 0; j < 4; j++)
-                for (int k = 0, rest = w[row * 4 + j]; k < 5; k++, rest = rest * 3 & 255)
-                    codes[(k + 4) % 5 * 4 + j] = (uint8_t)(rest * 3 >> 8);
-            for (int t = 0; t < T; t++)
-                for (int i = 0; i < T5_COLUMNS; i++)
-                    dots[t].lane[row] += codes[i] * q[(size_t)t * columns + first + (size_t)i];
-        }
+INLINE void unpack_t5(const uint8_t *tile, size_t first, size_t last, uint8_t *codes) {
+    for (size_t s = first; s < last; s++, codes += T5_COLUMNS * 16)
+        for (size_t i = 0; i < 64; i++)
+            for (int k = 0, rest = tile[s * TERNARY_STEP_BYTES + i]; k < 5; k++, rest = rest * 3 & 255)
+                codes[(size_t)(k + 4) % 5 * 64 + i] = (uint8_t)(rest * 3 >> 8);
 }
 
+INLINE void add_run(const uint8_t *codes, size_t quads, const int8_t *q, size_t columns, const int T, vi *dots) {
+    for (size_t i = 0; i < quads; i++, codes += 64, q += 4)
+        for (int t = 0; t < T; t++)
+            for (int row = 0; row < 16; row++)
+                for (int j = 0; j < 4; j++) dots[t].lane[row] += codes[row * 4 + j] * q[(size_t)t * columns + (size_t)j];
+}
+
+// A single row is multiplied like several.
+#define t2_once NULL
+#define t5_once NULL
+#define l3_once NULL
 enum { TERNARY_TOKENS_MAX = 4 };
