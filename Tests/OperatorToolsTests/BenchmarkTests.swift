@@ -148,7 +148,7 @@ private func output(
                 |       1 | prefill of 512 tokens                 |   100 | 50.0 | 2.00 × | 100.0 GMAC/s | 200.0 GMAC/s |  50 % |
                 |       1 | decode of 64 tokens                   |  10.0 | 5.00 | 2.00 × |    10.0 GB/s |    20.0 GB/s |  50 % |
 
-                tiny: 98.0 MiB of weights, loaded in 0.3 s. Medians of 3 rounds; decode from an empty context.
+                tiny: 98.0 MiB of weights, loaded in 0.3 s. Medians of rounds: 3; decode from an empty context.
 
                 peer: llama-bench, a turn in each round; ratios are those of the rounds.
 

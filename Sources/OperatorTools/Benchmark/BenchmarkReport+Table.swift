@@ -54,7 +54,7 @@ extension BenchmarkReport {
         if let model = runs.compactMap(\.model).first {
             notes.append(
                 "\(model.name.printable): \(Units.bytes(UInt64(model.weightsByteCount))) of weights, loaded in "
-                    + "\(Units.decimal(model.loadSeconds, places: 1)) s. Medians of \(model.decode.rounds.count) rounds; "
+                    + "\(Units.decimal(model.loadSeconds, places: 1)) s. Medians of rounds: \(model.decode.rounds.count); "
                     + "decode from an empty context.")
         }
         if let peer { notes.append("peer: \(peer.printable), a turn in each round; ratios are those of the rounds.") }

@@ -68,8 +68,15 @@ public struct LlamaBench: Sendable {
             let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
             throw .cannotStart(program: program, reason: (underlying ?? error as NSError).localizedDescription)
         }
+        // A child has a process group of its own, which Ctrl-C on the terminal does not reach.
+        let interruption = InterruptFlag()
         let deadline = ContinuousClock.now.advanced(by: timeout)
         while process.isRunning {
+            guard !interruption.isRaised else {
+                kill(process.processIdentifier, SIGKILL)
+                process.waitUntilExit()
+                throw .interrupted
+            }
             guard ContinuousClock.now < deadline else {
                 kill(process.processIdentifier, SIGKILL)
                 process.waitUntilExit()

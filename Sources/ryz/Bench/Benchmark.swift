@@ -53,6 +53,10 @@ struct Benchmark: ParsableCommand {
     }
 
     func run() throws {
+        do { try measure() } catch PeerError.interrupted { throw Interruption.exitCode }
+    }
+
+    private func measure() throws {
         let task = try makeTask()
         let progress = ProgressLine()
         defer { progress.clear() }

@@ -52,7 +52,7 @@ struct ModelMeasurement {
     /// All rounds; each measures the roofs anew, as they move from one to the next.
     mutating func run(progress: (String) -> Void) throws -> ModelFigures {
         var figures = ModelFigures(
-            name: task.model.configuration.name, weightsByteCount: stage.weightsByteCount,
+            name: task.model.displayName, weightsByteCount: stage.weightsByteCount,
             candidates: stage.choice.figures, candidatesOrigin: stage.choice.originText, loadSeconds: loadSeconds,
             prefill: PhaseFigures(
                 tokens: task.promptLength, workPerToken: Double(multiplyAddsPerPrompt) / Double(task.promptLength)),
@@ -147,5 +147,13 @@ extension KernelChoice {
         case .measured: "measured" + (cacheProblem.map { ", but not kept: \($0)" } ?? "")
         case .cached(let path): path
         }
+    }
+}
+
+extension ModelFile {
+    /// What the model calls itself, or else its file or folder.
+    fileprivate var displayName: String {
+        let name = configuration.name
+        return name.isEmpty ? path.split(separator: "/").last.map(String.init) ?? path : name
     }
 }
