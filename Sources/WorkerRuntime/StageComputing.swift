@@ -33,6 +33,8 @@ public enum StageOutput: Equatable, Sendable {
     case hiddenStates
     /// The last stage's answer to the coordinator.
     case result(StepResult)
+    /// Another rank of the last stage answers.
+    case nothing
 }
 
 /// Why a stage could not be loaded, or could not run a step. The stage can be used on.
