@@ -12,6 +12,8 @@ public struct CoordinatedModel: Sendable, Equatable {
     public var headByteCount: UInt64
     /// Width of a row of hidden states.
     public var hiddenSize: Int
+    /// How many parts there are of what ranks of a stage share.
+    public var parts: RankParts
     public var vocabularySize: Int
     /// Longest sequence that the model was made for, in tokens.
     public var contextLength: Int
@@ -20,7 +22,7 @@ public struct CoordinatedModel: Sendable, Equatable {
 
     public init(
         name: String, file: ModelFileReference, layerByteCounts: [UInt64], embeddingByteCount: UInt64,
-        headByteCount: UInt64, hiddenSize: Int, vocabularySize: Int, contextLength: Int
+        headByteCount: UInt64, hiddenSize: Int, parts: RankParts, vocabularySize: Int, contextLength: Int
     ) {
         self.name = name
         self.file = file
@@ -28,6 +30,7 @@ public struct CoordinatedModel: Sendable, Equatable {
         self.embeddingByteCount = embeddingByteCount
         self.headByteCount = headByteCount
         self.hiddenSize = hiddenSize
+        self.parts = parts
         self.vocabularySize = vocabularySize
         self.contextLength = contextLength
     }

@@ -43,6 +43,9 @@ extension EncodingArena {
         case .stepResult(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_STEP_RESULT
             message.pointee.step_result = stepResult(body)
+        case .exchange(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_EXCHANGE
+            message.pointee.exchange = exchange(body)
         }
         return message
     }
@@ -52,6 +55,7 @@ extension EncodingArena {
         message.pointee.incarnation = hello.incarnation
         message.pointee.process_id = hello.processID
         message.pointee.host_name = string(hello.hostName)
+        message.pointee.host_id = string(hello.hostID)
         message.pointee.cpu_model = string(hello.cpuModel)
         message.pointee.instruction_set = string(hello.instructionSet)
         message.pointee.thread_count = UInt32(hello.threadCount)
@@ -86,9 +90,17 @@ extension EncodingArena {
 
     private func failure(_ failure: WorkerFailure) -> UnsafeMutablePointer<Ryz__V1__WorkerFailure> {
         let message = make(ryz__v1__worker_failure__init)
-        if case .step(let id) = failure.kind {
+        switch failure.kind {
+        case .loading: break
+        case .step(let id):
             message.pointee.kind_case = RYZ__V1__WORKER_FAILURE__KIND_STEP
             message.pointee.step = id.number
+        case .exchange(let id, let node):
+            let exchange = make(ryz__v1__failed_exchange__init)
+            exchange.pointee.step = id.number
+            exchange.pointee.node = string(node.name)
+            message.pointee.kind_case = RYZ__V1__WORKER_FAILURE__KIND_EXCHANGE
+            message.pointee.exchange = exchange
         }
         message.pointee.message = string(failure.message)
         message.pointee.is_retryable = failure.isRetryable ? 1 : 0
@@ -111,37 +123,6 @@ extension EncodingArena {
     private func heartbeatReply(_ reply: HeartbeatReply) -> UnsafeMutablePointer<Ryz__V1__HeartbeatReply> {
         let message = make(ryz__v1__heartbeat_reply__init)
         message.pointee.number = reply.number
-        return message
-    }
-
-    private func assignment(_ assignment: StageAssignment) -> UnsafeMutablePointer<Ryz__V1__StageAssignment> {
-        let file = make(ryz__v1__model_file_reference__init)
-        file.pointee.path = string(assignment.modelFile.path)
-        file.pointee.byte_count = assignment.modelFile.byteCount
-        file.pointee.header_digest = binary(assignment.modelFile.headerDigest)
-
-        let message = make(ryz__v1__stage_assignment__init)
-        message.pointee.model_file = file
-        message.pointee.stage = UInt32(assignment.stage)
-        message.pointee.stage_count = UInt32(assignment.stageCount)
-        message.pointee.first_layer = UInt32(assignment.layers.lowerBound)
-        message.pointee.end_layer = UInt32(assignment.layers.upperBound)
-        if let next = assignment.next {
-            let peer = make(ryz__v1__peer__init)
-            peer.pointee.node = string(next.node.name)
-            peer.pointee.data_endpoint = string(next.dataEndpoint)
-            message.pointee.next = peer
-        }
-        message.pointee.previous_node = string(assignment.previous.name)
-        message.pointee.context_length = UInt32(assignment.contextLength)
-        message.pointee.key_value_token_capacity = UInt64(assignment.keyValueTokenCapacity)
-        message.pointee.maximum_step_row_count = UInt32(assignment.maximumStepRowCount)
-        message.pointee.head_precision =
-            switch assignment.headPrecision {
-            case .automatic: RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_AUTOMATIC
-            case .eightBit: RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_EIGHT_BIT
-            case .stored: RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_STORED
-            }
         return message
     }
 

@@ -20,6 +20,13 @@ extension EncodingArena {
         return message
     }
 
+    func exchange(_ exchange: Exchange) -> UnsafeMutablePointer<Ryz__V1__Exchange> {
+        let message = make(ryz__v1__exchange__init)
+        message.pointee.step = exchange.step.number
+        message.pointee.round = exchange.round
+        return message
+    }
+
     private func slice(_ slice: SequenceSlice) -> UnsafeMutablePointer<Ryz__V1__SequenceSlice> {
         let message = make(ryz__v1__sequence_slice__init)
         message.pointee.sequence = slice.sequence.number

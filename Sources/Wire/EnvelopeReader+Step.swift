@@ -18,6 +18,10 @@ extension EnvelopeReader {
                 limit: limits.maximumSliceCount, sliceResult))
     }
 
+    func exchange(_ message: UnsafeMutablePointer<Ryz__V1__Exchange>) -> Exchange {
+        Exchange(step: StepID(message.pointee.step), round: message.pointee.round)
+    }
+
     private func slice(
         _ message: UnsafeMutablePointer<Ryz__V1__SequenceSlice>, _ place: String
     ) throws(WireError) -> SequenceSlice {

@@ -42,6 +42,7 @@ struct EnvelopeReader {
         case RYZ__V1__ENVELOPE__BODY_STEP: .step(try step(try present(message.pointee.step)))
         case RYZ__V1__ENVELOPE__BODY_STEP_RESULT:
             .stepResult(try stepResult(try present(message.pointee.step_result)))
+        case RYZ__V1__ENVELOPE__BODY_EXCHANGE: .exchange(exchange(try present(message.pointee.exchange)))
         default: throw .missingBody
         }
     }

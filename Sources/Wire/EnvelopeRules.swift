@@ -21,11 +21,13 @@ struct EnvelopeRules {
         case .refusal(let body): try text(body.reason, "refusal.reason")
         case .step(let body): try check(body)
         case .stepResult(let body): try check(body)
+        case .exchange: break
         }
     }
 
     private func check(_ hello: Hello) throws(WireError) {
         try text(hello.hostName, "hello.hostName")
+        try hostID(hello.hostID, "hello.hostID")
         try text(hello.cpuModel, "hello.cpuModel")
         try text(hello.instructionSet, "hello.instructionSet")
         try range(hello.threadCount, "hello.threadCount", 0...limits.maximumThreadCount)
@@ -39,29 +41,6 @@ struct EnvelopeRules {
         if let roundTrip = heartbeat.roundTrip {
             try range(roundTrip, "heartbeat.roundTrip", .zero ... .seconds(86400))
         }
-    }
-
-    private func check(_ assignment: StageAssignment) throws(WireError) {
-        try text(assignment.modelFile.path, "assignment.modelFile.path", 1...limits.maximumTextByteCount)
-        try digest(assignment.modelFile.headerDigest, "assignment.modelFile.headerDigest")
-        try range(assignment.stageCount, "assignment.stageCount", 1...limits.maximumStageCount)
-        try range(assignment.stage, "assignment.stage", 0...assignment.stageCount - 1)
-        try range(assignment.layers.lowerBound, "assignment.layers", 0...limits.maximumLayerCount - 1)
-        try range(
-            assignment.layers.upperBound, "assignment.layers",
-            assignment.layers.lowerBound + 1...limits.maximumLayerCount)
-        let isLast = assignment.stage == assignment.stageCount - 1
-        if let next = assignment.next {
-            if isLast { throw .invalid(field: "assignment.next", problem: "the last stage has no next one") }
-            try endpoint(next.dataEndpoint, "assignment.next.dataEndpoint")
-        } else if !isLast {
-            throw .invalid(field: "assignment.next", problem: "is missing, but this is not the last stage")
-        }
-        try range(assignment.contextLength, "assignment.contextLength", 1...limits.maximumContextLength)
-        try range(
-            assignment.keyValueTokenCapacity, "assignment.keyValueTokenCapacity", 1...limits.maximumKeyValueTokenCount)
-        try range(
-            assignment.maximumStepRowCount, "assignment.maximumStepRowCount", 1...limits.maximumStepTokenCount)
     }
 
     func range<Value: Comparable>(
@@ -85,11 +64,18 @@ struct EnvelopeRules {
         }
     }
 
-    private func endpoint(_ text: String, _ field: String) throws(WireError) {
+    func hostID(_ text: String, _ field: String) throws(WireError) {
+        try self.text(text, field, 0...limits.maximumHostIDByteCount)
+        guard text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else {
+            throw .invalid(field: field, problem: "contains what is not printable ASCII")
+        }
+    }
+
+    func endpoint(_ text: String, _ field: String) throws(WireError) {
         try self.text(text, field, 1...limits.maximumEndpointByteCount)
     }
 
-    private func text(_ text: String, _ field: String, _ allowed: ClosedRange<Int>? = nil) throws(WireError) {
+    func text(_ text: String, _ field: String, _ allowed: ClosedRange<Int>? = nil) throws(WireError) {
         let allowed = allowed ?? 0...limits.maximumTextByteCount
         guard allowed.contains(text.utf8.count) else {
             throw .invalid(

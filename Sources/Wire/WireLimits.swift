@@ -18,6 +18,11 @@ public struct WireLimits: Equatable, Sendable {
     public var maximumClusterIDByteCount = 64
     public var maximumStageCount = 4096
     public var maximumLayerCount = 4096
+    /// Ranks of one stage.
+    public var maximumRankCount = 64
+    /// KV heads, feed-forward blocks or vocabulary chunks of a model.
+    public var maximumPartCount = 1 << 20
+    public var maximumHostIDByteCount = 128
     public var maximumThreadCount = 4096
     /// Positions in a sequence, and so rows in a step.
     public var maximumContextLength = 1 << 24

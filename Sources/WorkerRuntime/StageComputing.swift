@@ -33,7 +33,7 @@ public enum StageOutput: Equatable, Sendable {
     case hiddenStates
     /// The last stage's answer to the coordinator.
     case result(StepResult)
-    /// This rank has nothing to send.
+    /// Another rank of the last stage answers.
     case nothing
 }
 

@@ -15,6 +15,8 @@ public struct WorkerConfiguration: Sendable {
     /// Whether the data plane may listen, unencrypted, on other addresses than loopback and the one that reaches the
     /// coordinator.
     public var allowsPlainText = false
+    /// Whether ranks of one stage on this machine may exchange their parts through shared memory.
+    public var sharesMemory = true
     public var cpuModel: String
     /// The instruction set that the kernels run on: `portable`, `avx2` or `avx512`.
     public var instructionSet: String

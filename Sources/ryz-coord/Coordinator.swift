@@ -126,7 +126,12 @@ extension CoordinatedModel {
             layerByteCounts: model.residentLayerByteCounts.map(UInt64.init),
             embeddingByteCount: UInt64(model.embeddingByteCount),
             headByteCount: UInt64(model.residentHeadByteCount(head)),
-            hiddenSize: model.configuration.hiddenSize, vocabularySize: model.configuration.vocabularySize,
+            hiddenSize: model.configuration.hiddenSize,
+            parts: RankParts(
+                keyValueHeadCount: model.configuration.keyValueHeadCount,
+                feedForwardSize: model.configuration.feedForwardSize,
+                vocabularySize: model.configuration.vocabularySize),
+            vocabularySize: model.configuration.vocabularySize,
             contextLength: model.configuration.contextLength)
     }
 }

@@ -7,9 +7,13 @@ struct PlacementTests {
         let layout = try ModelLayout(
             layerByteCounts: [UInt64](repeating: 10, count: layerCount), embeddingByteCount: 5, headByteCount: 0)
         return PlacementConfiguration(
-            selection: selection, layout: layout, modelFile: .test, contextLength: 512, keyValueTokenCapacity: 1024,
+            selection: selection, layout: layout, parts: parts, modelFile: .test, contextLength: 512,
+            keyValueTokenCapacity: 1024,
             maximumStepRowCount: 64, headPrecision: .stored, firstEpoch: Epoch(7))
     }
+
+    /// 5 KV heads, 8 feed-forward blocks and 2 chunks of the vocabulary.
+    static let parts = RankParts(keyValueHeadCount: 5, feedForwardSize: 1800, vocabularySize: 1000)
 
     static func peer(_ node: NodeID) -> Peer { Peer(node: node, dataEndpoint: "tcp://\(node):1") }
 
@@ -31,11 +35,15 @@ struct PlacementTests {
         #expect(
             assignments == [
                 StageAssignment(
-                    modelFile: .test, stage: 0, stageCount: 2, layers: 0..<3, next: Self.peer(b),
+                    modelFile: .test, stage: 0, stageCount: 2, rank: 0,
+                    ranks: [StageRank(peer: Self.peer(a), share: Self.parts.whole)], layers: 0..<3,
+                    next: [Self.peer(b)],
                     previous: .coordinator, contextLength: 512, keyValueTokenCapacity: 1024, maximumStepRowCount: 64,
                     headPrecision: .stored),
                 StageAssignment(
-                    modelFile: .test, stage: 1, stageCount: 2, layers: 3..<6, next: nil, previous: a,
+                    modelFile: .test, stage: 1, stageCount: 2, rank: 0,
+                    ranks: [StageRank(peer: Self.peer(b), share: Self.parts.whole)], layers: 3..<6, next: [],
+                    previous: a,
                     contextLength: 512, keyValueTokenCapacity: 1024, maximumStepRowCount: 64, headPrecision: .stored),
             ])
         #expect(placement.problem(at: .zero) == "a, b still loading")

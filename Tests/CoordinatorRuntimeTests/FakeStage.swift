@@ -80,7 +80,7 @@ final class FakeStage: StageComputing {
 
     func run(_ step: Step) throws(StageError) -> StageOutput {
         script.waitUntilReleased()
-        if assignment.stage == 0 { script.note(step) }
+        if assignment.isFirstStage, assignment.rank == 0 { script.note(step) }
         for sequence in step.released { sequences[sequence] = nil }
         var results: [SliceResult] = []
         for slice in step.slices {
@@ -89,10 +89,11 @@ final class FakeStage: StageComputing {
                 throw StageError("sequence \(slice.sequence.number) has a gap", isRetryable: false)
             }
             sequences[slice.sequence] = tokens + slice.tokens
-            if assignment.next == nil { results.append(try result(of: slice, tokens + slice.tokens)) }
+            if assignment.isLastStage { results.append(try result(of: slice, tokens + slice.tokens)) }
         }
         hiddenStates = [Float](repeating: 1, count: step.rowCount * hiddenSize)
-        return assignment.next == nil ? .result(StepResult(id: step.id, slices: results)) : .hiddenStates
+        guard assignment.isLastStage else { return .hiddenStates }
+        return assignment.answers ? .result(StepResult(id: step.id, slices: results)) : .nothing
     }
 
     func reset() { sequences = [:] }

@@ -17,7 +17,10 @@ final class TestCluster {
         name: "fake",
         file: ModelFileReference(path: "/fake", byteCount: 1, headerDigest: [UInt8](repeating: 1, count: 32)),
         layerByteCounts: [UInt64](repeating: 10, count: 6), embeddingByteCount: 1, headByteCount: 1,
-        hiddenSize: 2, vocabularySize: StageScript.vocabularySize, contextLength: 2048)
+        hiddenSize: 2,
+        parts: RankParts(
+            keyValueHeadCount: 5, feedForwardSize: 1800, vocabularySize: StageScript.vocabularySize),
+        vocabularySize: StageScript.vocabularySize, contextLength: 2048)
 
     static let quiet: Logger = {
         var logger = Logger(label: "test")

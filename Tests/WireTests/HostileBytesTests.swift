@@ -67,19 +67,50 @@ import Wire
             error([UInt8](repeating: 0, count: 101), limits: limits) == .tooLarge(byteCount: 101, limit: 100))
     }
 
-    @Test func `a precision of the head that is not known here is refused by name`() {
-        func assignment(headPrecision: UInt64) -> [UInt8] {
-            let file = part(1, part(1, Array("/m".utf8)) + part(3, [UInt8](repeating: 0, count: 32)))
-            let numbers = [0x18, 0x01, 0x28, 0x01, 0x40, 0x01, 0x48, 0x01, 0x50, 0x01] as [UInt8]
-            let body = file + numbers + part(7, Array("coordinator".utf8)) + [0x58] + varint(headPrecision)
-            return envelope(part(22, body))
-        }
-        for known in 0...2 as ClosedRange<UInt64> { #expect(error(assignment(headPrecision: known)) == nil) }
-        for unknown in [3, 77, 1 << 31, .max] as [UInt64] {
-            guard case .invalid("assignment.headPrecision", _) = error(assignment(headPrecision: unknown)) else {
-                Issue.record("\(unknown) was taken")
-                continue
+    /// A peer `w` at `x` that holds the first head and block.
+    private func rank(firstHead: UInt8 = 0) -> [UInt8] {
+        part(1, part(1, Array("w".utf8)) + part(2, Array("x".utf8)))
+            + part(2, [0x08, firstHead, 0x10, 0x01, 0x20, 0x01])
+    }
+
+    /// An assignment of one stage to one rank, followed by further fields.
+    private func assignment(rank: [UInt8], _ rest: [UInt8] = []) -> [UInt8] {
+        let file = part(1, part(1, Array("/m".utf8)) + part(3, [UInt8](repeating: 0, count: 32)))
+        let numbers = [0x18, 0x01, 0x38, 0x01, 0x50, 0x01, 0x58, 0x01, 0x60, 0x01] as [UInt8]
+        return envelope(part(22, file + numbers + part(5, rank) + part(9, Array("coordinator".utf8)) + rest))
+    }
+
+    @Test func `a choice that is not known here is refused by name`() {
+        let choices: [(UInt8, String, UInt64)] = [
+            (0x68, "assignment.headPrecision", 3), (0x70, "assignment.activationGrid", 2),
+        ]
+        for (tag, field, count) in choices {
+            for known in 0..<count { #expect(error(assignment(rank: rank(), [tag] + varint(known))) == nil) }
+            for unknown in [count, 77, 1 << 31, .max] as [UInt64] {
+                guard case .invalid(field, _) = error(assignment(rank: rank(), [tag] + varint(unknown))) else {
+                    Issue.record("\(field) \(unknown) was taken")
+                    continue
+                }
             }
+        }
+    }
+
+    @Test func `a rank that lacks a part, or whose parts end before they begin, is refused`() {
+        func refused(_ rank: [UInt8]) -> String? {
+            guard case .invalid(let field, _) = error(assignment(rank: rank)) else { return nil }
+            return field
+        }
+        #expect(refused(rank()) == nil)
+        #expect(refused([]) == "assignment.ranks[0]")
+        #expect(refused(Array(rank().prefix(8))) == "assignment.ranks[0]")
+        #expect(refused(rank(firstHead: 2)) == "assignment.ranks[0].share.keyValueHeads")
+    }
+
+    @Test func `a failed exchange names a node`() {
+        let exchange = part(2, [0x08, 0x07] + part(2, Array("a b".utf8)))
+        guard case .invalid("failure.exchange.node", _) = error(envelope(part(13, exchange))) else {
+            Issue.record("the name was taken")
+            return
         }
     }
 

@@ -4,7 +4,7 @@ import Wire
 
 /// Makes valid envelopes of every kind.
 struct RandomEnvelope {
-    static let kindCount = 11
+    static let kindCount = 12
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -17,10 +17,10 @@ struct RandomEnvelope {
         case 2:
             body = .ready(StageReady(weightsByteCount: any(), keyValueTokenCapacity: int(0...1 << 32)))
         case 3:
+            let kinds: [WorkerFailure.Kind] = [.loading, .step(StepID(id())), .exchange(StepID(id()), with: node())]
             body = .failure(
                 WorkerFailure(
-                    kind: Bool.random(using: &generator) ? .loading : .step(StepID(id())), message: text(),
-                    isRetryable: Bool.random(using: &generator)))
+                    kind: kinds[int(0...2)], message: text(), isRetryable: Bool.random(using: &generator)))
         case 4: body = .leave(Leave(reason: text()))
         case 5:
             body = .welcome(
@@ -31,7 +31,8 @@ struct RandomEnvelope {
         case 7: body = .assignment(assignment())
         case 8: body = .refusal(Refusal(reason: text()))
         case 9: body = .step(step())
-        default: body = .stepResult(stepResult())
+        case 10: body = .stepResult(stepResult())
+        default: body = .exchange(Exchange(step: StepID(id()), round: UInt32(truncatingIfNeeded: id())))
         }
         return Envelope(clusterID: "c" + text(upTo: 20), epoch: Epoch(id()), sender: node(), body: body)
     }
@@ -54,11 +55,24 @@ struct RandomEnvelope {
     }
 
     private mutating func endpoint() -> String { "tcp://192.168.\(int(0...255)).\(int(1...254)):\(int(1...65535))" }
+
+    private mutating func hostID() -> String {
+        let alphabet = Array("0123456789abcdef-/ ")
+        return String((0..<int(0...128)).map { _ in alphabet[int(0...alphabet.count - 1)] })
+    }
+
+    /// A peer whose name no other one has.
+    private mutating func peer(_ number: Int) -> Peer {
+        let name = "\(number)-\(node().name.prefix(50))"
+        return Peer(node: NodeID(name) ?? .coordinator, dataEndpoint: endpoint(), hostID: hostID())
+    }
+
     private mutating func digest() -> [UInt8] { (0..<32).map { _ in UInt8(truncatingIfNeeded: any()) } }
 
     private mutating func hello() -> Hello {
         Hello(
-            incarnation: any(), processID: Int32(truncatingIfNeeded: any()), hostName: text(), cpuModel: text(),
+            incarnation: any(), processID: Int32(truncatingIfNeeded: any()), hostName: text(), hostID: hostID(),
+            cpuModel: text(),
             instructionSet: text(), threadCount: int(0...4096), memoryByteCount: any(), memoryFreeByteCount: any(),
             dataEndpoint: endpoint())
     }
@@ -73,14 +87,35 @@ struct RandomEnvelope {
     private mutating func assignment() -> StageAssignment {
         let stageCount = int(1...30)
         let stage = int(0...stageCount - 1)
+        let isLast = stage == stageCount - 1
+        let ranks = ranks()
+        let rank = int(0...ranks.count - 1)
         let firstLayer = int(0...4000)
         return StageAssignment(
             modelFile: ModelFileReference(path: "/" + text(), byteCount: any(), headerDigest: digest()), stage: stage,
-            stageCount: stageCount, layers: firstLayer..<firstLayer + int(1...96),
-            next: stage == stageCount - 1 ? nil : Peer(node: node(), dataEndpoint: endpoint()), previous: node(),
+            stageCount: stageCount, rank: rank, ranks: ranks, layers: firstLayer..<firstLayer + int(1...96),
+            next: isLast ? [] : (0..<int((rank == 0 ? 1 : 0)...5)).map { peer(100 + $0) },
+            previous: stage == 0 ? .coordinator : peer(200).node,
             contextLength: int(1...1 << 24), keyValueTokenCapacity: int(1...1 << 32),
             maximumStepRowCount: int(1...65536),
-            headPrecision: HeadPrecision.allCases[int(0...HeadPrecision.allCases.count - 1)])
+            headPrecision: HeadPrecision.allCases[int(0...HeadPrecision.allCases.count - 1)],
+            activationGrid: ActivationGrid.allCases[int(0...1)])
+    }
+
+    /// Neighbouring shares from the first part on.
+    private mutating func ranks() -> [StageRank] {
+        var share = RankShare(keyValueHeads: 0..<0, feedForwardBlocks: 0..<0, vocabularyChunks: 0..<0)
+        return (0..<[1, 2, int(1...64)][int(0...2)]).map { number in
+            share = RankShare(
+                keyValueHeads: after(share.keyValueHeads, minimum: 1),
+                feedForwardBlocks: after(share.feedForwardBlocks, minimum: 1),
+                vocabularyChunks: after(share.vocabularyChunks, minimum: 0))
+            return StageRank(peer: peer(number), share: share)
+        }
+    }
+
+    private mutating func after(_ range: Range<Int>, minimum: Int) -> Range<Int> {
+        range.upperBound..<range.upperBound + int(minimum...(1 << 20) / 64)
     }
 
     private mutating func step() -> Step {

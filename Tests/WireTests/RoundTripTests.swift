@@ -22,7 +22,7 @@ import Wire
                 clusterID: "c", epoch: Epoch(0), sender: .coordinator, body: .heartbeat(heartbeat))
             #expect(try Wire.decode(try Wire.encode(envelope)) == envelope)
         }
-        for kind in [WorkerFailure.Kind.loading, .step(StepID(0))] {
+        for kind in [WorkerFailure.Kind.loading, .step(StepID(0)), .exchange(StepID(0), with: .coordinator)] {
             let failure = WorkerFailure(kind: kind, message: "", isRetryable: false)
             let envelope = Envelope(clusterID: "c", epoch: Epoch(0), sender: .coordinator, body: .failure(failure))
             #expect(try Wire.decode(try Wire.encode(envelope)) == envelope)

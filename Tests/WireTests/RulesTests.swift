@@ -76,30 +76,6 @@ import Wire
             field(envelope(.step(Step(id: StepID(1), slices: [slice, slice])))) == "step.slices[1].sequence")
     }
 
-    @Test func `assignments that make no sense are refused by name`() {
-        func assignment(_ change: (inout StageAssignment) -> Void) -> String? {
-            var assignment = StageAssignment(
-                modelFile: ModelFileReference(path: "/m", byteCount: 1, headerDigest: Array(repeating: 0, count: 32)),
-                stage: 0, stageCount: 2, layers: 0..<10, next: Peer(node: Self.worker, dataEndpoint: "tcp://a:1"),
-                previous: .coordinator, contextLength: 10, keyValueTokenCapacity: 10, maximumStepRowCount: 10)
-            change(&assignment)
-            return field(envelope(.assignment(assignment)))
-        }
-        #expect(assignment { _ in } == nil)
-        #expect(assignment { $0.stage = 2 } == "assignment.stage")
-        #expect(assignment { $0.stage = 1 } == "assignment.next")
-        #expect(assignment { $0.next = nil } == "assignment.next")
-        #expect(assignment { $0.stageCount = 5000 } == "assignment.stageCount")
-        #expect(assignment { $0.layers = 3..<3 } == "assignment.layers")
-        #expect(assignment { $0.layers = 3..<5000 } == "assignment.layers")
-        #expect(assignment { $0.contextLength = 0 } == "assignment.contextLength")
-        #expect(assignment { $0.keyValueTokenCapacity = 0 } == "assignment.keyValueTokenCapacity")
-        #expect(assignment { $0.maximumStepRowCount = 65537 } == "assignment.maximumStepRowCount")
-        #expect(assignment { $0.modelFile.path = "" } == "assignment.modelFile.path")
-        #expect(assignment { $0.modelFile.headerDigest = [1] } == "assignment.modelFile.headerDigest")
-        #expect(assignment { $0.next?.dataEndpoint = "" } == "assignment.next.dataEndpoint")
-    }
-
     @Test func `results that are not numbers or not rectangular are refused by name`() {
         func result(_ output: SliceResult.Output) -> String? {
             let slices = [SliceResult(sequence: SequenceID(1), output: output)]
@@ -130,6 +106,14 @@ import Wire
         #expect(field(envelope(.leave(Leave(reason: "a\0b")))) == "leave.reason")
         let nameless = Envelope(clusterID: "", epoch: Epoch(1), sender: Self.worker, body: .leave(Leave(reason: "")))
         #expect(field(nameless) == "clusterID")
+        var hello = Hello(
+            incarnation: 1, processID: 1, hostName: "", hostID: String(repeating: "x", count: 128), cpuModel: "",
+            instructionSet: "", threadCount: 1, memoryByteCount: 0, memoryFreeByteCount: 0, dataEndpoint: "tcp://a:1")
+        #expect(field(envelope(.hello(hello))) == nil)
+        for hostID in [String(repeating: "x", count: 129), "a\u{1b}", "ä", "a\n"] {
+            hello.hostID = hostID
+            #expect(field(envelope(.hello(hello))) == "hello.hostID")
+        }
         let welcome = Welcome(heartbeatInterval: .milliseconds(9), dataEndpoint: "tcp://a:1")
         #expect(field(envelope(.welcome(welcome))) == "welcome.heartbeatInterval")
     }

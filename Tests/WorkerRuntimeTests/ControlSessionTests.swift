@@ -7,19 +7,23 @@ import WorkerRuntime
         Envelope(clusterID: cluster, epoch: Epoch(epoch), sender: .coordinator, body: body)
     }
 
+    private static let node = NodeID("worker-1") ?? .coordinator
+
     private let welcome = Envelope.Body.welcome(
         Welcome(heartbeatInterval: .seconds(1), dataEndpoint: "tcp://10.0.0.1:7"))
 
     private let stage = StageAssignment(
         modelFile: ModelFileReference(path: "/m", byteCount: 1, headerDigest: Array(repeating: 0, count: 32)), stage: 0,
-        stageCount: 1, layers: 0..<1, next: nil, previous: .coordinator, contextLength: 1, keyValueTokenCapacity: 1,
+        stageCount: 1, rank: 0,
+        ranks: [StageRank(peer: Peer(node: Self.node, dataEndpoint: "tcp://10.0.0.2:7"), share: .whole)],
+        layers: 0..<1, next: [], previous: .coordinator, contextLength: 1, keyValueTokenCapacity: 1,
         maximumStepRowCount: 1)
 
     private let results = Peer(node: .coordinator, dataEndpoint: "tcp://10.0.0.1:7")
 
     /// A session that was welcomed at 0 and has sent heartbeat 1.
     private func welcomed() -> ControlSession {
-        var session = ControlSession(clusterID: "c", at: .zero)
+        var session = ControlSession(node: Self.node, clusterID: "c", at: .zero)
         #expect(session.handle(.tick, at: .zero) == [.sendHello])
         #expect(session.handle(.helloSent(true), at: .zero) == [])
         #expect(
@@ -28,7 +32,7 @@ import WorkerRuntime
     }
 
     @Test func `a hello is tried often until there is a connection`() {
-        var session = ControlSession(clusterID: "c", at: .zero)
+        var session = ControlSession(node: Self.node, clusterID: "c", at: .zero)
         for attempt in 0..<50 {
             let now = Duration.milliseconds(250 * attempt)
             #expect(session.nextDeadline == now)
@@ -39,7 +43,7 @@ import WorkerRuntime
     }
 
     @Test func `an unanswered hello is repeated on a new connection, less and less often`() {
-        var session = ControlSession(clusterID: "c", at: .zero)
+        var session = ControlSession(node: Self.node, clusterID: "c", at: .zero)
         var now = Duration.zero
         _ = session.handle(.tick, at: now)
         var waits: [Duration] = []
@@ -146,7 +150,7 @@ import WorkerRuntime
     }
 
     @Test func `messages of another cluster and out of place are dropped`() {
-        var session = ControlSession(clusterID: "c", at: .zero)
+        var session = ControlSession(node: Self.node, clusterID: "c", at: .zero)
         #expect(
             session.handle(.received(envelope(welcome, cluster: "d")), at: .zero) == [.drop(.otherCluster)])
         #expect(
@@ -173,7 +177,7 @@ import WorkerRuntime
         #expect(
             session.handle(.stop(reason: "r"), at: .zero)
                 == [.send(.leave(Leave(reason: "r")), Epoch(0)), .end(.stopped)])
-        session = ControlSession(clusterID: "c", at: .zero)
+        session = ControlSession(node: Self.node, clusterID: "c", at: .zero)
         #expect(session.handle(.stop(reason: "r"), at: .zero) == [.end(.stopped)])
     }
 }

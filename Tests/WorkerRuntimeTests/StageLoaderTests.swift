@@ -13,7 +13,9 @@ import WorkerRuntime
         return StageAssignment(
             modelFile: ModelFileReference(
                 path: path, byteCount: UInt64(model.byteCount), headerDigest: model.headerDigest),
-            stage: 0, stageCount: 1, layers: 0..<2, next: nil, previous: .coordinator, contextLength: 256,
+            stage: 0, stageCount: 1, rank: 0,
+            ranks: [StageRank(peer: Peer(node: try nodeID("w"), dataEndpoint: "tcp://10.0.0.2:7"), share: .whole)],
+            layers: 0..<2, next: [], previous: .coordinator, contextLength: 256,
             keyValueTokenCapacity: keyValueTokens, maximumStepRowCount: 16)
     }
 

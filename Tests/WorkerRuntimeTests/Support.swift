@@ -62,7 +62,8 @@ final class ArithmeticStage: StageComputing {
         }
         if let slowStep, step.slices.contains(where: { $0.sequence == Self.slowSequence }) { slowStep.pass() }
         keyValueTokenCount += step.rowCount
-        guard assignment.next == nil else { return .hiddenStates }
+        guard assignment.isLastStage else { return .hiddenStates }
+        guard assignment.answers else { return .nothing }
         var end = 0
         let slices = step.slices.map { slice in
             end += slice.tokens.count
@@ -224,8 +225,10 @@ final class FakeCoordinator {
         let assignment = StageAssignment(
             modelFile: ModelFileReference(
                 path: "/m.gguf", byteCount: 1, headerDigest: Array(repeating: 1, count: 32)),
-            stage: stage, stageCount: nodes.count, layers: stage * 10..<(stage + 1) * 10,
-            next: isLast ? nil : try peer(nodes[stage + 1]), previous: stage == 0 ? .coordinator : nodes[stage - 1],
+            stage: stage, stageCount: nodes.count, rank: 0,
+            ranks: [StageRank(peer: try peer(nodes[stage]), share: .whole)],
+            layers: stage * 10..<(stage + 1) * 10, next: isLast ? [] : [try peer(nodes[stage + 1])],
+            previous: stage == 0 ? .coordinator : nodes[stage - 1],
             contextLength: 100, keyValueTokenCapacity: 500, maximumStepRowCount: maximumStepRowCount,
             headPrecision: headPrecision)
         try send(.assignment(assignment), epoch: epoch, to: nodes[stage])
@@ -274,4 +277,9 @@ final class FakeCoordinator {
             if case .failure(let failure) = envelope.body { (node, envelope.epoch, failure) } else { nil }
         }
     }
+}
+
+extension RankShare {
+    /// All of a small model.
+    static let whole = RankParts(keyValueHeadCount: 5, feedForwardSize: 1800, vocabularySize: 1000).whole
 }

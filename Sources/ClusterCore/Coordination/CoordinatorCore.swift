@@ -110,7 +110,7 @@ extension CoordinatorCore {
         case .failure(let failure):
             guard isCurrent(envelope, from: connection) else { return [] }
             return take(failure, of: node, in: envelope.epoch, at: now)
-        case .welcome, .heartbeatReply, .assignment, .refusal, .step, .stepResult:
+        case .welcome, .heartbeatReply, .assignment, .refusal, .step, .stepResult, .exchange:
             drops.count(.unexpectedMessage, from: node.name)
             return []
         }
@@ -144,7 +144,24 @@ extension CoordinatorCore {
             let error = GenerationError.workerFailed(node: node.name, reason: failure.message)
             return [.notice(.stepFailed(step, node, reason: failure.message))]
                 + schedule(.stepFailed(step, error), at: now)
+        case .exchange(let step, let silent):
+            return takeExchangeFailure(of: step, by: node, with: silent, failure.message, at: now)
         }
+    }
+
+    /// The ranks of a stage are no longer in step, so the epoch is over. The others may say the same of it, or of the
+    /// one that accuses: what they say comes in an epoch that is over by then.
+    private mutating func takeExchangeFailure(
+        of step: StepID, by node: NodeID, with silent: NodeID, _ message: String, at now: Instant
+    ) -> [Effect] {
+        guard silent != node, let stage = placement.pipeline?.stage(of: node),
+            placement.pipeline?.stage(of: silent) == stage
+        else {
+            drops.count(.malformed, from: node.name)
+            return []
+        }
+        let reason = "it did not give \(node) its part of step \(step.number): \(message)"
+        return apply(placement.handle(.stalled(silent, reason: reason), at: now), at: now)
     }
 
     private mutating func takeData(_ envelope: Envelope, at now: Instant) -> [Effect] {
@@ -194,11 +211,11 @@ extension CoordinatorCore {
             return [.answer(envelope(.heartbeatReply(HeartbeatReply(number: number))), to: connection)]
         case .joined(let node):
             guard let hello = membership[node]?.hello else { return [] }
-            let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint)
+            let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
             return [.notice(.joined(node, hello))] + apply(placement.handle(.joined(peer), at: now), at: now)
         case .returned(let node):
             guard let hello = membership[node]?.hello else { return [] }
-            let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint)
+            let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
             return apply(placement.handle(.returned(peer), at: now), at: now)
         case .suspected(let node, let silence):
             return [.notice(.suspected(node, silence: silence))]

@@ -47,6 +47,8 @@ public struct NamedWorker: Sendable, Equatable {
 public struct PlacementConfiguration: Sendable, Equatable {
     public var selection: WorkerSelection
     public var layout: ModelLayout
+    /// How many parts there are of what ranks share.
+    public var parts: RankParts
     public var modelFile: ModelFileReference
     /// Longest sequence, in tokens.
     public var contextLength: Int
@@ -55,6 +57,8 @@ public struct PlacementConfiguration: Sendable, Equatable {
     public var maximumStepRowCount: Int
     /// How exactly the last stage keeps the head.
     public var headPrecision: HeadPrecision
+    /// On which grid ternary models round activations.
+    public var activationGrid: ActivationGrid
     /// A worker that has not loaded its part by then is set aside.
     public var loadingTimeout: Duration
     /// The first epoch to open. Workers outlive a coordinator and drop older epochs than they have seen, so it must be
@@ -62,17 +66,20 @@ public struct PlacementConfiguration: Sendable, Equatable {
     public var firstEpoch: Epoch
 
     public init(
-        selection: WorkerSelection, layout: ModelLayout, modelFile: ModelFileReference, contextLength: Int,
-        keyValueTokenCapacity: Int, maximumStepRowCount: Int, headPrecision: HeadPrecision = .automatic,
+        selection: WorkerSelection, layout: ModelLayout, parts: RankParts, modelFile: ModelFileReference,
+        contextLength: Int, keyValueTokenCapacity: Int, maximumStepRowCount: Int,
+        headPrecision: HeadPrecision = .automatic, activationGrid: ActivationGrid = .exact,
         loadingTimeout: Duration = .seconds(600), firstEpoch: Epoch = Epoch(1)
     ) {
         self.selection = selection
         self.layout = layout
+        self.parts = parts
         self.modelFile = modelFile
         self.contextLength = contextLength
         self.keyValueTokenCapacity = keyValueTokenCapacity
         self.maximumStepRowCount = maximumStepRowCount
         self.headPrecision = headPrecision
+        self.activationGrid = activationGrid
         self.loadingTimeout = loadingTimeout
         self.firstEpoch = firstEpoch
     }

@@ -207,11 +207,12 @@ extension Placement {
         let assignments = stages.indices.map { stage in
             StageAssignment(
                 modelFile: configuration.modelFile, stage: stage, stageCount: stages.count,
-                layers: stages[stage].layers,
-                next: stage + 1 < stages.count ? stages[stage + 1].peer : nil,
+                rank: 0, ranks: [StageRank(peer: stages[stage].peer, share: configuration.parts.whole)],
+                layers: stages[stage].layers, next: stage + 1 < stages.count ? [stages[stage + 1].peer] : [],
                 previous: stage > 0 ? stages[stage - 1].peer.node : .coordinator,
                 contextLength: configuration.contextLength, keyValueTokenCapacity: configuration.keyValueTokenCapacity,
-                maximumStepRowCount: configuration.maximumStepRowCount, headPrecision: configuration.headPrecision)
+                maximumStepRowCount: configuration.maximumStepRowCount, headPrecision: configuration.headPrecision,
+                activationGrid: configuration.activationGrid)
         }
         return [.opened(pipeline, assignments)]
     }

@@ -24,7 +24,7 @@ extension ClusterConfiguration {
             throw .planning(error)
         }
         let placement = PlacementConfiguration(
-            selection: workers, layout: layout, modelFile: model.file, contextLength: contextLength,
+            selection: workers, layout: layout, parts: model.parts, modelFile: model.file, contextLength: contextLength,
             keyValueTokenCapacity: Self.wholeBlocks(keyValueTokenCapacity ?? 2 * contextLength),
             maximumStepRowCount: resolvedStepRowCount(of: model), headPrecision: headPrecision,
             loadingTimeout: loadingTimeout, firstEpoch: firstEpoch)

@@ -4,6 +4,8 @@ public struct Hello: Equatable, Sendable {
     public var incarnation: UInt64
     public var processID: Int32
     public var hostName: String
+    /// See `Peer.hostID`.
+    public var hostID: String
     public var cpuModel: String
     /// The instruction set that its kernels run on: `portable`, `avx2` or `avx512`.
     public var instructionSet: String
@@ -14,12 +16,14 @@ public struct Hello: Equatable, Sendable {
     public var dataEndpoint: String
 
     public init(
-        incarnation: UInt64, processID: Int32, hostName: String, cpuModel: String, instructionSet: String,
-        threadCount: Int, memoryByteCount: UInt64, memoryFreeByteCount: UInt64, dataEndpoint: String
+        incarnation: UInt64, processID: Int32, hostName: String, hostID: String = "", cpuModel: String,
+        instructionSet: String, threadCount: Int, memoryByteCount: UInt64, memoryFreeByteCount: UInt64,
+        dataEndpoint: String
     ) {
         self.incarnation = incarnation
         self.processID = processID
         self.hostName = hostName
+        self.hostID = hostID
         self.cpuModel = cpuModel
         self.instructionSet = instructionSet
         self.threadCount = threadCount
@@ -85,45 +89,6 @@ public struct HeartbeatReply: Equatable, Sendable {
     public init(number: UInt64) { self.number = number }
 }
 
-/// What a worker is to hold and whom it talks to, in the envelope's epoch.
-public struct StageAssignment: Equatable, Sendable {
-    public var modelFile: ModelFileReference
-    /// Position in the pipeline, 0 first, and how many stages there are.
-    public var stage: Int
-    public var stageCount: Int
-    /// The layers to hold. Stage 0 also embeds; the last stage also has the final norm, the head and the sampler.
-    public var layers: Range<Int>
-    /// The next stage's node and data endpoint; nil on the last stage, which answers to the coordinator.
-    public var next: Peer?
-    /// The node from which steps come: the coordinator for stage 0, else the stage before.
-    public var previous: NodeID
-    /// Longest sequence, in tokens.
-    public var contextLength: Int
-    /// KV cache to keep, in tokens over all sequences.
-    public var keyValueTokenCapacity: Int
-    /// Most rows in a step.
-    public var maximumStepRowCount: Int
-    /// How exactly the last stage keeps the head.
-    public var headPrecision: HeadPrecision
-
-    public init(
-        modelFile: ModelFileReference, stage: Int, stageCount: Int, layers: Range<Int>, next: Peer?, previous: NodeID,
-        contextLength: Int, keyValueTokenCapacity: Int, maximumStepRowCount: Int,
-        headPrecision: HeadPrecision = .automatic
-    ) {
-        self.modelFile = modelFile
-        self.stage = stage
-        self.stageCount = stageCount
-        self.layers = layers
-        self.next = next
-        self.previous = previous
-        self.contextLength = contextLength
-        self.keyValueTokenCapacity = keyValueTokenCapacity
-        self.maximumStepRowCount = maximumStepRowCount
-        self.headPrecision = headPrecision
-    }
-}
-
 /// Which model file is meant, wherever it lies on each machine.
 public struct ModelFileReference: Equatable, Sendable {
     /// Where the coordinator has it. A worker that has no file there looks for the same name in its own models folder.
@@ -137,17 +102,6 @@ public struct ModelFileReference: Equatable, Sendable {
         self.path = path
         self.byteCount = byteCount
         self.headerDigest = headerDigest
-    }
-}
-
-/// A node and where its data plane listens.
-public struct Peer: Equatable, Sendable {
-    public var node: NodeID
-    public var dataEndpoint: String
-
-    public init(node: NodeID, dataEndpoint: String) {
-        self.node = node
-        self.dataEndpoint = dataEndpoint
     }
 }
 
@@ -170,6 +124,8 @@ public struct WorkerFailure: Equatable, Sendable {
         case loading
         /// One step failed; the worker goes on.
         case step(StepID)
+        /// In that step, another rank of its stage did not give its part in time: the ranks are no longer in step.
+        case exchange(StepID, with: NodeID)
     }
 
     public var kind: Kind

@@ -23,6 +23,7 @@ public struct Envelope: Equatable, Sendable {
         // Data plane.
         case step(Step)
         case stepResult(StepResult)
+        case exchange(Exchange)
     }
 
     public init(clusterID: String, epoch: Epoch, sender: NodeID, body: Body) {

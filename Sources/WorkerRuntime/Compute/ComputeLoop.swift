@@ -13,9 +13,6 @@ final class ComputeLoop {
         let results: Peer
         let computing: any StageComputing
         var gate: StepGate
-
-        /// Where the output goes.
-        var target: NodeID { assignment.next?.node ?? results.node }
     }
 
     /// Longest wait for a message; a wake signal ends it at once. Frames dropped meanwhile are told after it.
@@ -29,7 +26,8 @@ final class ComputeLoop {
     private let loader: Loader
     private let links: any DataLinks
     private var stage: LoadedStage?
-    private var target: NodeID?
+    /// Whom there are links to.
+    private var targets: [NodeID] = []
 
     init(
         clusterID: String, links: any DataLinks, logger: Logger, inbox: ComputeInbox, control: ControlInbox,
@@ -67,14 +65,14 @@ final class ComputeLoop {
         stage = nil
         if kept == nil { publishUsage() }
         do throws(StageError) {
-            try connect(to: assignment.stage.next ?? assignment.results)
+            try connect(to: assignment.stage.answers ? [assignment.results] : assignment.stage.next)
             let computing = if let kept { kept } else { try loader(assignment.stage) }
             try kept?.reset()
             stage = LoadedStage(
                 epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
                 computing: computing,
                 gate: StepGate(
-                    isFirstStage: assignment.stage.stage == 0, hiddenSize: computing.hiddenSize,
+                    isFirstStage: assignment.stage.isFirstStage, hiddenSize: computing.hiddenSize,
                     maximumStepRowCount: assignment.stage.maximumStepRowCount))
             publishUsage()
             logger.info(
@@ -99,14 +97,17 @@ final class ComputeLoop {
         }
     }
 
-    private func connect(to peer: Peer) throws(StageError) {
-        if let target { links.disconnect(from: target) }
-        target = nil
-        do throws(LinkError) {
-            try links.connect(to: peer)
-            target = peer.node
-        } catch {
-            throw StageError("no link to \(peer.node) at \(peer.dataEndpoint): \(error)", isRetryable: false)
+    /// Opens links to these in place of all others.
+    private func connect(to peers: [Peer]) throws(StageError) {
+        for target in targets { links.disconnect(from: target) }
+        targets = []
+        for peer in peers {
+            do throws(LinkError) {
+                try links.connect(to: peer)
+                targets.append(peer.node)
+            } catch {
+                throw StageError("no link to \(peer.node) at \(peer.dataEndpoint): \(error)", isRetryable: false)
+            }
         }
     }
 
@@ -143,7 +144,7 @@ final class ComputeLoop {
     private func run(
         _ step: Step, _ payload: (any Payload)?, _ stage: LoadedStage
     ) throws(StageError) -> StageOutput {
-        if stage.assignment.stage == 0 { return try stage.computing.run(step) }
+        if stage.assignment.isFirstStage { return try stage.computing.run(step) }
         guard let payload else {
             // A step that only gives sequences back has no rows.
             return try stage.computing.run(step, hiddenStates: RawSpan())
@@ -154,21 +155,21 @@ final class ComputeLoop {
     }
 
     private func pass(on output: StageOutput, of step: Step, _ stage: LoadedStage) throws(StageError) {
-        let isLast = stage.assignment.next == nil
+        let assignment = stage.assignment
         do throws(LinkError) {
             switch output {
-            case .hiddenStates where !isLast:
+            case .hiddenStates where !assignment.isLastStage:
                 let envelope = envelope(.step(step), stage)
                 try stage.computing.withHiddenStates { bytes throws(LinkError) in
-                    try links.send(envelope, payload: bytes, to: stage.target)
+                    for peer in assignment.next { try links.send(envelope, payload: bytes, to: peer.node) }
                 }
-            case .result(let result) where isLast:
-                try links.send(envelope(.stepResult(result), stage), to: stage.target)
-            case .nothing: break
-            case .hiddenStates, .result:
+            case .result(let result) where assignment.answers:
+                try links.send(envelope(.stepResult(result), stage), to: stage.results.node)
+            case .nothing where assignment.isLastStage && !assignment.answers: break
+            case .hiddenStates, .result, .nothing:
                 throw .refused(
-                    "stage \(stage.assignment.stage) of \(stage.assignment.stageCount) computed what "
-                        + (isLast ? "only earlier stages do" : "only the last stage does"))
+                    "rank \(assignment.rank) of stage \(assignment.stage) of \(assignment.stageCount) computed what "
+                        + "is not for it to pass on")
             }
         } catch {
             throw StageError(
@@ -201,8 +202,8 @@ final class ComputeLoop {
 }
 
 extension StageAssignment {
-    /// Whether the stage that was loaded for this assignment serves another one, too: only its neighbours differ, if
-    /// anything does.
+    /// Whether the stage that was loaded for this assignment serves another one, too: only the stages beside it differ,
+    /// if anything does.
     fileprivate func needsSameStage(as other: StageAssignment) -> Bool {
         var other = other
         (other.next, other.previous) = (next, previous)

@@ -8,6 +8,7 @@ final class ControlLoop {
     private let configuration: WorkerConfiguration
     private let incarnation: UInt64
     private let dataEndpoint: String
+    private let hostID = HostIdentity.current
     private let logger: Logger
     private let inbox: ControlInbox
     private let compute: ComputeInbox
@@ -36,7 +37,7 @@ final class ControlLoop {
             node: configuration.name, connecting: configuration.coordinatorEndpoint, limits: configuration.control,
             wake: [inbox.wake])
         start = clock.now
-        session = ControlSession(clusterID: configuration.clusterID, at: .zero)
+        session = ControlSession(node: configuration.name, clusterID: configuration.clusterID, at: .zero)
     }
 
     /// Runs until the session ends.
@@ -93,8 +94,9 @@ final class ControlLoop {
                 "stage assigned",
                 metadata: [
                     "epoch": "\(epoch.number)", "stage": "\(stage.stage)", "stages": "\(stage.stageCount)",
-                    "layers": "\(stage.layers)", "previous": "\(stage.previous)",
-                    "next": "\(stage.next?.node ?? .coordinator)",
+                    "rank": "\(stage.rank)", "ranks": "\(stage.ranks.count)", "layers": "\(stage.layers)",
+                    "previous": "\(stage.previous)",
+                    "next": "\(stage.next.map(\.node.name).joined(separator: " "))",
                 ])
             compute.post(ComputeInbox.Assignment(epoch: epoch, stage: stage, results: results))
         case .drop(let reason):
@@ -137,7 +139,8 @@ final class ControlLoop {
         let memory = Processor.memory
         return Hello(
             incarnation: incarnation, processID: ProcessIdentity.number, hostName: HostName.current,
-            cpuModel: configuration.cpuModel, instructionSet: configuration.instructionSet,
+            hostID: configuration.sharesMemory ? hostID : "", cpuModel: configuration.cpuModel,
+            instructionSet: configuration.instructionSet,
             threadCount: configuration.threadCount, memoryByteCount: memory.total,
             memoryFreeByteCount: memory.available, dataEndpoint: dataEndpoint)
     }

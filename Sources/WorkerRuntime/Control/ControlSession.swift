@@ -75,6 +75,7 @@ package struct ControlSession: Sendable {
         var sentAt: Duration
     }
 
+    private let node: NodeID
     private let clusterID: String
     private let timing: Timing
     private var state: State
@@ -87,7 +88,8 @@ package struct ControlSession: Sendable {
     private var held: [Effect] = []
     private let heldLimit = 64
 
-    package init(clusterID: String, timing: Timing = Timing(), at now: Duration) {
+    package init(node: NodeID, clusterID: String, timing: Timing = Timing(), at now: Duration) {
+        self.node = node
         self.clusterID = clusterID
         self.timing = timing
         helloTimeout = timing.firstHelloTimeout
@@ -176,9 +178,12 @@ package struct ControlSession: Sendable {
             return []
         case .assignment(let assignment):
             if let epoch, envelope.epoch <= epoch { return [.drop(.olderEpoch)] }
+            guard assignment.ranks.indices.contains(assignment.rank),
+                assignment.ranks[assignment.rank].peer.node == node
+            else { return [.drop(.malformed)] }
             epoch = envelope.epoch
             return [.assign(assignment, envelope.epoch, results: welcomed.results)]
-        case .hello, .heartbeat, .ready, .failure, .leave, .welcome, .refusal, .step, .stepResult:
+        case .hello, .heartbeat, .ready, .failure, .leave, .welcome, .refusal, .step, .stepResult, .exchange:
             return [.drop(.unexpectedMessage)]
         }
     }

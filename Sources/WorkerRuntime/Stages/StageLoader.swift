@@ -35,6 +35,16 @@ public struct StageLoader: Sendable {
 
     /// Opens the model, checks that it is the one the coordinator means, and loads the assigned layers.
     public func load(_ assignment: StageAssignment) throws(StageError) -> any StageComputing {
+        guard assignment.ranks.count == 1 else {
+            throw StageError(
+                "stage \(assignment.stage) is for \(assignment.ranks.count) ranks, and this release computes a stage on "
+                    + "one worker only; leave placement out of the settings", isRetryable: false)
+        }
+        guard assignment.activationGrid == .exact else {
+            throw StageError(
+                "activation_grid: \(assignment.activationGrid.rawValue) is not computed by this release; leave it out of "
+                    + "the settings", isRetryable: false)
+        }
         let model = try open(assignment.modelFile)
         try checkMemory(for: assignment, of: model)
         let options = StageOptions(

@@ -277,6 +277,96 @@ void   ryz__v1__stage_assignment__free_unpacked
   assert(message->base.descriptor == &ryz__v1__stage_assignment__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ryz__v1__stage_rank__init
+                     (Ryz__V1__StageRank         *message)
+{
+  static const Ryz__V1__StageRank init_value = RYZ__V1__STAGE_RANK__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__stage_rank__get_packed_size
+                     (const Ryz__V1__StageRank *message)
+{
+  assert(message->base.descriptor == &ryz__v1__stage_rank__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__stage_rank__pack
+                     (const Ryz__V1__StageRank *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__stage_rank__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__stage_rank__pack_to_buffer
+                     (const Ryz__V1__StageRank *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__stage_rank__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__StageRank *
+       ryz__v1__stage_rank__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__StageRank *)
+     protobuf_c_message_unpack (&ryz__v1__stage_rank__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__stage_rank__free_unpacked
+                     (Ryz__V1__StageRank *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__stage_rank__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ryz__v1__rank_share__init
+                     (Ryz__V1__RankShare         *message)
+{
+  static const Ryz__V1__RankShare init_value = RYZ__V1__RANK_SHARE__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__rank_share__get_packed_size
+                     (const Ryz__V1__RankShare *message)
+{
+  assert(message->base.descriptor == &ryz__v1__rank_share__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__rank_share__pack
+                     (const Ryz__V1__RankShare *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__rank_share__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__rank_share__pack_to_buffer
+                     (const Ryz__V1__RankShare *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__rank_share__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__RankShare *
+       ryz__v1__rank_share__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__RankShare *)
+     protobuf_c_message_unpack (&ryz__v1__rank_share__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__rank_share__free_unpacked
+                     (Ryz__V1__RankShare *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__rank_share__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ryz__v1__model_file_reference__init
                      (Ryz__V1__ModelFileReference         *message)
 {
@@ -457,6 +547,51 @@ void   ryz__v1__worker_failure__free_unpacked
   assert(message->base.descriptor == &ryz__v1__worker_failure__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ryz__v1__failed_exchange__init
+                     (Ryz__V1__FailedExchange         *message)
+{
+  static const Ryz__V1__FailedExchange init_value = RYZ__V1__FAILED_EXCHANGE__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__failed_exchange__get_packed_size
+                     (const Ryz__V1__FailedExchange *message)
+{
+  assert(message->base.descriptor == &ryz__v1__failed_exchange__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__failed_exchange__pack
+                     (const Ryz__V1__FailedExchange *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__failed_exchange__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__failed_exchange__pack_to_buffer
+                     (const Ryz__V1__FailedExchange *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__failed_exchange__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__FailedExchange *
+       ryz__v1__failed_exchange__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__FailedExchange *)
+     protobuf_c_message_unpack (&ryz__v1__failed_exchange__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__failed_exchange__free_unpacked
+                     (Ryz__V1__FailedExchange *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__failed_exchange__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ryz__v1__leave__init
                      (Ryz__V1__Leave         *message)
 {
@@ -502,7 +637,7 @@ void   ryz__v1__leave__free_unpacked
   assert(message->base.descriptor == &ryz__v1__leave__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__hello__field_descriptors[9] =
+static const ProtobufCFieldDescriptor ryz__v1__hello__field_descriptors[10] =
 {
   {
     "incarnation",
@@ -612,10 +747,23 @@ static const ProtobufCFieldDescriptor ryz__v1__hello__field_descriptors[9] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "host_id",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Hello, host_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__hello__field_indices_by_name[] = {
   3,   /* field[3] = cpu_model */
   8,   /* field[8] = data_endpoint */
+  9,   /* field[9] = host_id */
   2,   /* field[2] = host_name */
   0,   /* field[0] = incarnation */
   4,   /* field[4] = instruction_set */
@@ -627,7 +775,7 @@ static const unsigned ryz__v1__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor ryz__v1__hello__descriptor =
 {
@@ -637,7 +785,7 @@ const ProtobufCMessageDescriptor ryz__v1__hello__descriptor =
   "Ryz__V1__Hello",
   "ryz.v1",
   sizeof(Ryz__V1__Hello),
-  9,
+  10,
   ryz__v1__hello__field_descriptors,
   ryz__v1__hello__field_indices_by_name,
   1,  ryz__v1__hello__number_ranges,
@@ -900,7 +1048,7 @@ const ProtobufCMessageDescriptor ryz__v1__heartbeat_reply__descriptor =
   (ProtobufCMessageInit) ryz__v1__heartbeat_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descriptors[11] =
+static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descriptors[14] =
 {
   {
     "model_file",
@@ -939,8 +1087,32 @@ static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descripto
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "first_layer",
+    "rank",
     4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__StageAssignment, rank),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ranks",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__StageAssignment, n_ranks),
+    offsetof(Ryz__V1__StageAssignment, ranks),
+    &ryz__v1__stage_rank__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "first_layer",
+    6,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
@@ -952,7 +1124,7 @@ static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descripto
   },
   {
     "end_layer",
-    5,
+    7,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
@@ -964,10 +1136,10 @@ static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descripto
   },
   {
     "next",
-    6,
-    PROTOBUF_C_LABEL_NONE,
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__StageAssignment, n_next),
     offsetof(Ryz__V1__StageAssignment, next),
     &ryz__v1__peer__descriptor,
     NULL,
@@ -976,7 +1148,7 @@ static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descripto
   },
   {
     "previous_node",
-    7,
+    9,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
@@ -988,7 +1160,7 @@ static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descripto
   },
   {
     "context_length",
-    8,
+    10,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
@@ -1000,7 +1172,7 @@ static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descripto
   },
   {
     "key_value_token_capacity",
-    9,
+    11,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
@@ -1012,7 +1184,7 @@ static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descripto
   },
   {
     "maximum_step_row_count",
-    10,
+    12,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
@@ -1024,7 +1196,7 @@ static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descripto
   },
   {
     "head_precision",
-    11,
+    13,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_ENUM,
     0,   /* quantifier_offset */
@@ -1034,24 +1206,39 @@ static const ProtobufCFieldDescriptor ryz__v1__stage_assignment__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "activation_grid",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__StageAssignment, activation_grid),
+    &ryz__v1__activation_grid__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__stage_assignment__field_indices_by_name[] = {
-  7,   /* field[7] = context_length */
-  4,   /* field[4] = end_layer */
-  3,   /* field[3] = first_layer */
-  10,   /* field[10] = head_precision */
-  8,   /* field[8] = key_value_token_capacity */
-  9,   /* field[9] = maximum_step_row_count */
+  13,   /* field[13] = activation_grid */
+  9,   /* field[9] = context_length */
+  6,   /* field[6] = end_layer */
+  5,   /* field[5] = first_layer */
+  12,   /* field[12] = head_precision */
+  10,   /* field[10] = key_value_token_capacity */
+  11,   /* field[11] = maximum_step_row_count */
   0,   /* field[0] = model_file */
-  5,   /* field[5] = next */
-  6,   /* field[6] = previous_node */
+  7,   /* field[7] = next */
+  8,   /* field[8] = previous_node */
+  3,   /* field[3] = rank */
+  4,   /* field[4] = ranks */
   1,   /* field[1] = stage */
   2,   /* field[2] = stage_count */
 };
 static const ProtobufCIntRange ryz__v1__stage_assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor ryz__v1__stage_assignment__descriptor =
 {
@@ -1061,11 +1248,165 @@ const ProtobufCMessageDescriptor ryz__v1__stage_assignment__descriptor =
   "Ryz__V1__StageAssignment",
   "ryz.v1",
   sizeof(Ryz__V1__StageAssignment),
-  11,
+  14,
   ryz__v1__stage_assignment__field_descriptors,
   ryz__v1__stage_assignment__field_indices_by_name,
   1,  ryz__v1__stage_assignment__number_ranges,
   (ProtobufCMessageInit) ryz__v1__stage_assignment__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ryz__v1__stage_rank__field_descriptors[2] =
+{
+  {
+    "peer",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__StageRank, peer),
+    &ryz__v1__peer__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "share",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__StageRank, share),
+    &ryz__v1__rank_share__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ryz__v1__stage_rank__field_indices_by_name[] = {
+  0,   /* field[0] = peer */
+  1,   /* field[1] = share */
+};
+static const ProtobufCIntRange ryz__v1__stage_rank__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor ryz__v1__stage_rank__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.StageRank",
+  "StageRank",
+  "Ryz__V1__StageRank",
+  "ryz.v1",
+  sizeof(Ryz__V1__StageRank),
+  2,
+  ryz__v1__stage_rank__field_descriptors,
+  ryz__v1__stage_rank__field_indices_by_name,
+  1,  ryz__v1__stage_rank__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__stage_rank__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ryz__v1__rank_share__field_descriptors[6] =
+{
+  {
+    "first_key_value_head",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__RankShare, first_key_value_head),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end_key_value_head",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__RankShare, end_key_value_head),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "first_feed_forward_block",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__RankShare, first_feed_forward_block),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end_feed_forward_block",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__RankShare, end_feed_forward_block),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "first_vocabulary_chunk",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__RankShare, first_vocabulary_chunk),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end_vocabulary_chunk",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__RankShare, end_vocabulary_chunk),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ryz__v1__rank_share__field_indices_by_name[] = {
+  3,   /* field[3] = end_feed_forward_block */
+  1,   /* field[1] = end_key_value_head */
+  5,   /* field[5] = end_vocabulary_chunk */
+  2,   /* field[2] = first_feed_forward_block */
+  0,   /* field[0] = first_key_value_head */
+  4,   /* field[4] = first_vocabulary_chunk */
+};
+static const ProtobufCIntRange ryz__v1__rank_share__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor ryz__v1__rank_share__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.RankShare",
+  "RankShare",
+  "Ryz__V1__RankShare",
+  "ryz.v1",
+  sizeof(Ryz__V1__RankShare),
+  6,
+  ryz__v1__rank_share__field_descriptors,
+  ryz__v1__rank_share__field_indices_by_name,
+  1,  ryz__v1__rank_share__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__rank_share__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor ryz__v1__model_file_reference__field_descriptors[3] =
@@ -1132,7 +1473,7 @@ const ProtobufCMessageDescriptor ryz__v1__model_file_reference__descriptor =
   (ProtobufCMessageInit) ryz__v1__model_file_reference__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__peer__field_descriptors[2] =
+static const ProtobufCFieldDescriptor ryz__v1__peer__field_descriptors[3] =
 {
   {
     "node",
@@ -1158,15 +1499,28 @@ static const ProtobufCFieldDescriptor ryz__v1__peer__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "host_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Peer, host_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__peer__field_indices_by_name[] = {
   1,   /* field[1] = data_endpoint */
+  2,   /* field[2] = host_id */
   0,   /* field[0] = node */
 };
 static const ProtobufCIntRange ryz__v1__peer__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor ryz__v1__peer__descriptor =
 {
@@ -1176,7 +1530,7 @@ const ProtobufCMessageDescriptor ryz__v1__peer__descriptor =
   "Ryz__V1__Peer",
   "ryz.v1",
   sizeof(Ryz__V1__Peer),
-  2,
+  3,
   ryz__v1__peer__field_descriptors,
   ryz__v1__peer__field_indices_by_name,
   1,  ryz__v1__peer__number_ranges,
@@ -1234,7 +1588,7 @@ const ProtobufCMessageDescriptor ryz__v1__stage_ready__descriptor =
   (ProtobufCMessageInit) ryz__v1__stage_ready__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__worker_failure__field_descriptors[3] =
+static const ProtobufCFieldDescriptor ryz__v1__worker_failure__field_descriptors[4] =
 {
   {
     "step",
@@ -1249,8 +1603,20 @@ static const ProtobufCFieldDescriptor ryz__v1__worker_failure__field_descriptors
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "message",
+    "exchange",
     2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__WorkerFailure, kind_case),
+    offsetof(Ryz__V1__WorkerFailure, exchange),
+    &ryz__v1__failed_exchange__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
@@ -1262,7 +1628,7 @@ static const ProtobufCFieldDescriptor ryz__v1__worker_failure__field_descriptors
   },
   {
     "is_retryable",
-    3,
+    4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
@@ -1274,14 +1640,15 @@ static const ProtobufCFieldDescriptor ryz__v1__worker_failure__field_descriptors
   },
 };
 static const unsigned ryz__v1__worker_failure__field_indices_by_name[] = {
-  2,   /* field[2] = is_retryable */
-  1,   /* field[1] = message */
+  1,   /* field[1] = exchange */
+  3,   /* field[3] = is_retryable */
+  2,   /* field[2] = message */
   0,   /* field[0] = step */
 };
 static const ProtobufCIntRange ryz__v1__worker_failure__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor ryz__v1__worker_failure__descriptor =
 {
@@ -1291,11 +1658,62 @@ const ProtobufCMessageDescriptor ryz__v1__worker_failure__descriptor =
   "Ryz__V1__WorkerFailure",
   "ryz.v1",
   sizeof(Ryz__V1__WorkerFailure),
-  3,
+  4,
   ryz__v1__worker_failure__field_descriptors,
   ryz__v1__worker_failure__field_indices_by_name,
   1,  ryz__v1__worker_failure__number_ranges,
   (ProtobufCMessageInit) ryz__v1__worker_failure__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ryz__v1__failed_exchange__field_descriptors[2] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__FailedExchange, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__FailedExchange, node),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ryz__v1__failed_exchange__field_indices_by_name[] = {
+  1,   /* field[1] = node */
+  0,   /* field[0] = step */
+};
+static const ProtobufCIntRange ryz__v1__failed_exchange__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor ryz__v1__failed_exchange__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.FailedExchange",
+  "FailedExchange",
+  "Ryz__V1__FailedExchange",
+  "ryz.v1",
+  sizeof(Ryz__V1__FailedExchange),
+  2,
+  ryz__v1__failed_exchange__field_descriptors,
+  ryz__v1__failed_exchange__field_indices_by_name,
+  1,  ryz__v1__failed_exchange__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__failed_exchange__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor ryz__v1__leave__field_descriptors[1] =
@@ -1364,5 +1782,33 @@ const ProtobufCEnumDescriptor ryz__v1__head_precision__descriptor =
   ryz__v1__head_precision__enum_values_by_name,
   1,
   ryz__v1__head_precision__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue ryz__v1__activation_grid__enum_values_by_number[2] =
+{
+  { "ACTIVATION_GRID_EXACT", "RYZ__V1__ACTIVATION_GRID__ACTIVATION_GRID_EXACT", 0 },
+  { "ACTIVATION_GRID_SEGMENT", "RYZ__V1__ACTIVATION_GRID__ACTIVATION_GRID_SEGMENT", 1 },
+};
+static const ProtobufCIntRange ryz__v1__activation_grid__value_ranges[] = {
+{0, 0},{0, 2}
+};
+static const ProtobufCEnumValueIndex ryz__v1__activation_grid__enum_values_by_name[2] =
+{
+  { "ACTIVATION_GRID_EXACT", 0 },
+  { "ACTIVATION_GRID_SEGMENT", 1 },
+};
+const ProtobufCEnumDescriptor ryz__v1__activation_grid__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "ryz.v1.ActivationGrid",
+  "ActivationGrid",
+  "Ryz__V1__ActivationGrid",
+  "ryz.v1",
+  2,
+  ryz__v1__activation_grid__enum_values_by_number,
+  2,
+  ryz__v1__activation_grid__enum_values_by_name,
+  1,
+  ryz__v1__activation_grid__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

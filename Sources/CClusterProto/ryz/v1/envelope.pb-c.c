@@ -52,7 +52,7 @@ void   ryz__v1__envelope__free_unpacked
   assert(message->base.descriptor == &ryz__v1__envelope__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[15] =
+static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[16] =
 {
   {
     "protocol_version",
@@ -234,11 +234,24 @@ static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[15] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "exchange",
+    32,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, exchange),
+    &ryz__v1__exchange__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__envelope__field_indices_by_name[] = {
   11,   /* field[11] = assignment */
   1,   /* field[1] = cluster_id */
   3,   /* field[3] = epoch */
+  15,   /* field[15] = exchange */
   7,   /* field[7] = failure */
   5,   /* field[5] = heartbeat */
   10,   /* field[10] = heartbeat_reply */
@@ -258,7 +271,7 @@ static const ProtobufCIntRange ryz__v1__envelope__number_ranges[4 + 1] =
   { 10, 4 },
   { 20, 9 },
   { 30, 13 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
 {
@@ -268,7 +281,7 @@ const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
   "Ryz__V1__Envelope",
   "ryz.v1",
   sizeof(Ryz__V1__Envelope),
-  15,
+  16,
   ryz__v1__envelope__field_descriptors,
   ryz__v1__envelope__field_indices_by_name,
   4,  ryz__v1__envelope__number_ranges,

@@ -367,6 +367,51 @@ void   ryz__v1__slice_score__free_unpacked
   assert(message->base.descriptor == &ryz__v1__slice_score__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ryz__v1__exchange__init
+                     (Ryz__V1__Exchange         *message)
+{
+  static const Ryz__V1__Exchange init_value = RYZ__V1__EXCHANGE__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__exchange__get_packed_size
+                     (const Ryz__V1__Exchange *message)
+{
+  assert(message->base.descriptor == &ryz__v1__exchange__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__exchange__pack
+                     (const Ryz__V1__Exchange *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__exchange__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__exchange__pack_to_buffer
+                     (const Ryz__V1__Exchange *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__exchange__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__Exchange *
+       ryz__v1__exchange__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__Exchange *)
+     protobuf_c_message_unpack (&ryz__v1__exchange__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__exchange__free_unpacked
+                     (Ryz__V1__Exchange *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__exchange__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor ryz__v1__step__field_descriptors[3] =
 {
   {
@@ -916,5 +961,56 @@ const ProtobufCMessageDescriptor ryz__v1__slice_score__descriptor =
   ryz__v1__slice_score__field_indices_by_name,
   1,  ryz__v1__slice_score__number_ranges,
   (ProtobufCMessageInit) ryz__v1__slice_score__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ryz__v1__exchange__field_descriptors[2] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Exchange, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "round",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Exchange, round),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ryz__v1__exchange__field_indices_by_name[] = {
+  1,   /* field[1] = round */
+  0,   /* field[0] = step */
+};
+static const ProtobufCIntRange ryz__v1__exchange__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor ryz__v1__exchange__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.Exchange",
+  "Exchange",
+  "Ryz__V1__Exchange",
+  "ryz.v1",
+  sizeof(Ryz__V1__Exchange),
+  2,
+  ryz__v1__exchange__field_descriptors,
+  ryz__v1__exchange__field_indices_by_name,
+  1,  ryz__v1__exchange__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__exchange__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -21,10 +21,13 @@ typedef struct Ryz__V1__Refusal Ryz__V1__Refusal;
 typedef struct Ryz__V1__Heartbeat Ryz__V1__Heartbeat;
 typedef struct Ryz__V1__HeartbeatReply Ryz__V1__HeartbeatReply;
 typedef struct Ryz__V1__StageAssignment Ryz__V1__StageAssignment;
+typedef struct Ryz__V1__StageRank Ryz__V1__StageRank;
+typedef struct Ryz__V1__RankShare Ryz__V1__RankShare;
 typedef struct Ryz__V1__ModelFileReference Ryz__V1__ModelFileReference;
 typedef struct Ryz__V1__Peer Ryz__V1__Peer;
 typedef struct Ryz__V1__StageReady Ryz__V1__StageReady;
 typedef struct Ryz__V1__WorkerFailure Ryz__V1__WorkerFailure;
+typedef struct Ryz__V1__FailedExchange Ryz__V1__FailedExchange;
 typedef struct Ryz__V1__Leave Ryz__V1__Leave;
 
 
@@ -39,6 +42,14 @@ typedef enum _Ryz__V1__HeadPrecision {
   RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_STORED = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RYZ__V1__HEAD_PRECISION)
 } Ryz__V1__HeadPrecision;
+/*
+ * On which grid ternary models round the activations that inner norms give.
+ */
+typedef enum _Ryz__V1__ActivationGrid {
+  RYZ__V1__ACTIVATION_GRID__ACTIVATION_GRID_EXACT = 0,
+  RYZ__V1__ACTIVATION_GRID__ACTIVATION_GRID_SEGMENT = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RYZ__V1__ACTIVATION_GRID)
+} Ryz__V1__ActivationGrid;
 
 /* --- messages --- */
 
@@ -57,10 +68,11 @@ struct  Ryz__V1__Hello
   uint64_t memory_byte_count;
   uint64_t memory_free_byte_count;
   char *data_endpoint;
+  char *host_id;
 };
 #define RYZ__V1__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__hello__descriptor) \
-    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string }
+    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -141,24 +153,64 @@ struct  Ryz__V1__StageAssignment
   Ryz__V1__ModelFileReference *model_file;
   uint32_t stage;
   uint32_t stage_count;
+  uint32_t rank;
+  /*
+   * All ranks of the stage, in order.
+   */
+  size_t n_ranks;
+  Ryz__V1__StageRank **ranks;
   uint32_t first_layer;
   /*
    * The one after the last.
    */
   uint32_t end_layer;
   /*
-   * Absent on the last stage.
+   * None on the last stage.
    */
-  Ryz__V1__Peer *next;
+  size_t n_next;
+  Ryz__V1__Peer **next;
   char *previous_node;
   uint32_t context_length;
   uint64_t key_value_token_capacity;
   uint32_t maximum_step_row_count;
   Ryz__V1__HeadPrecision head_precision;
+  Ryz__V1__ActivationGrid activation_grid;
 };
 #define RYZ__V1__STAGE_ASSIGNMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__stage_assignment__descriptor) \
-    , NULL, 0, 0, 0, 0, NULL, (char *)protobuf_c_empty_string, 0, 0, 0, RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_AUTOMATIC }
+    , NULL, 0, 0, 0, 0,NULL, 0, 0, 0,NULL, (char *)protobuf_c_empty_string, 0, 0, 0, RYZ__V1__HEAD_PRECISION__HEAD_PRECISION_AUTOMATIC, RYZ__V1__ACTIVATION_GRID__ACTIVATION_GRID_EXACT }
+
+
+/*
+ * One of the workers that share the layers of a stage, and what it holds of them.
+ */
+struct  Ryz__V1__StageRank
+{
+  ProtobufCMessage base;
+  Ryz__V1__Peer *peer;
+  Ryz__V1__RankShare *share;
+};
+#define RYZ__V1__STAGE_RANK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__stage_rank__descriptor) \
+    , NULL, NULL }
+
+
+/*
+ * Ranges of the parts of each layer, and of the head: the first, and the one after the last.
+ */
+struct  Ryz__V1__RankShare
+{
+  ProtobufCMessage base;
+  uint32_t first_key_value_head;
+  uint32_t end_key_value_head;
+  uint32_t first_feed_forward_block;
+  uint32_t end_feed_forward_block;
+  uint32_t first_vocabulary_chunk;
+  uint32_t end_vocabulary_chunk;
+};
+#define RYZ__V1__RANK_SHARE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__rank_share__descriptor) \
+    , 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -187,10 +239,14 @@ struct  Ryz__V1__Peer
   ProtobufCMessage base;
   char *node;
   char *data_endpoint;
+  /*
+   * Of the machine and its network namespace; empty if unknown.
+   */
+  char *host_id;
 };
 #define RYZ__V1__PEER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__peer__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -209,7 +265,8 @@ struct  Ryz__V1__StageReady
 
 typedef enum {
   RYZ__V1__WORKER_FAILURE__KIND__NOT_SET = 0,
-  RYZ__V1__WORKER_FAILURE__KIND_STEP = 1
+  RYZ__V1__WORKER_FAILURE__KIND_STEP = 1,
+  RYZ__V1__WORKER_FAILURE__KIND_EXCHANGE = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RYZ__V1__WORKER_FAILURE__KIND__CASE)
 } Ryz__V1__WorkerFailure__KindCase;
 
@@ -223,12 +280,30 @@ struct  Ryz__V1__WorkerFailure
   protobuf_c_boolean is_retryable;
   Ryz__V1__WorkerFailure__KindCase kind_case;
   union {
+    /*
+     * This step failed.
+     */
     uint64_t step;
+    Ryz__V1__FailedExchange *exchange;
   };
 };
 #define RYZ__V1__WORKER_FAILURE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__worker_failure__descriptor) \
     , (char *)protobuf_c_empty_string, 0, RYZ__V1__WORKER_FAILURE__KIND__NOT_SET, {0} }
+
+
+/*
+ * In this step, that rank of the stage did not give its part in time.
+ */
+struct  Ryz__V1__FailedExchange
+{
+  ProtobufCMessage base;
+  uint64_t step;
+  char *node;
+};
+#define RYZ__V1__FAILED_EXCHANGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__failed_exchange__descriptor) \
+    , 0, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -358,6 +433,44 @@ Ryz__V1__StageAssignment *
 void   ryz__v1__stage_assignment__free_unpacked
                      (Ryz__V1__StageAssignment *message,
                       ProtobufCAllocator *allocator);
+/* Ryz__V1__StageRank methods */
+void   ryz__v1__stage_rank__init
+                     (Ryz__V1__StageRank         *message);
+size_t ryz__v1__stage_rank__get_packed_size
+                     (const Ryz__V1__StageRank   *message);
+size_t ryz__v1__stage_rank__pack
+                     (const Ryz__V1__StageRank   *message,
+                      uint8_t             *out);
+size_t ryz__v1__stage_rank__pack_to_buffer
+                     (const Ryz__V1__StageRank   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__StageRank *
+       ryz__v1__stage_rank__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__stage_rank__free_unpacked
+                     (Ryz__V1__StageRank *message,
+                      ProtobufCAllocator *allocator);
+/* Ryz__V1__RankShare methods */
+void   ryz__v1__rank_share__init
+                     (Ryz__V1__RankShare         *message);
+size_t ryz__v1__rank_share__get_packed_size
+                     (const Ryz__V1__RankShare   *message);
+size_t ryz__v1__rank_share__pack
+                     (const Ryz__V1__RankShare   *message,
+                      uint8_t             *out);
+size_t ryz__v1__rank_share__pack_to_buffer
+                     (const Ryz__V1__RankShare   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__RankShare *
+       ryz__v1__rank_share__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__rank_share__free_unpacked
+                     (Ryz__V1__RankShare *message,
+                      ProtobufCAllocator *allocator);
 /* Ryz__V1__ModelFileReference methods */
 void   ryz__v1__model_file_reference__init
                      (Ryz__V1__ModelFileReference         *message);
@@ -434,6 +547,25 @@ Ryz__V1__WorkerFailure *
 void   ryz__v1__worker_failure__free_unpacked
                      (Ryz__V1__WorkerFailure *message,
                       ProtobufCAllocator *allocator);
+/* Ryz__V1__FailedExchange methods */
+void   ryz__v1__failed_exchange__init
+                     (Ryz__V1__FailedExchange         *message);
+size_t ryz__v1__failed_exchange__get_packed_size
+                     (const Ryz__V1__FailedExchange   *message);
+size_t ryz__v1__failed_exchange__pack
+                     (const Ryz__V1__FailedExchange   *message,
+                      uint8_t             *out);
+size_t ryz__v1__failed_exchange__pack_to_buffer
+                     (const Ryz__V1__FailedExchange   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__FailedExchange *
+       ryz__v1__failed_exchange__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__failed_exchange__free_unpacked
+                     (Ryz__V1__FailedExchange *message,
+                      ProtobufCAllocator *allocator);
 /* Ryz__V1__Leave methods */
 void   ryz__v1__leave__init
                      (Ryz__V1__Leave         *message);
@@ -473,6 +605,12 @@ typedef void (*Ryz__V1__HeartbeatReply_Closure)
 typedef void (*Ryz__V1__StageAssignment_Closure)
                  (const Ryz__V1__StageAssignment *message,
                   void *closure_data);
+typedef void (*Ryz__V1__StageRank_Closure)
+                 (const Ryz__V1__StageRank *message,
+                  void *closure_data);
+typedef void (*Ryz__V1__RankShare_Closure)
+                 (const Ryz__V1__RankShare *message,
+                  void *closure_data);
 typedef void (*Ryz__V1__ModelFileReference_Closure)
                  (const Ryz__V1__ModelFileReference *message,
                   void *closure_data);
@@ -485,6 +623,9 @@ typedef void (*Ryz__V1__StageReady_Closure)
 typedef void (*Ryz__V1__WorkerFailure_Closure)
                  (const Ryz__V1__WorkerFailure *message,
                   void *closure_data);
+typedef void (*Ryz__V1__FailedExchange_Closure)
+                 (const Ryz__V1__FailedExchange *message,
+                  void *closure_data);
 typedef void (*Ryz__V1__Leave_Closure)
                  (const Ryz__V1__Leave *message,
                   void *closure_data);
@@ -495,16 +636,20 @@ typedef void (*Ryz__V1__Leave_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    ryz__v1__head_precision__descriptor;
+extern const ProtobufCEnumDescriptor    ryz__v1__activation_grid__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__hello__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__welcome__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__refusal__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__heartbeat_reply__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__stage_assignment__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__stage_rank__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__rank_share__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__model_file_reference__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__peer__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__stage_ready__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__worker_failure__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__failed_exchange__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__leave__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -37,7 +37,8 @@ typedef enum {
   RYZ__V1__ENVELOPE__BODY_ASSIGNMENT = 22,
   RYZ__V1__ENVELOPE__BODY_REFUSAL = 23,
   RYZ__V1__ENVELOPE__BODY_STEP = 30,
-  RYZ__V1__ENVELOPE__BODY_STEP_RESULT = 31
+  RYZ__V1__ENVELOPE__BODY_STEP_RESULT = 31,
+  RYZ__V1__ENVELOPE__BODY_EXCHANGE = 32
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RYZ__V1__ENVELOPE__BODY__CASE)
 } Ryz__V1__Envelope__BodyCase;
 
@@ -65,6 +66,7 @@ struct  Ryz__V1__Envelope
     Ryz__V1__Refusal *refusal;
     Ryz__V1__Step *step;
     Ryz__V1__StepResult *step_result;
+    Ryz__V1__Exchange *exchange;
   };
 };
 #define RYZ__V1__ENVELOPE__INIT \

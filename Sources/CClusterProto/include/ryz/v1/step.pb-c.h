@@ -24,6 +24,7 @@ typedef struct Ryz__V1__StepResult Ryz__V1__StepResult;
 typedef struct Ryz__V1__SliceResult Ryz__V1__SliceResult;
 typedef struct Ryz__V1__TokenChoice Ryz__V1__TokenChoice;
 typedef struct Ryz__V1__SliceScore Ryz__V1__SliceScore;
+typedef struct Ryz__V1__Exchange Ryz__V1__Exchange;
 
 
 /* --- enums --- */
@@ -197,6 +198,20 @@ struct  Ryz__V1__SliceScore
     , 0,NULL, 0, 0, 0,NULL, 0,NULL, {0,NULL} }
 
 
+/*
+ * What one rank of a stage gives another in the middle of a step. Its part rides as a raw frame behind the envelope.
+ */
+struct  Ryz__V1__Exchange
+{
+  ProtobufCMessage base;
+  uint64_t step;
+  uint32_t round;
+};
+#define RYZ__V1__EXCHANGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__exchange__descriptor) \
+    , 0, 0 }
+
+
 /* Ryz__V1__Step methods */
 void   ryz__v1__step__init
                      (Ryz__V1__Step         *message);
@@ -349,6 +364,25 @@ Ryz__V1__SliceScore *
 void   ryz__v1__slice_score__free_unpacked
                      (Ryz__V1__SliceScore *message,
                       ProtobufCAllocator *allocator);
+/* Ryz__V1__Exchange methods */
+void   ryz__v1__exchange__init
+                     (Ryz__V1__Exchange         *message);
+size_t ryz__v1__exchange__get_packed_size
+                     (const Ryz__V1__Exchange   *message);
+size_t ryz__v1__exchange__pack
+                     (const Ryz__V1__Exchange   *message,
+                      uint8_t             *out);
+size_t ryz__v1__exchange__pack_to_buffer
+                     (const Ryz__V1__Exchange   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__Exchange *
+       ryz__v1__exchange__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__exchange__free_unpacked
+                     (Ryz__V1__Exchange *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Ryz__V1__Step_Closure)
@@ -375,6 +409,9 @@ typedef void (*Ryz__V1__TokenChoice_Closure)
 typedef void (*Ryz__V1__SliceScore_Closure)
                  (const Ryz__V1__SliceScore *message,
                   void *closure_data);
+typedef void (*Ryz__V1__Exchange_Closure)
+                 (const Ryz__V1__Exchange *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -389,6 +426,7 @@ extern const ProtobufCMessageDescriptor ryz__v1__step_result__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__slice_result__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__token_choice__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__slice_score__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__exchange__descriptor;
 
 PROTOBUF_C__END_DECLS
 
