@@ -99,7 +99,8 @@ let package = Package(
 
         // Compute
         .target(
-            name: "Inference", dependencies: ["Checkpoints", "Collectives", "JSON", "Kernels", "Transport", containers],
+            name: "Inference",
+            dependencies: ["Checkpoints", "Collectives", "JSON", "Kernels", "Transport", containers],
             swiftSettings: safe),
         .target(name: "Collectives", dependencies: ["Kernels", "Transport"], swiftSettings: safe),
         .target(name: "Checkpoints", dependencies: ["JSON", "Kernels", crypto], swiftSettings: safe),
@@ -146,15 +147,17 @@ let package = Package(
         .testTarget(
             name: "WorkerRuntimeTests",
             dependencies: [
-                "Checkpoints", "Kernels", "TestSupport", "WorkerRuntime", "ZeroMQ", "Wire", "Transport", logging,
+                "Checkpoints", "Collectives", "Kernels", "TestSupport", "WorkerRuntime", "ZeroMQ", "Wire", "Transport",
+                logging,
             ],
             swiftSettings: facingC),
         .testTarget(
             name: "ClusterCoreTests", dependencies: ["ClusterCore", "TestSupport", "Transport"], swiftSettings: safe),
         .testTarget(
             name: "CoordinatorRuntimeTests",
-            dependencies: ["ClusterCore", "CoordinatorRuntime", "Transport", "WorkerRuntime", "ZeroMQ", logging],
-            swiftSettings: facingC),
+            dependencies: [
+                "ClusterCore", "Collectives", "CoordinatorRuntime", "Transport", "WorkerRuntime", "ZeroMQ", logging,
+            ], swiftSettings: facingC),
         .testTarget(
             name: "OperatorToolsTests",
             dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates", "TestSupport"],

@@ -242,8 +242,10 @@ public final class Stage {
         do throws(InferenceError) {
             if !slices.isEmpty { try forward(step, slices) }
             guard head != nil else { return .hiddenStates }
-            guard let result = try head!.answer(
-                    step, workspace: workspace, compute: compute, group: group) else { return .nothing }
+            guard
+                let result = try head!.answer(
+                    step, workspace: workspace, compute: compute, group: group)
+            else { return .nothing }
             return .result(result)
         } catch {
             if case .exchange(let problem) = error { exchangeProblem = problem }

@@ -35,6 +35,9 @@ final class ComputeInbox: Sendable {
 
     var isStopping: Bool { contents.withLock { $0.isStopping } }
 
+    /// Whether the stage that is computed is no longer wanted.
+    var hasNews: Bool { contents.withLock { $0.isStopping || $0.assignment != nil } }
+
     /// Takes the assignment that waits, if any.
     func takeAssignment() -> Assignment? {
         contents.withLock { $0.assignment.take() }

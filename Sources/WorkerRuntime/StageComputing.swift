@@ -1,3 +1,4 @@
+public import Collectives
 import Transport
 
 /// One stage of the model as its worker drives it: a range of layers with their KV cache. Used by one thread.
@@ -20,8 +21,8 @@ public protocol StageComputing: AnyObject {
     ///   checked, and it starts at an address that is a multiple of 8.
     func run(_ step: Step, hiddenStates: RawSpan) throws(StageError) -> StageOutput
 
-    /// Forgets all sequences, as if it had just been loaded. The weights stay.
-    func reset() throws(StageError)
+    /// Forgets all sequences, as if it had just been loaded for a stage of these ranks. The weights stay.
+    func reset(joining group: RankGroup) throws(StageError)
 
     /// Gives `body` the hidden states of the step just run, `[step.rowCount × hiddenSize]` float32.
     func withHiddenStates<Result>(_ body: (RawSpan) throws(LinkError) -> Result) throws(LinkError) -> Result
@@ -43,10 +44,13 @@ public struct StageError: Error, Equatable, Sendable, CustomStringConvertible {
     public var message: String
     /// Whether doing it again can help.
     public var isRetryable: Bool
+    /// The rank of the same stage that did not do its part, if that was it: the ranks are no longer in step.
+    public var silentRank: Int?
 
-    public init(_ message: String, isRetryable: Bool) {
+    public init(_ message: String, isRetryable: Bool, silentRank: Int? = nil) {
         self.message = message
         self.isRetryable = isRetryable
+        self.silentRank = silentRank
     }
 
     public var description: String { message }

@@ -1,3 +1,4 @@
+public import Collectives
 import Logging
 import ServiceLifecycle
 import Synchronization
@@ -10,7 +11,9 @@ import ZeroMQ
 /// thread owns the data plane and the stage: loading, steps, and what goes to the next stage.
 public final class Worker: Service, Sendable {
     /// Makes the stage that an assignment describes. Called on the compute thread; may take as long as it takes.
-    public typealias Loader = @Sendable (StageAssignment) throws(StageError) -> any StageComputing
+    ///
+    /// The group is that of the stage's ranks, for combining the parts that they compute.
+    public typealias Loader = @Sendable (StageAssignment, RankGroup) throws(StageError) -> any StageComputing
 
     private let configuration: WorkerConfiguration
     private let logger: Logger

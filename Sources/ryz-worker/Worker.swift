@@ -67,8 +67,8 @@ struct WorkerCommand: AsyncParsableCommand {
         loader.kernel = kernels.kernel
         loader.tuningFolder = RyzHome.tuningFolder
         let worker = try WorkerRuntime.Worker(configuration: configuration, logger: logger) {
-            [loader] assignment throws(StageError) in
-            try loader.load(assignment)
+            [loader] assignment, group throws(StageError) in
+            try loader.load(assignment, group)
         }
         if endWithParent { ParentWatch.start { worker.stop() } }
         try await ServiceGroup(

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Collectives
 import Transport
 import WorkerRuntime
 
@@ -96,7 +97,7 @@ final class FakeStage: StageComputing {
         return assignment.answers ? .result(StepResult(id: step.id, slices: results)) : .nothing
     }
 
-    func reset() { sequences = [:] }
+    func reset(joining group: RankGroup) { sequences = [:] }
 
     func withHiddenStates<Result>(_ body: (RawSpan) throws(LinkError) -> Result) throws(LinkError) -> Result {
         // A copy, because a class's property has no lifetime that a span could depend on.

@@ -21,7 +21,7 @@ import WorkerRuntime
 
     @Test func `a stage that was reset answers as a new one does`() throws {
         try TinyLlama().builder().withFile { path in
-            let stage = try loader.load(try assignment(path))
+            let stage = try loader.load(try assignment(path), .alone)
             let step = Step(
                 id: StepID(1),
                 slices: [
@@ -45,10 +45,10 @@ import WorkerRuntime
         // More than 240 KB in the file, 15 KB in memory, and 131 KB of KV cache in float32.
         loader.availableByteCount = { 200_000 }
         let wanted = try assignment(folder.path, keyValueTokens: 256)
-        let stage = try loader.load(wanted)
+        let stage = try loader.load(wanted, .alone)
         #expect(stage.weightsByteCount < 50_000)
         loader.availableByteCount = { 131_000 }
-        #expect(throws: StageError.self) { _ = try loader.load(wanted) }
+        #expect(throws: StageError.self) { _ = try loader.load(wanted, .alone) }
         withExtendedLifetime(folder) {}
     }
 
@@ -59,15 +59,15 @@ import WorkerRuntime
             // 512 bytes for each token and layer: 2^28 tokens take 128 GiB.
             var wanted = try assignment(path, keyValueTokens: 1 << 28)
             wanted.contextLength = 256
-            let error = #expect(throws: StageError.self) { _ = try loader.load(wanted) }
+            let error = #expect(throws: StageError.self) { _ = try loader.load(wanted, .alone) }
             #expect(error?.message.contains("need 0.0 GiB for weights and ") == true)
             #expect(error?.message.contains("tokens of KV cache, but 64.0 GiB of memory are free") == true)
             #expect(error?.isRetryable == true)
             loader.availableByteCount = { 1000 }
-            #expect(throws: StageError.self) { _ = try loader.load(try assignment(path)) }
+            #expect(throws: StageError.self) { _ = try loader.load(try assignment(path), .alone) }
             // What is not known refuses nothing.
             loader.availableByteCount = { 0 }
-            #expect(throws: Never.self) { _ = try loader.load(try assignment(path)) }
+            #expect(throws: Never.self) { _ = try loader.load(try assignment(path), .alone) }
         }
     }
 }

@@ -1,3 +1,4 @@
+import Collectives
 import Logging
 import Synchronization
 import Testing
@@ -49,7 +50,7 @@ final class ArithmeticStage: StageComputing {
         return try finish(step)
     }
 
-    func reset() { keyValueTokenCount = 0 }
+    func reset(joining group: RankGroup) { keyValueTokenCount = 0 }
 
     func withHiddenStates<Result>(_ body: (RawSpan) throws(LinkError) -> Result) throws(LinkError) -> Result {
         let rows = rows
@@ -104,7 +105,7 @@ final class RunningWorker: Sendable {
     init(
         _ name: String, coordinator: String, cluster: String = "test", dataEndpoint: String? = nil,
         allowsPlainText: Bool = false,
-        loader: @escaping Worker.Loader = { ArithmeticStage($0) }
+        loader: @escaping Worker.Loader = { stage, _ in ArithmeticStage(stage) }
     ) throws {
         node = try nodeID(name)
         var configuration = WorkerConfiguration(

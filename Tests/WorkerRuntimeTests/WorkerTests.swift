@@ -333,7 +333,7 @@ import ZeroMQ
     @Test func `run ends when its task is cancelled`() async throws {
         let configuration = WorkerConfiguration(
             coordinatorEndpoint: try freeEndpoint(), cpuModel: "test", instructionSet: "portable", threadCount: 1)
-        let worker = try Worker(configuration: configuration, logger: quiet) { ArithmeticStage($0) }
+        let worker = try Worker(configuration: configuration, logger: quiet) { stage, _ in ArithmeticStage(stage) }
         let task = Task { try await worker.run() }
         task.cancel()
         try await task.value

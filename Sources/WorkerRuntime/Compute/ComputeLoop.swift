@@ -1,10 +1,11 @@
+import Collectives
 import Logging
 import Transport
 import ZeroMQ
 
 /// The compute thread: the data links and the stage.
 final class ComputeLoop {
-    typealias Loader = @Sendable (StageAssignment) throws(StageError) -> any StageComputing
+    typealias Loader = @Sendable (StageAssignment, RankGroup) throws(StageError) -> any StageComputing
 
     /// The stage that is loaded, and what belongs to it.
     private struct LoadedStage {
@@ -12,6 +13,8 @@ final class ComputeLoop {
         let assignment: StageAssignment
         let results: Peer
         let computing: any StageComputing
+        /// Takes parts of other ranks that come over the data plane.
+        let sockets: SocketLinks?
         var gate: StepGate
     }
 
@@ -25,6 +28,8 @@ final class ComputeLoop {
     private let usage: WorkerUsage
     private let loader: Loader
     private let links: any DataLinks
+    /// What came while a rank waited for another.
+    private let backlog = DeliveryBacklog()
     private var stage: LoadedStage?
     /// Whom there are links to.
     private var targets: [NodeID] = []
@@ -50,7 +55,7 @@ final class ComputeLoop {
                 continue
             }
             do throws(LinkError) {
-                if let delivery = try links.receive(timeout: Self.idleTimeout) { handle(delivery) }
+                if let delivery = try nextDelivery() { handle(delivery) }
                 publishUsage()
             } catch {
                 control.post(.broken("the data plane at \(links.endpoint) broke: \(error)"))
@@ -59,18 +64,30 @@ final class ComputeLoop {
         }
     }
 
+    private func nextDelivery() throws(LinkError) -> Delivery? {
+        if let delivery = backlog.next() { return delivery }
+        return try links.receive(timeout: Self.idleTimeout)
+    }
+
     private func take(_ assignment: ComputeInbox.Assignment) {
         let kept = stage.flatMap { $0.assignment.needsSameStage(as: assignment.stage) ? $0.computing : nil }
         // The old weights go before new ones come: a machine rarely has the memory for both.
         stage = nil
         if kept == nil { publishUsage() }
         do throws(StageError) {
-            try connect(to: assignment.stage.answers ? [assignment.results] : assignment.stage.next)
-            let computing = if let kept { kept } else { try loader(assignment.stage) }
-            try kept?.reset()
+            let near = RankLinking.nearRanks(assignment.stage)
+            let farRanks = assignment.stage.ranks.indices.filter { !near.contains($0) }
+            try connect(
+                to: (assignment.stage.answers ? [assignment.results] : assignment.stage.next)
+                    + farRanks.map { assignment.stage.ranks[$0].peer })
+            let linking = try RankLinking(
+                assignment.stage, clusterID: clusterID, epoch: assignment.epoch, links: links, backlog: backlog
+            ) { [inbox] in inbox.hasNews }
+            let computing = if let kept { kept } else { try loader(assignment.stage, linking.group) }
+            try kept?.reset(joining: linking.group)
             stage = LoadedStage(
                 epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
-                computing: computing,
+                computing: computing, sockets: linking.sockets,
                 gate: StepGate(
                     isFirstStage: assignment.stage.isFirstStage, hiddenSize: computing.hiddenSize,
                     maximumStepRowCount: assignment.stage.maximumStepRowCount))
@@ -118,6 +135,10 @@ final class ComputeLoop {
         }
         guard delivery.envelope.epoch >= stage.epoch else {
             links.drop(from: delivery.sender, because: .olderEpoch)
+            return
+        }
+        if case .exchange = delivery.envelope.body, let sockets = stage.sockets {
+            sockets.take(delivery)
             return
         }
         guard delivery.envelope.epoch == stage.epoch, delivery.sender == stage.assignment.previous,
@@ -183,10 +204,16 @@ final class ComputeLoop {
 
     private func fail(_ step: Step, _ stage: LoadedStage, _ error: StageError) {
         logger.error("step failed", metadata: ["step": "\(step.id.number)", "problem": "\(error.message)"])
+        let kind: WorkerFailure.Kind =
+            if let rank = error.silentRank {
+                .exchange(step.id, with: stage.assignment.ranks[rank].peer.node)
+            } else {
+                .step(step.id)
+            }
         control.post(
             .failure(
                 WorkerFailure(
-                    kind: .step(step.id), message: error.message.cut(toByteCount: 4096),
+                    kind: kind, message: error.message.cut(toByteCount: 4096),
                     isRetryable: error.isRetryable), stage.epoch))
     }
 
@@ -202,11 +229,12 @@ final class ComputeLoop {
 }
 
 extension StageAssignment {
-    /// Whether the stage that was loaded for this assignment serves another one, too: only the stages beside it differ,
+    /// Whether the stage that was loaded for this assignment serves another one, too: only who holds the other parts differs,
     /// if anything does.
     fileprivate func needsSameStage(as other: StageAssignment) -> Bool {
+        guard ranks.map(\.share) == other.ranks.map(\.share) else { return false }
         var other = other
-        (other.next, other.previous) = (next, previous)
+        (other.next, other.previous, other.ranks) = (next, previous, ranks)
         return self == other
     }
 }

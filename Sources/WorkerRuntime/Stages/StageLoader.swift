@@ -1,4 +1,5 @@
 import Checkpoints
+public import Collectives
 import Foundation
 import Inference
 import Kernels
@@ -34,12 +35,7 @@ public struct StageLoader: Sendable {
     }
 
     /// Opens the model, checks that it is the one the coordinator means, and loads the assigned layers.
-    public func load(_ assignment: StageAssignment) throws(StageError) -> any StageComputing {
-        guard assignment.ranks.count == 1 else {
-            throw StageError(
-                "stage \(assignment.stage) is for \(assignment.ranks.count) ranks, and this release computes a stage on "
-                    + "one worker only; leave placement out of the settings", isRetryable: false)
-        }
+    public func load(_ assignment: StageAssignment, _ group: RankGroup) throws(StageError) -> any StageComputing {
         guard assignment.activationGrid == .exact else {
             throw StageError(
                 "activation_grid: \(assignment.activationGrid.rawValue) is not computed by this release; leave it out of "
@@ -53,7 +49,10 @@ public struct StageLoader: Sendable {
             maximumStepRowCount: assignment.maximumStepRowCount, ternaryLayout: ternaryLayout, kernel: kernel,
             headPrecision: assignment.headPrecision, tuningFolder: tuningFolder)
         do throws(InferenceError) {
-            return ModelStage(try Stage(model: model, layers: assignment.layers, options: options))
+            return ModelStage(
+                try Stage(
+                    model: model, layers: assignment.layers, shares: assignment.ranks.map(\.share), group: group,
+                    options: options))
         } catch {
             throw StageError(error)
         }
@@ -64,16 +63,15 @@ public struct StageLoader: Sendable {
     private func checkMemory(for assignment: StageAssignment, of model: ModelFile) throws(StageError) {
         let configuration = model.configuration
         let layers = assignment.layers.clamped(to: 0..<configuration.layerCount)
+        let share = assignment.ranks[assignment.rank].share
         let tokens = assignment.keyValueTokenCapacity.addingReportingOverflow(KeyValueCache.blockPositions - 1)
         let blocks = tokens.overflow ? Int.max : tokens.partialValue / KeyValueCache.blockPositions
         let blockByteCount =
-            2 * layers.count * configuration.keyValueSize * KeyValueCache.blockPositions
+            2 * layers.count * share.keyValueHeads.count * configuration.headDimension * KeyValueCache.blockPositions
             * model.keyValuePrecision.byteCount
         let keyValues = blocks.multipliedReportingOverflow(by: blockByteCount)
-        var weightsByteCount = layers.reduce(0) { $0 + model.layers[$1].residentByteCount }
-        if layers.upperBound == configuration.layerCount {
-            weightsByteCount += model.residentHeadByteCount(assignment.headPrecision)
-        }
+        let weightsByteCount = model.residentByteCount(
+            layers: layers, share: share, headPrecision: assignment.headPrecision)
         let needed = keyValues.partialValue.addingReportingOverflow(weightsByteCount)
         let available = availableByteCount()
         guard available > 0 else { return }
@@ -115,7 +113,11 @@ extension Int {
 }
 
 extension StageError {
-    init(_ error: InferenceError) { self.init(error.description, isRetryable: error.isRetryable) }
+    init(_ error: InferenceError) {
+        var silentRank: Int?
+        if case .exchange(let problem) = error { silentRank = problem.rank }
+        self.init(error.description, isRetryable: error.isRetryable, silentRank: silentRank)
+    }
 }
 
 /// A stage of a real model as the compute thread drives it.
@@ -149,7 +151,8 @@ private final class ModelStage: StageComputing {
         }
     }
 
-    func reset() throws(StageError) {
+    func reset(joining group: RankGroup) throws(StageError) {
+        stage.join(group)
         let step = Step(id: StepID(0), slices: [], released: sequences.sorted { $0.number < $1.number })
         _ = try isFirst ? run(step) : run(step, hiddenStates: RawSpan())
     }
