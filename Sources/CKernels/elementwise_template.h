@@ -36,19 +36,23 @@ static void quantise_blocks(const float *x, size_t columns, int8_t *quantised, f
 
 // One scale for the row, as BitNet's reference has it: 127 / max(max|x|, 10⁻⁵), to nearest, ties to even.
 static void quantise_row(const float *x, size_t columns, int8_t *quantised, float *scale, float *sum, int32_t *count) {
-    vf largest = vf_set1(0);
-    for (size_t i = 0; i < columns; i += 16) largest = vf_max(largest, vf_abs(vf_load(x + i)));
-    float maximum = vf_maximum(largest);
+    vf largest = vf_set1(0), other = largest;
+    for (size_t i = 0; i < columns; i += 32) {
+        largest = vf_max(largest, vf_abs(vf_load(x + i)));
+        other = vf_max(other, vf_abs(vf_load(x + i + 16)));
+    }
+    float maximum = vf_maximum(vf_max(largest, other));
     if (!(maximum > 1e-5f)) maximum = 1e-5f;
     // Beyond this the quotient would vanish; such a row is already meaningless.
     if (maximum > 1e38f) maximum = 1e38f;
     float inverse = 127.0f / maximum;
-    int32_t total = 0;
+    vi totals = vi_zero();
     for (size_t i = 0; i < columns; i += 16) {
         vi q = vf_round(vf_max(vf_min(vf_mul(vf_load(x + i), vf_set1(inverse)), vf_set1(127)), vf_set1(-127)));
         vi_store_bytes(quantised + i, q);
-        total += vi_sum(q);
+        totals = vi_add(totals, q);
     }
+    int32_t total = vi_sum(totals);
     *scale = 1.0f / inverse;
     *count = total;
     *sum = *scale * (float)total;
