@@ -46,7 +46,7 @@ struct Benchmark: ParsableCommand {
         let file = try model.map { try ModelFile(path: $0) }
         let progress = ProgressLine()
         defer { progress.clear() }
-        let pool = PoolShape(threadCount: threads ?? Processor.physicalCores.count, instructionSet: try .selected())
+        let pool = PoolShape(threadCount: threads ?? Processor.topology.cores.count, instructionSet: try .selected())
         let roofs = try RoofMeasurement.run(pool, progress: progress.show)
         var report = BenchmarkReport(
             cpu: Processor.modelName, instructionSet: pool.instructionSet.rawValue, threads: pool.threadCount,
