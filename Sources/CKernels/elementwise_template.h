@@ -47,9 +47,12 @@ static float weigh(float *x, const float *weight, size_t columns, size_t segment
 }
 
 static float largest_magnitude(const float *x, size_t columns) {
-    vf largest = vf_set1(0);
-    for (size_t i = 0; i < columns; i += 16) largest = vf_max(largest, vf_abs(vf_load(x + i)));
-    return vf_maximum(largest);
+    vf largest = vf_set1(0), other = largest;
+    for (size_t i = 0; i < columns; i += 32) {
+        largest = vf_max(largest, vf_abs(vf_load(x + i)));
+        other = vf_max(other, vf_abs(vf_load(x + i + 16)));
+    }
+    return vf_maximum(vf_max(largest, other));
 }
 
 // One scale for the row, as BitNet's reference has it: 127 / maximum, to nearest, ties to even.
@@ -58,12 +61,13 @@ static void quantise_row(const float *x, size_t columns, float maximum, int8_t *
     // Beyond this the quotient would vanish; such a row is already meaningless.
     if (maximum > 1e38f) maximum = 1e38f;
     float inverse = 127.0f / maximum;
-    int32_t total = 0;
+    vi totals = vi_zero();
     for (size_t i = 0; i < columns; i += 16) {
         vi q = vf_round(vf_max(vf_min(vf_mul(vf_load(x + i), vf_set1(inverse)), vf_set1(127)), vf_set1(-127)));
         vi_store_bytes(quantised + i, q);
-        total += vi_sum(q);
+        totals = vi_add(totals, q);
     }
+    int32_t total = vi_sum(totals);
     *scale = 1.0f / inverse;
     *count = total;
     *sum = *scale * (float)total;

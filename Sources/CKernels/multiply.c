@@ -4,11 +4,14 @@
 #include "kernels.h"
 #include "planes.h"
 
-// Enough parts that a thread that is late leaves little to wait for, and large enough that taking one costs nothing.
-enum { PARTS_PER_THREAD = 8 };
+// Enough parts that a thread that is late leaves little to wait for, and large enough that taking one costs nothing. Of
+// large matrices more, of so many bytes each: a few microseconds' reading, and what the second-level cache keeps while
+// several chunks of rows go past.
+enum { PARTS_PER_THREAD = 8, PART_BYTES = 1 << 18 };
 
-static size_t part_count(ryz_compute compute, size_t tiles) {
-    size_t wanted = (size_t)ryz_pool_thread_count(compute.pool) * PARTS_PER_THREAD;
+static size_t part_count(ryz_compute compute, size_t tiles, size_t bytes) {
+    size_t least = (size_t)ryz_pool_thread_count(compute.pool) * PARTS_PER_THREAD;
+    size_t wanted = bytes / PART_BYTES > least ? bytes / PART_BYTES : least;
     return tiles < wanted ? tiles : wanted;
 }
 
@@ -22,6 +25,10 @@ typedef struct {
 } multiply_context;
 
 static size_t tile_count(const ryz_matrix *matrix) { return (matrix->rows + RYZ_TILE_ROWS - 1) / RYZ_TILE_ROWS; }
+
+static size_t matrix_bytes(const ryz_matrix *matrix) {
+    return tile_count(matrix) * ryz_tile_bytes(matrix->layout, matrix->columns, matrix->group_blocks);
+}
 
 static const uint8_t *tile_at(const ryz_matrix *matrix, size_t tile) {
     return (const uint8_t *)matrix->tiles + tile * ryz_tile_bytes(matrix->layout, matrix->columns, matrix->group_blocks);
@@ -102,9 +109,12 @@ static void multiply_task(void *argument, size_t part, int thread) {
 
 void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t product_count, ryz_activations x,
                   size_t rows) {
-    size_t tiles = 0;
-    for (size_t p = 0; p < product_count; p++) tiles += tile_count(&products[p].matrix);
-    size_t parts = part_count(compute, tiles);
+    size_t tiles = 0, bytes = 0;
+    for (size_t p = 0; p < product_count; p++) {
+        tiles += tile_count(&products[p].matrix);
+        bytes += matrix_bytes(&products[p].matrix);
+    }
+    size_t parts = part_count(compute, tiles, bytes);
     // One grouping of activations goes with one kind of table, so the matrices share them.
     const uint8_t *tables = NULL;
     for (size_t p = 0; p < product_count && !tables; p++) tables = make_tables(&compute, &products[p].matrix, &x, rows);
@@ -146,7 +156,7 @@ static void gated_task(void *argument, size_t part, int thread) {
 
 void ryz_multiply_gated(ryz_compute compute, ryz_gate activation, ryz_matrix gate, ryz_matrix up, ryz_activations x,
                         float *y, size_t y_stride, size_t rows) {
-    size_t parts = part_count(compute, tile_count(&gate));
+    size_t parts = part_count(compute, tile_count(&gate), matrix_bytes(&gate) + matrix_bytes(&up));
     const uint8_t *tables = make_tables(&compute, gate.look_up ? &gate : &up, &x, rows);
     gated_context context = {
         compute.kernels, compute.kernels->elementwise->gated[activation], &gate, &up, tables, &x, y, y_stride, rows, parts,

@@ -37,6 +37,8 @@ static inline vf vi_exp2(vi n) {
 }
 static inline void vi_store(int32_t *p, vi a) { EACH p[i] = a.lane[i]; }
 static inline void vi_store_bytes(int8_t *p, vi a) { EACH p[i] = (int8_t)a.lane[i]; }
+static inline vi vi_zero(void) { return (vi){{0}}; }
+static inline vi vi_add(vi a, vi b) { EACH a.lane[i] += b.lane[i]; return a; }
 static inline int32_t vi_sum(vi a) { int32_t s = 0; EACH s += a.lane[i]; return s; }
 
 static inline float half_to_float(uint16_t h) {

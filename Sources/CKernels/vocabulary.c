@@ -14,24 +14,53 @@ static float exp_one(const ryz_kernels *kernels, float x) {
     return lanes[0];
 }
 
+// Chunks that are summarised at a time, and those of a part.
+enum { SUMMARY_CHUNKS = 512, PART_CHUNKS = 8 };
+
+typedef struct {
+    const ryz_kernels *kernels;
+    const float *logits;
+    size_t count;
+    float maximum[SUMMARY_CHUNKS], sum[SUMMARY_CHUNKS];
+} summary_context;
+
+static void summary_task(void *argument, size_t part, int thread) {
+    (void)thread;
+    summary_context *c = argument;
+    for (size_t i = part * PART_CHUNKS; i < (part + 1) * PART_CHUNKS && i * RYZ_VOCABULARY_CHUNK < c->count; i++) {
+        size_t first = i * RYZ_VOCABULARY_CHUNK;
+        c->kernels->elementwise->chunk_summary(c->logits + first, chunk_size(first, c->count), &c->maximum[i], &c->sum[i]);
+    }
+}
+
 ryz_logit_summary ryz_summarise_logits(ryz_compute compute, const float *logits, size_t count) {
     ryz_logit_summary summary = {-INFINITY, 0, 0};
+    const size_t most = (size_t)SUMMARY_CHUNKS * RYZ_VOCABULARY_CHUNK;
+    size_t best_chunk = 0;
     float sum = 0;
-    for (size_t first = 0; first < count; first += RYZ_VOCABULARY_CHUNK) {
-        size_t size = chunk_size(first, count);
-        float maximum, chunk_sum;
-        compute.kernels->elementwise->chunk_summary(logits + first, size, &maximum, &chunk_sum);
-        if (first == 0) {
-            sum = chunk_sum;
-            summary.maximum = maximum;
-        } else if (maximum > summary.maximum) {
-            sum = fmaf(sum, exp_one(compute.kernels, summary.maximum - maximum), chunk_sum);
-            summary.maximum = maximum;
-        } else {
-            sum = fmaf(chunk_sum, exp_one(compute.kernels, maximum - summary.maximum), sum);
+    summary_context context = {.kernels = compute.kernels};
+    for (size_t first = 0; first < count; first += most) {
+        context.logits = logits + first;
+        context.count = count - first < most ? count - first : most;
+        size_t chunks = (context.count + RYZ_VOCABULARY_CHUNK - 1) / RYZ_VOCABULARY_CHUNK;
+        ryz_pool_run(compute.pool, (chunks + PART_CHUNKS - 1) / PART_CHUNKS, summary_task, &context);
+        for (size_t i = 0; i < chunks; i++) {
+            float maximum = context.maximum[i], chunk_sum = context.sum[i];
+            if (first + i == 0) {
+                sum = chunk_sum;
+                summary.maximum = maximum;
+            } else if (maximum > summary.maximum) {
+                sum = fmaf(sum, exp_one(compute.kernels, summary.maximum - maximum), chunk_sum);
+                summary.maximum = maximum;
+                best_chunk = first + i * RYZ_VOCABULARY_CHUNK;
+            } else {
+                sum = fmaf(chunk_sum, exp_one(compute.kernels, maximum - summary.maximum), sum);
+            }
         }
     }
-    while ((size_t)summary.best + 1 < count && logits[summary.best] != summary.maximum) summary.best++;
+    size_t best = best_chunk;
+    while (best + 1 < count && logits[best] != summary.maximum) best++;
+    summary.best = (int32_t)best;
     summary.log_sum_exp = (double)summary.maximum + ryz_log((double)sum);
     return summary;
 }

@@ -13,14 +13,14 @@ public enum Processor {
         return "unknown"
     }
 
-    /// One logical processor for each physical core that this process may run on, in ascending order.
-    public static var physicalCores: [Int32] {
-        var seen = Set<String>()
-        return allowed.filter { cpu in
-            let topology = "/sys/devices/system/cpu/cpu\(cpu)/topology"
-            // Hyper-threads of one core name the same siblings; without the file each processor counts as a core.
-            return seen.insert(lines(of: topology + "/thread_siblings_list").first ?? "\(cpu)").inserted
+    /// How the processors that this process may run on share cores and caches, as far as the system says.
+    public static var topology: ProcessorTopology {
+        func listed(_ cpu: Int32, _ file: String) -> [Int32]? {
+            lines(of: "/sys/devices/system/cpu/cpu\(cpu)/\(file)").first.flatMap(ProcessorTopology.processors(listed:))
         }
+        return ProcessorTopology(
+            allowed: allowed, coreOf: { listed($0, "topology/thread_siblings_list") },
+            cacheOf: { listed($0, "cache/index3/shared_cpu_list") })
     }
 
     /// The logical processors that this process may run on, in ascending order.

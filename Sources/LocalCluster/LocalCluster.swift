@@ -64,7 +64,7 @@ public final class LocalCluster: Sendable {
         let client = ClusterClient(announcement.http)
         let clusterID = try await client.health().clusterID
         let cpus = CPUAssignment.roundRobin(
-            cores: Processor.physicalCores, workerCount: options.workerCount,
+            cores: Processor.topology.cores, workerCount: options.workerCount,
             threadsPerWorker: options.threadsPerWorker)
         for (index, cpus) in cpus.enumerated() {
             try children.start(

@@ -35,7 +35,10 @@ struct WorkerCommand: AsyncParsableCommand {
     var allowPlainText = false
     @Option(help: "The cluster to join.")
     var cluster = "default"
-    @Option(help: "Processors to pin threads to, such as 0,2,4. By default all cores, if there is a thread for each.")
+    @Option(
+        help:
+            "Processors to pin threads to, such as 0,2,4. By default cores, if the threads take more than half of them."
+    )
     var cpus: String?
     @OptionGroup var kernels: KernelOptions
     @Flag(help: .hidden)
@@ -43,9 +46,9 @@ struct WorkerCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() async throws {
-        let cores = Processor.physicalCores
-        let threadCount = threads ?? cores.count
-        let pinned = try pinnedProcessors(threadCount: threadCount, cores: cores)
+        let topology = Processor.topology
+        let threadCount = threads ?? topology.cores.count
+        let pinned = try pinnedProcessors(threadCount: threadCount, topology: topology)
         let instructionSet = try InstructionSet.selected()
         let logger = logging.makeLogger("ryz-worker")
         var configuration = WorkerConfiguration(
@@ -80,11 +83,10 @@ struct WorkerCommand: AsyncParsableCommand {
         _ = Context.shared.terminate(within: .milliseconds(500))
     }
 
-    /// Threads are pinned where the user says, or when there is one for each core: fewer threads, as of several workers
-    /// on one machine, would crowd the first cores.
-    private func pinnedProcessors(threadCount: Int, cores: [Int32]) throws -> [Int32] {
+    /// Threads are pinned where the user says, or when there are so many that they have the machine to themselves.
+    private func pinnedProcessors(threadCount: Int, topology: ProcessorTopology) throws -> [Int32] {
         guard (1...1024).contains(threadCount) else { throw ValidationError("--threads \(threadCount): use 1 to 1024") }
-        guard let cpus else { return threadCount == cores.count ? cores : [] }
+        guard let cpus else { return topology.defaultProcessors(threadCount: threadCount) }
         let allowed = Set(Processor.allowed)
         let numbers = cpus.split(separator: ",").map { Int32($0) }
         let chosen = numbers.compactMap(\.self)

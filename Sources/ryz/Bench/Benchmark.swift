@@ -63,7 +63,7 @@ struct Benchmark: ParsableCommand {
         let instructionSet = try InstructionSet.selected()
         var report = BenchmarkReport(
             cpu: Processor.modelName, instructionSet: instructionSet.rawValue, build: Self.build, peer: peer)
-        for threadCount in threads?.counts ?? [Processor.physicalCores.count] {
+        for threadCount in threads?.counts ?? [Processor.topology.cores.count] {
             let pool = PoolShape(threadCount: threadCount, instructionSet: instructionSet)
             let roofs = try RoofMeasurement.run(pool, progress: progress.show)
             let kernels = try peer == nil ? KernelMeasurement.run(pool, roofs: roofs, progress: progress.show) : []

@@ -148,7 +148,7 @@ struct Evaluate: AsyncParsableCommand {
         let progress = ProgressLine()
         defer { progress.clear() }
         progress.show("loading …")
-        let threadCount = threads ?? Processor.physicalCores.count
+        let threadCount = threads ?? Processor.topology.cores.count
         return try OwnProcessScore.score(
             tokens, model: model,
             options: StageOptions(

@@ -4,16 +4,13 @@ import LocalCluster
 
 /// Shapes of clusters and pools that commands share.
 enum ThreadOptions {
-    /// The processors to pin this process's threads to: a core for each if there are enough, else none.
-    static func processors(threadCount: Int) -> [Int32] {
-        let cores = Processor.physicalCores
-        return threadCount <= cores.count ? Array(cores.prefix(threadCount)) : []
-    }
+    /// The processors to pin this process's threads to, if there are enough.
+    static func processors(threadCount: Int) -> [Int32] { Processor.topology.processors(threadCount: threadCount) }
 
     /// Threads per worker: as given, else all cores between the workers.
     static func threadsPerWorker(_ given: Int?, workerCount: Int) -> Int {
         given
-            ?? CPUAssignment.defaultThreadCount(coreCount: Processor.physicalCores.count, workerCount: workerCount)
+            ?? CPUAssignment.defaultThreadCount(coreCount: Processor.topology.cores.count, workerCount: workerCount)
     }
 
     /// - Throws: `ValidationError` for a number outside the range, naming the option.
