@@ -147,8 +147,8 @@ let package = Package(
         .testTarget(
             name: "WorkerRuntimeTests",
             dependencies: [
-                "Checkpoints", "Collectives", "Kernels", "TestSupport", "WorkerRuntime", "ZeroMQ", "Wire", "Transport",
-                logging,
+                "Checkpoints", "Collectives", "Inference", "Kernels", "TestSupport", "WorkerRuntime", "ZeroMQ", "Wire",
+                "Transport", logging,
             ],
             swiftSettings: facingC),
         .testTarget(

@@ -1,4 +1,5 @@
 import Checkpoints
+import Inference
 import Kernels
 import TestSupport
 import Testing
@@ -14,7 +15,11 @@ import WorkerRuntime
             modelFile: ModelFileReference(
                 path: path, byteCount: UInt64(model.byteCount), headerDigest: model.headerDigest),
             stage: 0, stageCount: 1, rank: 0,
-            ranks: [StageRank(peer: Peer(node: try nodeID("w"), dataEndpoint: "tcp://10.0.0.2:7"), share: .whole)],
+            ranks: [
+                StageRank(
+                    peer: Peer(node: try nodeID("w"), dataEndpoint: "tcp://10.0.0.2:7"),
+                    share: model.configuration.rankParts.whole)
+            ],
             layers: 0..<2, next: [], previous: .coordinator, contextLength: 256,
             keyValueTokenCapacity: keyValueTokens, maximumStepRowCount: 16)
     }
@@ -31,7 +36,7 @@ import WorkerRuntime
                 ], released: [])
             let first = try stage.run(step)
             #expect(stage.keyValueTokenCount == 5)
-            try stage.reset()
+            try stage.reset(joining: .alone)
             #expect(stage.keyValueTokenCount == 0)
             #expect(try stage.run(step) == first)
         }

@@ -168,8 +168,8 @@ import ZeroMQ
     @Test func `heartbeats go on while a step takes long`() throws {
         let slowStep = try SlowStep()
         let coordinator = try FakeCoordinator()
-        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) {
-            ArithmeticStage($0, slowStep: slowStep)
+        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { stage, _ in
+            ArithmeticStage(stage, slowStep: slowStep)
         }
         try coordinator.waitForHellos([worker.node])
         try coordinator.assign([worker.node], epoch: 1)
@@ -188,7 +188,7 @@ import ZeroMQ
     @Test func `a stage that can't be loaded is reported, and another assignment is taken`() throws {
         let coordinator = try FakeCoordinator()
         let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) {
-            assignment throws(StageError) in
+            assignment, _ throws(StageError) in
             if assignment.maximumStepRowCount == 13 { throw StageError("no such model here", isRetryable: false) }
             return ArithmeticStage(assignment)
         }
@@ -295,7 +295,7 @@ import ZeroMQ
     @Test func `a stage whose part does not change is kept in the next epoch, without its sequences`() throws {
         let coordinator = try FakeCoordinator()
         let loads = LoadCount()
-        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { assignment in
+        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { assignment, _ in
             loads.add()
             return ArithmeticStage(assignment)
         }
