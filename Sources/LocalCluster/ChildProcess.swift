@@ -21,9 +21,12 @@ final class ChildProcess: Sendable {
 
     /// Starts the program. Its log goes to this process's standard error.
     ///
-    /// - Parameter onExit: called once, on a thread of its own, when the child has ended.
+    /// - Parameters:
+    ///   - environment: variables that the child has besides this process's own, or with other values.
+    ///   - onExit: called once, on a thread of its own, when the child has ended.
     init(
-        name: String, program: String, arguments: [String], output: Output = .standardError,
+        name: String, program: String, arguments: [String], environment: [String: String] = [:],
+        output: Output = .standardError,
         onExit: @escaping @Sendable (ExitStatus) -> Void
     ) throws(LocalClusterError) {
         let process = Process()
@@ -33,6 +36,7 @@ final class ChildProcess: Sendable {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = input
         process.standardError = FileHandle.standardError
         switch output {

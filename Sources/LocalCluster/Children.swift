@@ -28,15 +28,16 @@ final class Children: Sendable {
 
     /// Starts one more; does nothing once stopping has begun.
     func start(
-        name: String, program: String, arguments: [String], output: ChildProcess.Output = .standardError
+        name: String, program: String, arguments: [String], environment: [String: String] = [:],
+        output: ChildProcess.Output = .standardError
     ) throws(LocalClusterError) {
         let exited = exited
         try state.withLock { state throws(LocalClusterError) in
             guard !state.isStopping else { return }
             state.all.append(
-                try ChildProcess(name: name, program: program, arguments: arguments, output: output) { status in
-                    exited.yield(Exit(name: name, status: status))
-                })
+                try ChildProcess(
+                    name: name, program: program, arguments: arguments, environment: environment, output: output
+                ) { status in exited.yield(Exit(name: name, status: status)) })
         }
     }
 

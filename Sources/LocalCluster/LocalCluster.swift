@@ -70,7 +70,8 @@ public final class LocalCluster: Sendable {
             try children.start(
                 name: "worker-\(index + 1)", program: workerProgram,
                 arguments: options.workerArguments(
-                    index: index, controlEndpoint: announcement.controlEndpoint, clusterID: clusterID, cpus: cpus))
+                    index: index, controlEndpoint: announcement.controlEndpoint, clusterID: clusterID, cpus: cpus),
+                environment: options.workerEnvironment(index: index))
         }
         try await waitUntilReady(client, workerCount: options.workerCount, timeout: options.readyTimeout, report)
         return LocalCluster(address: announcement.http, children: children.all)

@@ -5,9 +5,16 @@ import Transport
 public struct LocalClusterOptions: Sendable {
     /// The GGUF file or folder; nil leaves it to the settings file.
     public var modelPath: String?
-    /// A settings file such as cluster.yaml. Addresses and the number of workers are taken from here all the same.
+    /// A settings file such as cluster.yaml. Addresses, the number of workers and how they share stages are taken from
+    /// here all the same.
     public var configurationFile: String?
     public var workerCount: Int
+    /// How many workers share each stage, `workerCount` in all; nil: one.
+    public var placement: [Int]?
+    /// On which grid ternary models round activations; nil leaves it to the settings file.
+    public var activationGrid: ActivationGrid?
+    /// The instruction set of each worker, the last one of all further ones; empty leaves it to each worker.
+    public var instructionSets: [InstructionSet] = []
     public var threadsPerWorker: Int
     /// Where the coordinator speaks HTTP, HOST:PORT. Port 0 is any free one.
     public var http = "127.0.0.1:0"
@@ -39,11 +46,20 @@ public struct LocalClusterOptions: Sendable {
 
     func coordinatorArguments() -> [String] {
         var arguments = ["--http", http, "--control", "tcp://127.0.0.1:0", "--workers", "\(workerCount)"]
+        if let placement { arguments += ["--placement", placement.map(String.init).joined(separator: ",")] }
+        if let activationGrid { arguments += ["--activation-grid", activationGrid.rawValue] }
         if let configurationFile { arguments += ["--config", configurationFile] }
         if let modelPath { arguments += ["--model", modelPath] }
         if let contextLength { arguments += ["--context", "\(contextLength)"] }
         if let headPrecision { arguments += ["--head", headPrecision.rawValue] }
         return arguments + ["--log-level", logLevel, "--end-with-parent"]
+    }
+
+    /// What a worker's environment has besides this process's own.
+    func workerEnvironment(index: Int) -> [String: String] {
+        guard let last = instructionSets.last else { return [:] }
+        let forced = index < instructionSets.count ? instructionSets[index] : last
+        return [InstructionSet.environmentVariable: forced.rawValue]
     }
 
     func workerArguments(index: Int, controlEndpoint: String, clusterID: String, cpus: [Int32]) -> [String] {

@@ -1,10 +1,13 @@
 public import ClusterCore
 import Transport
 
-/// A cluster's health as text: a table of its nodes, what is wrong with any, and the cluster's state in one line.
+/// A cluster's health as text: a table of its nodes, a picture of where they stand, what is wrong with any, and the
+/// cluster's state in one line.
 public struct HealthTable: Sendable {
     /// Columns that the table fits into if names allow it.
     public var width = 120
+    /// Columns that the picture fits into.
+    public var pictureWidth = 120
     public var isColoured = false
     /// Adds a line of further figures for each node.
     public var isVerbose = false
@@ -15,9 +18,12 @@ public struct HealthTable: Sendable {
     public func text(_ health: ClusterHealth) -> String {
         var lines: [String] = []
         if !health.nodes.isEmpty {
-            lines += TextTable(columns: Self.columns, rows: health.nodes.map(row))
+            let showsRanks = health.nodes.contains { ($0.rank ?? 0) > 0 }
+            let rows = health.nodes.map { row($0, showsRanks: showsRanks) }
+            lines += TextTable(columns: Self.columns(showsRanks: showsRanks), rows: rows)
                 .lines(width: width, isColoured: isColoured)
         }
+        lines += PlacementPicture(health)?.lines(width: pictureWidth) ?? []
         for node in health.nodes where !node.detail.isEmpty { lines.append("\(node.name): \(node.detail)".printable) }
         if isVerbose { lines += health.nodes.map(furtherFigures) }
         lines.append(stateLine(health))
@@ -33,19 +39,28 @@ public struct HealthTable: Sendable {
         }
     }
 
-    private static let columns: [TextTable.Column] = [
-        .init("NODE", minimumWidth: 12), .init("STATE"), .init("CPU", minimumWidth: 8), .init("ISA"),
-        .init("THREADS", .right), .init("USED", .right), .init("FREE", .right), .init("LAYERS", .right),
-        .init("KV", .right), .init("BEAT", .right), .init("RTT", .right), .init("TOK/S", .right),
-    ]
+    private static func columns(showsRanks: Bool) -> [TextTable.Column] {
+        let place: [TextTable.Column] =
+            showsRanks
+            ? [.init("STAGE", .right), .init("LAYERS", .right), .init("HEADS", .right)] : [.init("LAYERS", .right)]
+        return [
+            .init("NODE", minimumWidth: 12), .init("STATE"), .init("CPU", minimumWidth: 8), .init("ISA"),
+            .init("THREADS", .right), .init("USED", .right), .init("FREE", .right),
+        ] + place + [
+            .init("KV", .right), .init("BEAT", .right), .init("RTT", .right), .init("TOK/S", .right),
+        ]
+    }
 
-    private func row(_ node: NodeHealth) -> [TextTable.Cell] {
-        [
+    private func row(_ node: NodeHealth, showsRanks: Bool) -> [TextTable.Cell] {
+        let layers = TextTable.Cell(node.layers.map(Units.inclusive) ?? "–")
+        let place: [TextTable.Cell] =
+            showsRanks ? [.init(stage(node)), layers, .init(node.heads.map(Units.inclusive) ?? "–")] : [layers]
+        return [
             .init(node.name.printable), .init(node.state.rawValue, style: style(node.state)),
             .init(ProcessorName.short(node.cpu).printable), .init(node.instructionSet.printable),
             .init("\(node.threadCount)"),
             .init(Units.bytes(node.memoryUsedByteCount)), .init(Units.bytes(node.memoryFreeByteCount)),
-            .init(layers(node)),
+        ] + place + [
             .init(Units.percent(Double(node.keyValueTokenCount), of: Double(node.keyValueTokenCapacity))),
             .init("\(Units.decimal(node.secondsSinceHeartbeat, places: 1)) s"),
             .init(node.roundTripMilliseconds.map { "\(Units.significant($0)) ms" } ?? "–"),
@@ -53,9 +68,10 @@ public struct HealthTable: Sendable {
         ]
     }
 
-    private func layers(_ node: NodeHealth) -> String {
-        guard let first = node.firstLayer, let end = node.endLayer, end > first else { return "–" }
-        return end - first == 1 ? "\(first)" : "\(first)–\(end - 1)"
+    /// Stage and rank, such as `0.1`.
+    private func stage(_ node: NodeHealth) -> String {
+        guard let stage = node.stage, let rank = node.rank else { return "–" }
+        return "\(stage).\(rank)"
     }
 
     private func style(_ state: NodeHealth.State) -> TextStyle {
@@ -92,5 +108,33 @@ public struct HealthTable: Sendable {
         ]
         return
             "\(health.clusterID.printable): \(health.model.printable) is \(state); \(figures.joined(separator: "; "))"
+    }
+}
+
+extension PlacementPicture {
+    /// The nodes that have a place; nil if there are fewer than two.
+    public init?(_ health: ClusterHealth) {
+        let placed = health.nodes.filter { $0.stage != nil && $0.layers != nil }
+            .sorted { ($0.stage ?? 0, $0.rank ?? 0) < ($1.stage ?? 0, $1.rank ?? 0) }
+        guard placed.count > 1 else { return nil }
+        var stages: [Stage] = []
+        var lastStage: Int?
+        for node in placed {
+            if node.stage != lastStage { stages.append(Stage(layers: node.layers ?? 0..<0, ranks: [])) }
+            lastStage = node.stage
+            stages[stages.count - 1].ranks.append(Rank(name: node.name.printable, heads: node.heads))
+        }
+        self.init(stages: stages)
+    }
+}
+
+extension NodeHealth {
+    /// Nil if it holds none.
+    fileprivate var layers: Range<Int>? { Self.range(firstLayer, endLayer) }
+    fileprivate var heads: Range<Int>? { Self.range(firstKeyValueHead, endKeyValueHead) }
+
+    private static func range(_ first: Int?, _ end: Int?) -> Range<Int>? {
+        guard let first, let end, first < end else { return nil }
+        return first..<end
     }
 }

@@ -49,4 +49,9 @@ public enum Units {
         }
         return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
     }
+
+    /// A range with both ends, such as `16–23`; a single number as itself.
+    static func inclusive(_ range: Range<Int>) -> String {
+        range.count <= 1 ? "\(range.lowerBound)" : "\(range.lowerBound)–\(range.upperBound - 1)"
+    }
 }

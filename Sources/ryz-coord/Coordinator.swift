@@ -33,6 +33,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     var control: String?
     @Option(help: "How many workers make up the pipeline; overrides the settings.")
     var workers: Int?
+    @OptionGroup var placement: PlacementOptions
     @Option(help: "Longest sequence, in tokens; overrides the settings.")
     var context: Int?
     @Option(help: "How exactly the model's head is kept, which changes answers; overrides the settings.")
@@ -99,16 +100,26 @@ struct CoordinatorCommand: AsyncParsableCommand {
         if let model { settings.modelPath = model }
         if let http { (settings.httpHost, settings.httpPort) = (http.host, http.port) }
         if let control { settings.controlEndpoint = control }
-        if let workers {
-            guard workers > 0 else { throw ValidationError("--workers \(workers): give at least 1") }
-            settings.workers = .count(workers)
-        }
+        try override(&settings)
         if let context {
             guard context > 0 else { throw ValidationError("--context \(context): give at least 1") }
             settings.contextLength = context
         }
         if let head { settings.headPrecision = head }
         return settings
+    }
+
+    /// Workers and placement belong together, so what is said of either here replaces both; only workers that the file
+    /// names stay, to fill the placement.
+    private func override(_ settings: inout ClusterConfiguration) throws {
+        if let workers {
+            guard workers > 0 else { throw ValidationError("--workers \(workers): give at least 1") }
+        }
+        if let workerCount = try placement.workerCount(workers) {
+            settings.placement = placement.ranks
+            if case .named = settings.workers, workers == nil {} else { settings.workers = .count(workerCount) }
+        }
+        if let grid = placement.activationGrid { settings.activationGrid = grid }
     }
 }
 

@@ -33,6 +33,8 @@ struct WorkerCommand: AsyncParsableCommand {
     var data: String?
     @Flag(help: "Let the data plane listen, unencrypted, on any address that --data names.")
     var allowPlainText = false
+    @Flag(help: "Exchange parts with other workers on this machine over sockets, as if they were elsewhere.")
+    var noSharedMemory = false
     @Option(help: "The cluster to join.")
     var cluster = "default"
     @Option(
@@ -57,6 +59,7 @@ struct WorkerCommand: AsyncParsableCommand {
         configuration.clusterID = cluster
         configuration.dataEndpoint = data
         configuration.allowsPlainText = allowPlainText
+        configuration.sharesMemory = !noSharedMemory
         if let name {
             guard let node = NodeID(name) else {
                 throw ValidationError(

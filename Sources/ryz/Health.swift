@@ -2,6 +2,7 @@ import ArgumentParser
 import ClusterClient
 import ClusterCore
 import CommandSupport
+import Kernels
 import OperatorTools
 import Transport
 
@@ -16,7 +17,7 @@ struct Health: AsyncParsableCommand {
             With --watch, it is that of the last look.
 
             USED and FREE are the worker's memory and what its machine has left; KV is how much of the cache for keys
-            and values is taken; BEAT is the time since the last heartbeat and RTT how long one takes there and back.
+            and values is taken; STAGE is stage.rank and HEADS the KV heads, where workers share stages; BEAT is the time since the last heartbeat and RTT how long one takes there and back.
             """)
 
     @OptionGroup var cluster: CoordinatorOption
@@ -66,6 +67,7 @@ struct Health: AsyncParsableCommand {
         var table = HealthTable()
         table.isColoured = Terminal.showsColours
         table.isVerbose = verbose
+        if let columnCount = TerminalSize.columnCount { table.pictureWidth = columnCount }
         return table.text(health)
     }
 

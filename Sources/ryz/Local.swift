@@ -8,15 +8,15 @@ struct Local: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs a whole cluster on this machine, until Ctrl-C.",
         discussion: """
-            Example:
+            Examples:
               ryz local --workers 3 --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf
+              ryz local --placement 2,1 --model model.gguf
 
             Starts ryz-coord and its workers as child processes, which end with this one. When the cluster is ready, one
             line on standard output says where: http=…
             """)
 
-    @Option(help: "How many workers share the model's layers.")
-    var workers = 1
+    @OptionGroup var shape: LocalClusterShape
     @Option(help: "The GGUF file, or the folder of a Hugging Face checkpoint, to serve.")
     var model: String?
     @Option(help: "Threads of each worker. By default the workers share the physical cores.")
@@ -37,15 +37,16 @@ struct Local: AsyncParsableCommand {
     var logLevel = "warning"
 
     func validate() throws {
-        try ThreadOptions.check(workers, "--workers", in: 1...256)
         try ThreadOptions.check(threadsPerWorker, "--threads-per-worker", in: 1...1024)
         guard model != nil || config != nil else { throw ValidationError("no model: give --model FILE") }
     }
 
     func run() async throws {
+        let workerCount = try shape.workerCount ?? 1
         var options = LocalClusterOptions(
-            modelPath: model, workerCount: workers,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(threadsPerWorker, workerCount: workers))
+            modelPath: model, workerCount: workerCount,
+            threadsPerWorker: ThreadOptions.threadsPerWorker(threadsPerWorker, workerCount: workerCount))
+        shape.apply(to: &options)
         options.configurationFile = config
         options.http = http.description
         options.contextLength = context
@@ -54,7 +55,6 @@ struct Local: AsyncParsableCommand {
         options.kernel = kernels.kernel
         options.logLevel = logLevel
         let progress = ProgressLine()
-        let workerCount = workers
         defer { progress.clear() }
         _ = try await Interruption.cancelling { [options] in
             try await LocalCluster.run(options, report: progress.show) { cluster in

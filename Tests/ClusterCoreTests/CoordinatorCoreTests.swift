@@ -57,7 +57,7 @@ struct CoordinatorCoreTests {
                         body: .welcome(
                             Welcome(heartbeatInterval: .milliseconds(250), dataEndpoint: "tcp://head:1"))), to: 1))
         let opened = hear(b, .hello(.from(b)), at: .zero)
-        #expect(opened.contains(.connect(Peer(node: a, dataEndpoint: "tcp://a:7071"))))
+        #expect(opened.contains(.connect([Peer(node: a, dataEndpoint: "tcp://a:7071", hostID: "boot/1")])))
         let assigned = opened.compactMap { effect -> Int? in
             guard case .answer(let envelope, let connection) = effect, case .assignment = envelope.body,
                 envelope.epoch == Epoch(7)
@@ -89,7 +89,9 @@ struct CoordinatorCoreTests {
                 == NodeHealth(
                     name: "b", state: .ready, detail: "", processID: 101, cpu: "Ryzen 9 9950X",
                     instructionSet: "avx512", threadCount: 16, memoryUsedByteCount: 1 << 30,
-                    memoryFreeByteCount: 50 << 30, stage: 1, firstLayer: 3, endLayer: 6, keyValueTokenCount: 7,
+                    memoryFreeByteCount: 50 << 30, stage: 1, rank: 0, firstLayer: 3, endLayer: 6, firstKeyValueHead: 0,
+                    endKeyValueHead: 5,
+                    keyValueTokenCount: 7,
                     keyValueTokenCapacity: 4096, secondsSinceHeartbeat: 0.25, roundTripMilliseconds: 0.25,
                     tokensPerSecond: 120, droppedFrameCount: 3))
     }
@@ -102,8 +104,8 @@ struct CoordinatorCoreTests {
         let request = GenerationRequest.prompt([Int32](repeating: 1, count: 500), maximum: 4)
         core.run(.submitted(Ticket(1), .generation(request)), at: { .zero }) { effect in
             effects.append(effect)
-            guard case .sendStep(let envelope, let step, let node) = effect else { return nil }
-            return .stepNotSent(step.id, envelope.epoch, .timedOut(node, afterMilliseconds: 1000))
+            guard case .sendStep(let envelope, let step, let nodes) = effect else { return nil }
+            return .stepNotSent(step.id, envelope.epoch, to: nodes[0], .timedOut(nodes[0], afterMilliseconds: 1000))
         }
         let sent = effects.count { if case .sendStep = $0 { true } else { false } }
         #expect(sent == 1)
@@ -244,14 +246,14 @@ struct CoordinatorCoreTests {
         let probe = try #require(step(serve()))
         _ = answer(probe, at: .zero)
         let large = try #require(step(core.handle(.submitted(Ticket(1), .generation(.prompt([1]))), at: .zero)))
-        let refused = core.handle(.stepNotSent(large.id, Epoch(7), .refused("too large")), at: .zero)
+        let refused = core.handle(.stepNotSent(large.id, Epoch(7), to: a, .refused("too large")), at: .zero)
         #expect(refused.contains(.failed(Ticket(1), .invalidRequest("too large"))))
         #expect(core.placement.isServing)
         let next = try #require(step(core.handle(.submitted(Ticket(2), .generation(.prompt([1]))), at: .zero)))
         let error = LinkError.timedOut(a, afterMilliseconds: 1000)
-        let effects = core.handle(.stepNotSent(next.id, Epoch(7), error), at: .zero)
+        let effects = core.handle(.stepNotSent(next.id, Epoch(7), to: a, error), at: .zero)
         #expect(effects.contains(.failed(Ticket(2), .workerFailed(node: "a", reason: error.description))))
         #expect(!core.placement.isServing)
-        #expect(core.handle(.stepNotSent(next.id, Epoch(7), error), at: .zero) == [])
+        #expect(core.handle(.stepNotSent(next.id, Epoch(7), to: a, error), at: .zero) == [])
     }
 }

@@ -3,11 +3,13 @@ import Testing
 import Transport
 
 struct PlacementTests {
-    static func configuration(_ selection: WorkerSelection, layerCount: Int = 6) throws -> PlacementConfiguration {
+    static func configuration(
+        _ selection: WorkerSelection, shape: [Int]? = nil, layerCount: Int = 6
+    ) throws -> PlacementConfiguration {
         let layout = try ModelLayout(
             layerByteCounts: [UInt64](repeating: 10, count: layerCount), embeddingByteCount: 5, headByteCount: 0)
         return PlacementConfiguration(
-            selection: selection, layout: layout, parts: parts, modelFile: .test, contextLength: 512,
+            selection: selection, shape: shape, layout: layout, parts: parts, modelFile: .test, contextLength: 512,
             keyValueTokenCapacity: 1024,
             maximumStepRowCount: 64, headPrecision: .stored, firstEpoch: Epoch(7))
     }
@@ -19,7 +21,7 @@ struct PlacementTests {
 
     static let loaded = StageReady(weightsByteCount: 30, keyValueTokenCapacity: 1024)
 
-    func opened(_ effects: [Placement.Effect]) -> (pipeline: PlacedPipeline, assignments: [StageAssignment])? {
+    static func opened(_ effects: [Placement.Effect]) -> (pipeline: PlacedPipeline, assignments: [StageAssignment])? {
         for case .opened(let pipeline, let assignments) in effects { return (pipeline, assignments) }
         return nil
     }
@@ -29,9 +31,9 @@ struct PlacementTests {
         #expect(placement.problem(at: .zero) == "waiting for 2 of 2 workers")
         #expect(placement.handle(.joined(Self.peer(b)), at: .zero) == [])
         #expect(placement.problem(at: .zero) == "waiting for 1 of 2 workers")
-        let (pipeline, assignments) = try #require(opened(placement.handle(.joined(Self.peer(a)), at: .zero)))
+        let (pipeline, assignments) = try #require(Self.opened(placement.handle(.joined(Self.peer(a)), at: .zero)))
         #expect(pipeline.epoch == Epoch(7))
-        #expect(pipeline.stages.map(\.peer.node) == [a, b])
+        #expect(pipeline.nodes == [a, b])
         #expect(
             assignments == [
                 StageAssignment(
@@ -61,15 +63,15 @@ struct PlacementTests {
     @Test func `a third worker is a spare and takes a lost one's place in a new epoch`() throws {
         var placement = try Placement(configuration: Self.configuration(.count(2)))
         _ = placement.handle(.joined(Self.peer(a)), at: .zero)
-        let first = try #require(opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
+        let first = try #require(Self.opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
         #expect(placement.handle(.joined(Self.peer(c)), at: .zero) == [])
         _ = placement.handle(.ready(a, first.epoch, Self.loaded), at: .zero)
         _ = placement.handle(.ready(b, first.epoch, Self.loaded), at: .zero)
         let effects = placement.handle(.gone(a, reason: "silent for 2.0 s"), at: .zero)
         #expect(effects.first == .ended(first, node: a, reason: "silent for 2.0 s"))
-        let second = try #require(opened(effects)).pipeline
+        let second = try #require(Self.opened(effects)).pipeline
         #expect(second.epoch == Epoch(8))
-        #expect(second.stages.map(\.peer.node) == [b, c])
+        #expect(second.nodes == [b, c])
     }
 
     @Test func `the loss of a spare changes nothing`() throws {
@@ -77,16 +79,16 @@ struct PlacementTests {
         _ = placement.handle(.joined(Self.peer(a)), at: .zero)
         _ = placement.handle(.joined(Self.peer(b)), at: .zero)
         #expect(placement.handle(.gone(b, reason: "silent"), at: .zero) == [])
-        #expect(placement.pipeline?.stages.map(\.peer.node) == [a])
+        #expect(placement.pipeline?.nodes == [a])
     }
 
     @Test func `service ends with a worker and comes back with it`() throws {
         var placement = try Placement(configuration: Self.configuration(.count(2)))
         _ = placement.handle(.joined(Self.peer(a)), at: .zero)
-        let first = try #require(opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
+        let first = try #require(Self.opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
         #expect(placement.handle(.gone(b, reason: "silent"), at: .zero) == [.ended(first, node: b, reason: "silent")])
         #expect(placement.problem(at: .zero) == "waiting for 1 of 2 workers")
-        #expect(opened(placement.handle(.joined(Self.peer(b)), at: .zero))?.pipeline.epoch == Epoch(8))
+        #expect(Self.opened(placement.handle(.joined(Self.peer(b)), at: .zero))?.pipeline.epoch == Epoch(8))
     }
 
     @Test func `an answer of an older epoch does not count`() throws {
@@ -114,7 +116,7 @@ struct PlacementTests {
             #expect(placement.nextDeadline == .seconds(now + delay))
             #expect(placement.handle(.tick, at: .seconds(now + delay - 0.001)) == [])
             now += delay
-            #expect(opened(placement.handle(.tick, at: .seconds(now))) != nil)
+            #expect(Self.opened(placement.handle(.tick, at: .seconds(now))) != nil)
         }
     }
 
@@ -125,10 +127,10 @@ struct PlacementTests {
         #expect(placement.nextDeadline == nil)
         #expect(placement.handle(.tick, at: .seconds(1_000_000)) == [])
         #expect(placement.problem(at: .zero) == "worker a: wrong file; remove the cause and start it again")
-        #expect(opened(placement.handle(.joined(Self.peer(b)), at: .zero))?.pipeline.stages.map(\.peer.node) == [b])
+        #expect(Self.opened(placement.handle(.joined(Self.peer(b)), at: .zero))?.pipeline.nodes == [b])
         _ = placement.handle(.gone(b, reason: "silent"), at: .zero)
         #expect(placement.pipeline == nil)
-        #expect(opened(placement.handle(.joined(Self.peer(a)), at: .zero))?.pipeline.stages.map(\.peer.node) == [a])
+        #expect(Self.opened(placement.handle(.joined(Self.peer(a)), at: .zero))?.pipeline.nodes == [a])
         #expect(placement.problem(at: .zero) == "a still loading")
     }
 
@@ -144,7 +146,7 @@ struct PlacementTests {
     @Test func `a stage that lost its connection while loading is asked again in a new epoch`() throws {
         var placement = try Placement(configuration: Self.configuration(.count(1)))
         _ = placement.handle(.joined(Self.peer(a)), at: .zero)
-        #expect(opened(placement.handle(.returned(Self.peer(a)), at: .zero))?.pipeline.epoch == Epoch(8))
+        #expect(Self.opened(placement.handle(.returned(Self.peer(a)), at: .zero))?.pipeline.epoch == Epoch(8))
         _ = placement.handle(.ready(a, Epoch(8), Self.loaded), at: .zero)
         #expect(placement.handle(.returned(Self.peer(a)), at: .zero) == [])
         #expect(placement.isServing)
@@ -158,8 +160,8 @@ struct PlacementTests {
         _ = placement.handle(.joined(Self.peer(a)), at: .zero)
         #expect(placement.handle(.joined(Self.peer(c)), at: .zero) == [])
         #expect(placement.problem(at: .zero) == "waiting for 1 of 2 workers")
-        let pipeline = try #require(opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
-        #expect(pipeline.stages.map(\.peer.node) == [b, a])
+        let pipeline = try #require(Self.opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
+        #expect(pipeline.nodes == [b, a])
         #expect(pipeline.stages.map(\.layers) == [0..<1, 1..<6])
     }
 
@@ -174,7 +176,7 @@ struct PlacementTests {
     @Test func `of more workers than layers each of the first holds one layer`() throws {
         var placement = try Placement(configuration: Self.configuration(.count(3), layerCount: 2))
         _ = placement.handle(.joined(Self.peer(a)), at: .zero)
-        let pipeline = try #require(opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
+        let pipeline = try #require(Self.opened(placement.handle(.joined(Self.peer(b)), at: .zero))).pipeline
         #expect(pipeline.stages.map(\.layers) == [0..<1, 1..<2])
         _ = placement.handle(.ready(a, Epoch(7), Self.loaded), at: .zero)
         _ = placement.handle(.ready(b, Epoch(7), Self.loaded), at: .zero)

@@ -16,11 +16,15 @@ extension NodeID {
 let a = NodeID.named("a")
 let b = NodeID.named("b")
 let c = NodeID.named("c")
+let d = NodeID.named("d")
+let e = NodeID.named("e")
+let f = NodeID.named("f")
 
 extension Hello {
     static func from(_ node: NodeID, incarnation: UInt64 = 1) -> Hello {
         Hello(
-            incarnation: incarnation, processID: 100 + Int32(incarnation), hostName: "box", cpuModel: "Ryzen 9 9950X",
+            incarnation: incarnation, processID: 100 + Int32(incarnation), hostName: "box",
+            hostID: "boot/1", cpuModel: "Ryzen 9 9950X",
             instructionSet: "avx512", threadCount: 16, memoryByteCount: 64 << 30, memoryFreeByteCount: 60 << 30,
             dataEndpoint: "tcp://\(node):7071")
     }

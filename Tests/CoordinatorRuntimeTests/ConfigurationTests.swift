@@ -43,7 +43,9 @@ struct ConfigurationTests {
               - name: big
                 layers: 0-17
               - {name: small, layers: 18 – 29}
+            placement: [1, 1]
             head: 8bit
+            activation_grid: segment
             context_length: 4096
             kv_tokens: 8192
             maximum_running: 4
@@ -68,7 +70,9 @@ struct ConfigurationTests {
             NamedWorker(node: try #require(NodeID("big")), layers: 0..<18),
             NamedWorker(node: try #require(NodeID("small")), layers: 18..<30),
         ])
+        wanted.placement = [1, 1]
         wanted.headPrecision = .eightBit
+        wanted.activationGrid = .segment
         wanted.contextLength = 4096
         wanted.keyValueTokenCapacity = 8192
         wanted.maximumRunningCount = 4
@@ -94,7 +98,8 @@ struct ConfigurationTests {
     @Test func `what the example comments out are the defaults`() throws {
         let text = try String(contentsOf: Self.example, encoding: .utf8)
         let keys: Set = [
-            "cluster", "http", "data", "head", "context_length", "kv_tokens", "maximum_running", "queue_limit",
+            "cluster", "http", "data", "head", "activation_grid", "context_length", "kv_tokens", "maximum_running",
+            "queue_limit",
             "step_rows",
             "heartbeat_seconds", "detection_seconds", "step_timeout_seconds", "loading_timeout_seconds",
             "probe_seconds",
@@ -129,6 +134,8 @@ struct ConfigurationTests {
                 allow_plain_text: yes please
                 probe_seconds:
                 head: 4bit
+                placement: 2,1
+                activation_grid: fine
                 colour: blue
                 """) == """
                     cluster.yaml:1: cluster: "two words" is not a cluster's name; write 1 to 64 of A–Z a–z 0–9 . _ -
@@ -143,10 +150,12 @@ struct ConfigurationTests {
                     cluster.yaml:11: allow_plain_text: "yes please" is neither true nor false; write true or false
                     cluster.yaml:12: probe_seconds: nothing is not a number; write 0.1 to 3600 seconds
                     cluster.yaml:13: head: "4bit" is none of its values; write one of automatic, 8bit, stored
-                    cluster.yaml:14: colour: there is no such setting; use one of cluster, model, http, control, data, \
-                    advertise, allow_plain_text, workers, head, context_length, kv_tokens, maximum_running, \
-                    queue_limit, step_rows, heartbeat_seconds, detection_seconds, step_timeout_seconds, \
-                    loading_timeout_seconds, probe_seconds
+                    cluster.yaml:14: placement: it is a single value; list the ranks of each stage, such as [2, 1]
+                    cluster.yaml:15: activation_grid: "fine" is none of its values; write one of exact, segment
+                    cluster.yaml:16: colour: there is no such setting; use one of cluster, model, http, control, data, \
+                    advertise, allow_plain_text, workers, placement, head, activation_grid, context_length, kv_tokens, \
+                    maximum_running, queue_limit, step_rows, heartbeat_seconds, detection_seconds, \
+                    step_timeout_seconds, loading_timeout_seconds, probe_seconds
                     """)
     }
 

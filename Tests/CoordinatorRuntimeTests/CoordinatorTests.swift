@@ -28,6 +28,44 @@ import ZeroMQ
         }
     }
 
+    @Test(arguments: [[2], [1, 3], [3, 1], [2, 1, 3], [3, 2]])
+    func `stages of several ranks answer the same as one worker`(shape: [Int]) async throws {
+        let names = (0..<shape.reduce(0, +)).map { "w\($0)" }
+        try await TestCluster.run(names, { $0.placement = shape }) { cluster in
+            try await cluster.waitUntilHealthy()
+            let places = shape.indices.flatMap { stage in (0..<shape[stage]).map { [stage, $0] } }
+            let health = await cluster.coordinator.health()
+            #expect(health.nodes.map { [$0.stage ?? -1, $0.rank ?? -1] } == places)
+            let prompt = (0..<700).map { Int32($0) }
+            #expect(try await cluster.tokens(prompt, maximum: 20).tokens == TestCluster.expected(prompt, count: 20))
+            try await cluster.wait(for: "work of every rank") { health in
+                health.nodes.allSatisfy { $0.droppedFrameCount == 0 && $0.keyValueTokenCount == 0 }
+            }
+            #expect(await cluster.coordinator.health().droppedFrameCount == 0)
+            // Any rank's departure ends the service, and its return brings it back.
+            let last = names[names.count - 1]
+            #expect(await cluster.stop(last) == nil)
+            try await cluster.wait(for: "departure") { $0.state == .down }
+            try cluster.start(last)
+            try await cluster.waitUntilHealthy()
+            #expect(try await cluster.tokens([3], maximum: 4).tokens == TestCluster.expected([3], count: 4))
+        }
+    }
+
+    @Test func `a step that all ranks of the last stage fail ends its request once, and the others go on`() async throws
+    {
+        try await TestCluster.run(["a", "b", "c"], { $0.placement = [1, 2] }) { cluster in
+            try await cluster.waitUntilHealthy()
+            cluster.script.fail(on: 666)
+            let stream = try await cluster.coordinator.generate(.of([666], maximum: 5))
+            await #expect(throws: GenerationError.self) { try await TestCluster.collect(stream) }
+            for token in 1...5 as ClosedRange<Int32> {
+                #expect(
+                    try await cluster.tokens([token], maximum: 3).tokens == TestCluster.expected([token], count: 3))
+            }
+        }
+    }
+
     @Test func `a text is scored over its chunks`() async throws {
         try await TestCluster.run(["a", "b"]) { cluster in
             try await cluster.waitUntilHealthy()

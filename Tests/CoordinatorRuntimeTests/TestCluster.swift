@@ -35,9 +35,9 @@ final class TestCluster {
     ) async throws {
         var configuration = ClusterConfiguration()
         configuration.controlEndpoint = "tcp://127.0.0.1:0"
-        configuration.workers = .count(max(1, names.count))
         configuration.probeInterval = .milliseconds(500)
         configure(&configuration)
+        if configuration.selection == nil { configuration.workers = .count(max(1, names.count)) }
         let cluster = try TestCluster(configuration)
         do {
             for name in names { try cluster.start(name) }

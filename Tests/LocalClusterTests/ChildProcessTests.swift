@@ -65,6 +65,18 @@ import Testing
         #expect(program == "/nonexistent/program")
     }
 
+    @Test(.timeLimit(.minutes(1))) func `a child has this process's environment and what it is given besides`()
+        async throws
+    {
+        let children = Children(stopTimeout: .seconds(10))
+        let output = Pipe()
+        try children.start(
+            name: "env", program: "/bin/sh", arguments: ["-c", "echo \"$RYZ_ISA ${PATH:+has a path}\""],
+            environment: ["RYZ_ISA": "avx2"], output: .pipe(output))
+        #expect(await FirstLine.read(from: output, maximumByteCount: 100) == "avx2 has a path")
+        await children.stop()
+    }
+
     @Test(.timeLimit(.minutes(1))) func `a first line that is too long is none`() async throws {
         let children = Children(stopTimeout: .seconds(10))
         let output = Pipe()

@@ -54,6 +54,21 @@ import Testing
             ])
     }
 
+    @Test func `a placement and instruction sets reach the children`() {
+        var options = LocalClusterOptions(modelPath: "m.gguf", workerCount: 3, threadsPerWorker: 1)
+        options.placement = [2, 1]
+        options.activationGrid = .segment
+        #expect(
+            options.coordinatorArguments().prefix(10) == [
+                "--http", "127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--workers", "3", "--placement", "2,1",
+                "--activation-grid", "segment",
+            ])
+        #expect(options.workerEnvironment(index: 0).isEmpty)
+        options.instructionSets = [.portable, .avx2]
+        let forced = (0..<3).map { options.workerEnvironment(index: $0) }
+        #expect(forced == [["RYZ_ISA": "portable"], ["RYZ_ISA": "avx2"], ["RYZ_ISA": "avx2"]])
+    }
+
     @Test func `progress names the workers and how many are missing`() {
         var health = ClusterHealth(
             clusterID: "c", model: "m", state: .down, reason: "", epoch: 0, secondsSinceLastToken: nil,
@@ -78,7 +93,8 @@ import Testing
     private func node(_ name: String, _ state: NodeHealth.State) -> NodeHealth {
         NodeHealth(
             name: name, state: state, detail: "", processID: 1, cpu: "", instructionSet: "", threadCount: 1,
-            memoryUsedByteCount: 0, memoryFreeByteCount: 0, stage: nil, firstLayer: nil, endLayer: nil,
+            memoryUsedByteCount: 0, memoryFreeByteCount: 0, stage: nil, rank: nil, firstLayer: nil,
+            endLayer: nil, firstKeyValueHead: nil, endKeyValueHead: nil,
             keyValueTokenCount: 0, keyValueTokenCapacity: 0, secondsSinceHeartbeat: 0, roundTripMilliseconds: nil,
             tokensPerSecond: 0, droppedFrameCount: 0)
     }

@@ -6,12 +6,14 @@ import Testing
 @Suite struct HealthTableTests {
     private static func node(
         _ name: String, state: NodeHealth.State = .ready, detail: String = "", cpu: String = "AMD EPYC",
-        layers: Range<Int>? = 0..<10, roundTrip: Double? = 0.4213
+        stage: Int = 0, rank: Int = 0, layers: Range<Int>? = 0..<10, heads: Range<Int> = 0..<5,
+        roundTrip: Double? = 0.4213
     ) -> NodeHealth {
         NodeHealth(
             name: name, state: state, detail: detail, processID: 4711, cpu: cpu, instructionSet: "avx512",
-            threadCount: 2, memoryUsedByteCount: 123_456_789, memoryFreeByteCount: 23_000_000_000, stage: 0,
-            firstLayer: layers?.lowerBound, endLayer: layers?.upperBound, keyValueTokenCount: 512,
+            threadCount: 2, memoryUsedByteCount: 123_456_789, memoryFreeByteCount: 23_000_000_000, stage: stage,
+            rank: rank, firstLayer: layers?.lowerBound, endLayer: layers?.upperBound,
+            firstKeyValueHead: heads.lowerBound, endKeyValueHead: heads.upperBound, keyValueTokenCount: 512,
             keyValueTokenCapacity: layers == nil ? 0 : 16384, secondsSinceHeartbeat: 0.14,
             roundTripMilliseconds: roundTrip, tokensPerSecond: 45.26, droppedFrameCount: 1)
     }
@@ -27,12 +29,44 @@ import Testing
 
     @Test func `a healthy cluster is a line for each node and one for the cluster`() {
         let health = Self.cluster(
-            .healthy, [Self.node("worker-1"), Self.node("worker-2", layers: 29..<30, roundTrip: 12.5)])
+            .healthy, [Self.node("worker-1"), Self.node("worker-2", stage: 1, layers: 10..<11, roundTrip: 12.5)])
         #expect(
             HealthTable().text(health) == """
                 NODE      STATE  CPU       ISA     THREADS     USED      FREE  LAYERS   KV   BEAT      RTT  TOK/S
                 worker-1  ready  AMD EPYC  avx512        2  118 MiB  21.4 GiB     0–9  3 %  0.1 s  0.42 ms   45.3
-                worker-2  ready  AMD EPYC  avx512        2  118 MiB  21.4 GiB      29  3 %  0.1 s  12.5 ms   45.3
+                worker-2  ready  AMD EPYC  avx512        2  118 MiB  21.4 GiB      10  3 %  0.1 s  12.5 ms   45.3
+                layers 0–9     layer 10
+                ┌──────────┐   ┌──────────┐
+                │ worker-1 │ → │ worker-2 │
+                └──────────┘   └──────────┘
+                default: SmolLM2-135M is healthy; 1 running, 0 of 64 queued; 45.2 tok/s; last token 1.2 s ago; \
+                3 frames dropped
+                """)
+    }
+
+    @Test func `where workers share a stage, stage, rank and heads are shown`() {
+        let health = Self.cluster(
+            .healthy,
+            [
+                Self.node("worker-1", heads: 0..<3), Self.node("worker-2", rank: 1, heads: 3..<5),
+                Self.node("worker-3", stage: 1, layers: 10..<15),
+            ])
+        #expect(
+            HealthTable().text(health) == """
+                NODE      STATE  CPU       ISA     THREADS     USED      FREE  STAGE  LAYERS  HEADS   KV   BEAT      RTT  \
+                TOK/S
+                worker-1  ready  AMD EPYC  avx512        2  118 MiB  21.4 GiB    0.0     0–9    0–2  3 %  0.1 s  0.42 ms   \
+                45.3
+                worker-2  ready  AMD EPYC  avx512        2  118 MiB  21.4 GiB    0.1     0–9    3–4  3 %  0.1 s  0.42 ms   \
+                45.3
+                worker-3  ready  AMD EPYC  avx512        2  118 MiB  21.4 GiB    1.0   10–14    0–4  3 %  0.1 s  0.42 ms   \
+                45.3
+                layers 0–9               layers 10–14
+                ┌────────────────────┐   ┌──────────┐
+                │ worker-1 heads 0–2 │ → │ worker-3 │
+                ├────────────────────┤   └──────────┘
+                │ worker-2 heads 3–4 │
+                └────────────────────┘
                 default: SmolLM2-135M is healthy; 1 running, 0 of 64 queued; 45.2 tok/s; last token 1.2 s ago; \
                 3 frames dropped
                 """)

@@ -149,6 +149,19 @@ import WorkerRuntime
         #expect(session.handle(.report(.ready(ready, Epoch(3))), at: .zero) == [.send(.ready(ready), Epoch(3))])
     }
 
+    @Test func `an assignment that puts another worker in this one's place is dropped`() {
+        var session = welcomed()
+        var other = stage
+        other.ranks[0].peer.node = .coordinator
+        #expect(session.handle(.received(envelope(.assignment(other), epoch: 2)), at: .zero) == [.drop(.malformed)])
+        other = stage
+        other.rank = 1
+        #expect(session.handle(.received(envelope(.assignment(other), epoch: 2)), at: .zero) == [.drop(.malformed)])
+        #expect(
+            session.handle(.received(envelope(.assignment(stage), epoch: 2)), at: .zero)
+                == [.assign(stage, Epoch(2), results: results)])
+    }
+
     @Test func `messages of another cluster and out of place are dropped`() {
         var session = ControlSession(node: Self.node, clusterID: "c", at: .zero)
         #expect(

@@ -42,6 +42,23 @@ import WorkerRuntime
         }
     }
 
+    @Test func `a stage of several ranks and another grid are refused until they can be computed`() throws {
+        try TinyLlama().builder().withFile { path in
+            var wanted = try assignment(path)
+            wanted.ranks.append(wanted.ranks[0])
+            var error = #expect(throws: StageError.self) { _ = try loader.load(wanted) }
+            #expect(
+                error?.message
+                    == "stage 0 is for 2 ranks, and this release computes a stage on one worker only; leave placement out "
+                    + "of the settings")
+            #expect(error?.isRetryable == false)
+            wanted = try assignment(path)
+            wanted.activationGrid = .segment
+            error = #expect(throws: StageError.self) { _ = try loader.load(wanted) }
+            #expect(error?.message.hasPrefix("activation_grid: segment is not computed by this release") == true)
+        }
+    }
+
     @Test func `weights that are made ternary count in the two bits that they are kept in`() throws {
         var tiny = TinyCheckpoint()
         tiny.weights = .online(type: "F32")

@@ -104,7 +104,7 @@ final class RunningWorker: Sendable {
 
     init(
         _ name: String, coordinator: String, cluster: String = "test", dataEndpoint: String? = nil,
-        allowsPlainText: Bool = false,
+        allowsPlainText: Bool = false, sharesMemory: Bool = true,
         loader: @escaping Worker.Loader = { stage, _ in ArithmeticStage(stage) }
     ) throws {
         node = try nodeID(name)
@@ -114,6 +114,7 @@ final class RunningWorker: Sendable {
         configuration.clusterID = cluster
         configuration.dataEndpoint = dataEndpoint
         configuration.allowsPlainText = allowsPlainText
+        configuration.sharesMemory = sharesMemory
         let worker = try Worker(configuration: configuration, logger: quiet, loader: loader)
         self.worker = worker
         let outcome = outcome
@@ -207,32 +208,59 @@ final class FakeCoordinator {
     func assign(
         _ nodes: [NodeID], epoch: UInt64, maximumStepRowCount: Int = 16, headPrecision: HeadPrecision = .automatic
     ) throws {
-        for stage in nodes.indices { try assign(stage, of: nodes, epoch, maximumStepRowCount, headPrecision) }
-        var waiting = Set(nodes)
+        try assign(
+            stages: nodes.map { [$0] }, epoch: epoch, maximumStepRowCount: maximumStepRowCount,
+            headPrecision: headPrecision)
+    }
+
+    /// Spreads 10 layers for each stage over the ranks of the stages, and waits until all are ready.
+    func assign(
+        stages: [[NodeID]], epoch: UInt64, maximumStepRowCount: Int = 16, headPrecision: HeadPrecision = .automatic
+    ) throws {
+        for (stage, nodes) in stages.enumerated() {
+            for rank in nodes.indices {
+                let assignment = try assignment(
+                    stage, rank, of: stages, maximumStepRowCount: maximumStepRowCount, headPrecision: headPrecision)
+                try send(.assignment(assignment), epoch: epoch, to: nodes[rank])
+            }
+        }
+        var waiting = Set(stages.joined())
         while !waiting.isEmpty {
             let ready: NodeID = try wait("ready in epoch \(epoch)") { envelope, node in
                 if case .ready = envelope.body, envelope.epoch == Epoch(epoch) { node } else { nil }
             }
             waiting.remove(ready)
         }
-        try data.connect(to: peer(nodes[0]))
+        for node in stages[0] { try data.connect(to: peer(node)) }
     }
 
-    func assign(
-        _ stage: Int, of nodes: [NodeID], _ epoch: UInt64, _ maximumStepRowCount: Int = 16,
-        _ headPrecision: HeadPrecision = .automatic
-    ) throws {
-        let isLast = stage == nodes.count - 1
-        let assignment = StageAssignment(
+    /// Sends one of the assignments of stages with one rank each.
+    func assign(_ stage: Int, of nodes: [NodeID], _ epoch: UInt64, _ maximumStepRowCount: Int = 16) throws {
+        let assignment = try assignment(
+            stage, 0, of: nodes.map { [$0] }, maximumStepRowCount: maximumStepRowCount)
+        try send(.assignment(assignment), epoch: epoch, to: nodes[stage])
+    }
+
+    private func assignment(
+        _ stage: Int, _ rank: Int, of stages: [[NodeID]], maximumStepRowCount: Int = 16,
+        headPrecision: HeadPrecision = .automatic
+    ) throws -> StageAssignment {
+        let own = stages[stage]
+        let after = stage + 1 < stages.count ? stages[stage + 1] : []
+        let before = stage > 0 ? stages[stage - 1] : [.coordinator]
+        return StageAssignment(
             modelFile: ModelFileReference(
                 path: "/m.gguf", byteCount: 1, headerDigest: Array(repeating: 1, count: 32)),
-            stage: stage, stageCount: nodes.count, rank: 0,
-            ranks: [StageRank(peer: try peer(nodes[stage]), share: .whole)],
-            layers: stage * 10..<(stage + 1) * 10, next: isLast ? [] : [try peer(nodes[stage + 1])],
-            previous: stage == 0 ? .coordinator : nodes[stage - 1],
+            stage: stage, stageCount: stages.count, rank: rank,
+            ranks: try own.enumerated().map { index, node in
+                let share = RankShare(
+                    keyValueHeads: index..<(index + 1), feedForwardBlocks: index..<(index + 1), vocabularyChunks: 0..<0)
+                return StageRank(peer: try peer(node), share: share)
+            }, layers: stage * 10..<(stage + 1) * 10,
+            next: try after.indices.filter { $0 % own.count == rank }.map { try peer(after[$0]) },
+            previous: before[rank % before.count],
             contextLength: 100, keyValueTokenCapacity: 500, maximumStepRowCount: maximumStepRowCount,
             headPrecision: headPrecision)
-        try send(.assignment(assignment), epoch: epoch, to: nodes[stage])
     }
 
     func peer(_ node: NodeID) throws -> Peer {

@@ -60,6 +60,68 @@ import ZeroMQ
         }
     }
 
+    @Test func `ranks pass steps on to their own next ones, and only rank 0 of the last stage answers`() throws {
+        let coordinator = try FakeCoordinator()
+        let workers = try (0..<6).map { try RunningWorker("w\($0)", coordinator: coordinator.control.endpoint) }
+        let nodes = workers.map(\.node)
+        try coordinator.waitForHellos(nodes)
+        let stages = [Array(nodes[..<2]), [nodes[2]], Array(nodes[3...])]
+        try coordinator.assign(stages: stages, epoch: 1)
+        for id in 1...20 as ClosedRange<UInt64> {
+            for node in stages[0] { try coordinator.sendStep(id, to: node, tokens: [1, Int32(id)]) }
+            let answer = try coordinator.nextResult()
+            #expect(answer.sender == nodes[3])
+            #expect(answer.result.id == StepID(id))
+            #expect(token(answer.result) == Int32(id) + 2)
+        }
+        var waiting = Set(nodes)
+        while !waiting.isEmpty {
+            let done: NodeID = try coordinator.wait("heartbeat with 40 tokens") { envelope, node in
+                guard case .heartbeat(let heartbeat) = envelope.body else { return nil }
+                #expect(heartbeat.droppedFrameCount == 0)
+                return heartbeat.computedTokenCount == 40 ? node : nil
+            }
+            waiting.remove(done)
+        }
+        // What a worker loaded serves on as long as its stage stays as it is.
+        try coordinator.assign(stages: [[nodes[0]], [nodes[2]]], epoch: 2)
+        try coordinator.sendStep(1, epoch: 2, to: nodes[0], tokens: [1, 5])
+        #expect(try coordinator.nextResult().sender == nodes[2])
+        for worker in workers { #expect(worker.stop() == nil) }
+    }
+
+    @Test func `a rank's part has no place in a worker that expects none, and is counted`() throws {
+        let coordinator = try FakeCoordinator()
+        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint)
+        try coordinator.waitForHellos([worker.node])
+        try coordinator.assign([worker.node], epoch: 1)
+        let exchange = Envelope(
+            clusterID: "test", epoch: Epoch(1), sender: .coordinator,
+            body: .exchange(Exchange(step: StepID(1), round: 0)))
+        let part: [Float] = [1, 2, 3]
+        try coordinator.data.send(exchange, payload: part.span.bytes, to: worker.node)
+        try coordinator.sendStep(1, to: worker.node)
+        #expect(token(try coordinator.nextResult().result) == 7)
+        _ = try coordinator.wait("heartbeat with one dropped frame") { envelope, _ in
+            guard case .heartbeat(let heartbeat) = envelope.body else { return nil as Bool? }
+            return heartbeat.droppedFrameCount == 1 ? true : nil
+        }
+        #expect(worker.stop() == nil)
+    }
+
+    @Test func `workers of one machine say so, unless they are to use sockets`() throws {
+        let coordinator = try FakeCoordinator()
+        let workers = try [true, true, false].enumerated().map { index, sharesMemory in
+            try RunningWorker("w\(index)", coordinator: coordinator.control.endpoint, sharesMemory: sharesMemory)
+        }
+        try coordinator.waitForHellos(workers.map(\.node))
+        let ids = workers.compactMap { coordinator.hellos[$0.node]?.hostID }
+        #expect(ids.count == 3)
+        #expect(ids[0] == ids[1] && !ids[0].isEmpty)
+        #expect(ids[2] == "")
+        for worker in workers { #expect(worker.stop() == nil) }
+    }
+
     @Test func `one worker can be the whole pipeline`() throws {
         let coordinator = try FakeCoordinator()
         let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint)

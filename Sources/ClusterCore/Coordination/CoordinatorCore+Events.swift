@@ -8,8 +8,9 @@ extension CoordinatorCore {
         case otherVersion(theirs: UInt32, NodeID, from: Connection)
         /// A message on the data plane, whose cluster and sender have been checked.
         case data(Envelope)
-        /// A step could not be sent: it breaks a limit of the protocol, or the first stage takes nothing.
-        case stepNotSent(StepID, Epoch, LinkError)
+        /// A step could not be sent to that rank of the first stage: it breaks a limit of the protocol, or the rank takes
+        /// nothing. Those after it have not been tried.
+        case stepNotSent(StepID, Epoch, to: NodeID, LinkError)
         case submitted(Ticket, Work)
         case cancelled(Ticket)
         /// Time has passed.
@@ -19,10 +20,10 @@ extension CoordinatorCore {
     public enum Effect: Sendable, Equatable {
         /// Send a control message.
         case answer(Envelope, to: Connection)
-        /// Open the data link to the first stage, in place of any other.
-        case connect(Peer)
-        /// Send a step to the first stage.
-        case sendStep(Envelope, Step, to: NodeID)
+        /// Open data links to the ranks of the first stage, in place of all others.
+        case connect([Peer])
+        /// Send a step to these ranks of the first stage, in order, up to the first to which it cannot be sent.
+        case sendStep(Envelope, Step, to: [NodeID])
         case token(Ticket, TokenChoice)
         /// Each request ends with one of `finished`, `scored` and `failed`, unless it is cancelled.
         case finished(Ticket, FinishReason)

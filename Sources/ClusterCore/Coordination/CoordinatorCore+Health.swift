@@ -41,16 +41,19 @@ extension CoordinatorCore {
     }
 
     private func health(of member: Member, at now: Instant) -> NodeHealth {
-        let stage = member.isPresent ? placement.pipeline?.stage(of: member.node) : nil
-        let layers = stage.flatMap { placement.pipeline?.stages[$0].layers }
+        let place = member.isPresent ? placement.pipeline?.place(of: member.node) : nil
+        let stage = place.flatMap { placement.pipeline?.stages[$0.stage] }
+        let heads = place.flatMap { stage?.ranks[$0.rank].share.keyValueHeads }
         let heartbeat = member.lastHeartbeat
         return NodeHealth(
             name: member.node.name, state: NodeHealth.State(member.state), detail: member.detail,
             processID: member.hello.processID, cpu: member.hello.cpuModel,
             instructionSet: member.hello.instructionSet, threadCount: member.hello.threadCount,
             memoryUsedByteCount: heartbeat?.memoryUsedByteCount ?? 0,
-            memoryFreeByteCount: heartbeat?.memoryFreeByteCount ?? member.hello.memoryFreeByteCount, stage: stage,
-            firstLayer: layers?.lowerBound, endLayer: layers?.upperBound,
+            memoryFreeByteCount: heartbeat?.memoryFreeByteCount ?? member.hello.memoryFreeByteCount,
+            stage: place?.stage, rank: place?.rank, firstLayer: stage?.layers.lowerBound,
+            endLayer: stage?.layers.upperBound, firstKeyValueHead: heads?.lowerBound,
+            endKeyValueHead: heads?.upperBound,
             keyValueTokenCount: heartbeat?.keyValueTokenCount ?? 0,
             keyValueTokenCapacity: heartbeat?.keyValueTokenCapacity ?? 0,
             secondsSinceHeartbeat: member.lastHeard.duration(to: now).secondCount,

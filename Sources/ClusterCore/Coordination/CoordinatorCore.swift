@@ -38,8 +38,8 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
             return refuse(node, connection, reason: reason)
         case .data(let envelope):
             return takeData(envelope, at: now)
-        case .stepNotSent(let step, let epoch, let error):
-            return noteNotSent(step, in: epoch, error, at: now)
+        case .stepNotSent(let step, let epoch, let node, let error):
+            return noteNotSent(step, in: epoch, to: node, error, at: now)
         case .submitted(let ticket, let work):
             guard placement.isServing else {
                 return [.failed(ticket, .unavailable(placement.problem(at: now) ?? "no pipeline is ready"))]
@@ -123,7 +123,7 @@ extension CoordinatorCore {
             drops.count(.unknownSender, from: node.name)
         } else if placement.pipeline?.epoch != envelope.epoch {
             drops.count(.olderEpoch, from: node.name)
-        } else if placement.pipeline?.stage(of: node) == nil {
+        } else if placement.pipeline?.place(of: node) == nil {
             drops.count(.unexpectedMessage, from: node.name)
         } else {
             return true
@@ -154,8 +154,8 @@ extension CoordinatorCore {
     private mutating func takeExchangeFailure(
         of step: StepID, by node: NodeID, with silent: NodeID, _ message: String, at now: Instant
     ) -> [Effect] {
-        guard silent != node, let stage = placement.pipeline?.stage(of: node),
-            placement.pipeline?.stage(of: silent) == stage
+        guard silent != node, let stage = placement.pipeline?.place(of: node)?.stage,
+            placement.pipeline?.place(of: silent)?.stage == stage
         else {
             drops.count(.malformed, from: node.name)
             return []
@@ -174,7 +174,7 @@ extension CoordinatorCore {
             drops.count(membership[node] == nil ? .unknownSender : .olderEpoch, from: node.name)
             return []
         }
-        guard pipeline.stages.last?.peer.node == node else {
+        guard pipeline.answering == node else {
             drops.count(membership[node] == nil ? .unknownSender : .unexpectedMessage, from: node.name)
             return []
         }
@@ -182,15 +182,15 @@ extension CoordinatorCore {
     }
 
     private mutating func noteNotSent(
-        _ step: StepID, in epoch: Epoch, _ error: LinkError, at now: Instant
+        _ step: StepID, in epoch: Epoch, to node: NodeID, _ error: LinkError, at now: Instant
     ) -> [Effect] {
         guard let pipeline = placement.pipeline, pipeline.epoch == epoch, placement.isServing else { return [] }
-        if case .refused(let problem) = error {
+        // Once another rank has the step, the ranks are no longer in step.
+        if case .refused(let problem) = error, node == pipeline.entrances[0].node {
             progress.isReliable = false
             return schedule(.stepFailed(step, .invalidRequest(problem)), at: now)
         }
-        let first = pipeline.stages[0].peer.node
-        return apply(placement.handle(.stalled(first, reason: error.description), at: now), at: now)
+        return apply(placement.handle(.stalled(node, reason: error.description), at: now), at: now)
     }
 }
 
@@ -240,10 +240,10 @@ extension CoordinatorCore {
     private mutating func apply(_ effect: Placement.Effect, at now: Instant) -> [Effect] {
         switch effect {
         case .opened(let pipeline, let assignments):
-            var effects: [Effect] = [.notice(.epochOpened(pipeline)), .connect(pipeline.stages[0].peer)]
-            for (stage, assignment) in zip(pipeline.stages, assignments) {
-                membership.setPhase(.loading, of: stage.peer.node)
-                guard let connection = membership.connection(of: stage.peer.node) else { continue }
+            var effects: [Effect] = [.notice(.epochOpened(pipeline)), .connect(pipeline.entrances)]
+            for (node, assignment) in zip(pipeline.nodes, assignments) {
+                membership.setPhase(.loading, of: node)
+                guard let connection = membership.connection(of: node) else { continue }
                 effects.append(.answer(envelope(.assignment(assignment), epoch: pipeline.epoch), to: connection))
             }
             return effects
@@ -253,7 +253,7 @@ extension CoordinatorCore {
                 + schedule(
                     .opened(stageCount: pipeline.stages.count, keyValueTokenCapacity: keyValueTokenCapacity), at: now)
         case .ended(let pipeline, let node, let reason):
-            for stage in pipeline.stages { membership.setPhase(.joining, of: stage.peer.node) }
+            for node in pipeline.nodes { membership.setPhase(.joining, of: node) }
             let waiting = GenerationError.unavailable(node.map { "worker \($0): \(reason)" } ?? reason)
             let running = node.map { GenerationError.workerFailed(node: $0.name, reason: reason) } ?? waiting
             return [.notice(.epochEnded(pipeline.epoch, node: node, reason: reason))]
@@ -273,16 +273,17 @@ extension CoordinatorCore {
         case .send(let step):
             guard let pipeline = placement.pipeline else { return [] }
             progress.sentRowCount += UInt64(step.rowCount)
-            return [.sendStep(envelope(.step(step), epoch: pipeline.epoch), step, to: pipeline.stages[0].peer.node)]
+            let nodes = pipeline.entrances.map(\.node)
+            return [.sendStep(envelope(.step(step), epoch: pipeline.epoch), step, to: nodes)]
         case .token(let ticket, let choice): return [.token(ticket, choice)]
         case .finished(let ticket, let reason): return [.finished(ticket, reason)]
         case .scored(let ticket, let text): return [.scored(ticket, text)]
         case .failed(let ticket, let error): return [.failed(ticket, error)]
         case .unexpectedResult:
-            drops.count(.unexpectedMessage, from: placement.pipeline?.stages.last?.peer.node.name ?? "unknown")
+            drops.count(.unexpectedMessage, from: placement.pipeline?.answering.name ?? "unknown")
             return []
         case .brokenResult(let step, let problem):
-            let node = placement.pipeline?.stages.last?.peer.node
+            let node = placement.pipeline?.answering
             drops.count(.malformed, from: node?.name ?? "unknown")
             let reason = "its result of step \(step.number) is wrong: \(problem)"
             return apply(placement.handle(.stalled(node, reason: reason), at: now), at: now)
@@ -294,7 +295,7 @@ extension CoordinatorCore {
     /// No result for too long: the requests end, and a new epoch starts from a clean state.
     private mutating func giveUp(after silence: Duration, at now: Instant) -> [Effect] {
         let node = placement.pipeline.flatMap { pipeline in
-            progress.owingStage(
+            progress.owingNode(
                 of: pipeline, members: membership.members, newerRowCount: scheduler.newerInFlightRowCount)
         }
         let seconds = Int(silence.secondCount)

@@ -1,86 +1,68 @@
 import Transport
 
-/// The stages of one epoch, in order: who holds which layers.
+/// The stages of one epoch, in order: who holds which layers, and what of them.
 public struct PlacedPipeline: Sendable, Equatable {
     public struct Stage: Sendable, Equatable {
-        public let peer: Peer
+        /// In order, at least one.
+        public let ranks: [StageRank]
         public let layers: Range<Int>
+    }
+
+    /// Where a node stands.
+    public struct Place: Sendable, Equatable {
+        public let stage: Int
+        public let rank: Int
     }
 
     public let epoch: Epoch
     /// At least one.
     public let stages: [Stage]
 
-    /// The position of a node in the pipeline; nil if it has none.
-    public func stage(of node: NodeID) -> Int? { stages.firstIndex { $0.peer.node == node } }
+    /// A node's place; nil if it has none.
+    public func place(of node: NodeID) -> Place? {
+        for (stage, placed) in stages.enumerated() {
+            if let rank = placed.ranks.firstIndex(where: { $0.peer.node == node }) {
+                return Place(stage: stage, rank: rank)
+            }
+        }
+        return nil
+    }
+
+    /// All nodes, in order of stages and ranks.
+    public var nodes: [NodeID] { stages.flatMap(\.nodes) }
+
+    /// The ranks of the first stage, which take steps from the coordinator.
+    public var entrances: [Peer] { stages[0].ranks.map(\.peer) }
+
+    /// Who sends results to the coordinator: rank 0 of the last stage.
+    public var answering: NodeID { stages[stages.count - 1].ranks[0].peer.node }
 }
 
-/// Which workers make up the pipeline.
-public enum WorkerSelection: Sendable, Equatable {
-    /// That many, those first that joined first; stages are in order of name. At least 1.
-    case count(Int)
-    /// These, in this order. At least one; either all have layers or none.
-    case named([NamedWorker])
+extension PlacedPipeline.Stage {
+    /// In order of ranks.
+    public var nodes: [NodeID] { ranks.map(\.peer.node) }
+}
 
-    /// How many workers the operator expects.
-    public var workerCount: Int {
-        switch self {
-        case .count(let count): count
-        case .named(let workers): workers.count
+extension PlacedPipeline {
+    /// What each rank is told, in order of stages and ranks.
+    func assignments(_ configuration: PlacementConfiguration) -> [StageAssignment] {
+        stages.indices.flatMap { stage in
+            stages[stage].ranks.indices.map { assignment(Place(stage: stage, rank: $0), configuration) }
         }
     }
-}
 
-/// A worker that the operator has put in the pipeline.
-public struct NamedWorker: Sendable, Equatable {
-    public var node: NodeID
-    /// The layers it is to hold; nil leaves that to the planner.
-    public var layers: Range<Int>?
-
-    public init(node: NodeID, layers: Range<Int>? = nil) {
-        self.node = node
-        self.layers = layers
-    }
-}
-
-/// What placement goes by.
-public struct PlacementConfiguration: Sendable, Equatable {
-    public var selection: WorkerSelection
-    public var layout: ModelLayout
-    /// How many parts there are of what ranks share.
-    public var parts: RankParts
-    public var modelFile: ModelFileReference
-    /// Longest sequence, in tokens.
-    public var contextLength: Int
-    /// KV cache of every stage, in tokens over all sequences.
-    public var keyValueTokenCapacity: Int
-    public var maximumStepRowCount: Int
-    /// How exactly the last stage keeps the head.
-    public var headPrecision: HeadPrecision
-    /// On which grid ternary models round activations.
-    public var activationGrid: ActivationGrid
-    /// A worker that has not loaded its part by then is set aside.
-    public var loadingTimeout: Duration
-    /// The first epoch to open. Workers outlive a coordinator and drop older epochs than they have seen, so it must be
-    /// over every epoch that a predecessor opened.
-    public var firstEpoch: Epoch
-
-    public init(
-        selection: WorkerSelection, layout: ModelLayout, parts: RankParts, modelFile: ModelFileReference,
-        contextLength: Int, keyValueTokenCapacity: Int, maximumStepRowCount: Int,
-        headPrecision: HeadPrecision = .automatic, activationGrid: ActivationGrid = .exact,
-        loadingTimeout: Duration = .seconds(600), firstEpoch: Epoch = Epoch(1)
-    ) {
-        self.selection = selection
-        self.layout = layout
-        self.parts = parts
-        self.modelFile = modelFile
-        self.contextLength = contextLength
-        self.keyValueTokenCapacity = keyValueTokenCapacity
-        self.maximumStepRowCount = maximumStepRowCount
-        self.headPrecision = headPrecision
-        self.activationGrid = activationGrid
-        self.loadingTimeout = loadingTimeout
-        self.firstEpoch = firstEpoch
+    /// Rank j of a stage gets its hidden states from rank j modulo the number of ranks of the stage before.
+    private func assignment(_ place: Place, _ configuration: PlacementConfiguration) -> StageAssignment {
+        let ranks = stages[place.stage].ranks
+        let before = place.stage > 0 ? stages[place.stage - 1].ranks : []
+        let after = place.stage + 1 < stages.count ? stages[place.stage + 1].ranks : []
+        return StageAssignment(
+            modelFile: configuration.modelFile, stage: place.stage, stageCount: stages.count, rank: place.rank,
+            ranks: ranks, layers: stages[place.stage].layers,
+            next: after.indices.filter { $0 % ranks.count == place.rank }.map { after[$0].peer },
+            previous: before.isEmpty ? .coordinator : before[place.rank % before.count].peer.node,
+            contextLength: configuration.contextLength, keyValueTokenCapacity: configuration.keyValueTokenCapacity,
+            maximumStepRowCount: configuration.maximumStepRowCount, headPrecision: configuration.headPrecision,
+            activationGrid: configuration.activationGrid)
     }
 }

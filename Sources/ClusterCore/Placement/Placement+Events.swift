@@ -19,9 +19,9 @@ extension Placement {
     }
 
     public enum Effect: Sendable, Equatable {
-        /// An epoch was opened: each stage's assignment, in order.
+        /// An epoch was opened: each rank's assignment, in order of stages and ranks.
         case opened(PlacedPipeline, [StageAssignment])
-        /// All stages are ready; the least KV capacity among them.
+        /// All ranks are ready; the least KV capacity among them.
         case serving(PlacedPipeline, keyValueTokenCapacity: Int)
         /// The epoch is over because of that node, if it is known.
         case ended(PlacedPipeline, node: NodeID?, reason: String)

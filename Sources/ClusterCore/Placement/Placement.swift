@@ -38,11 +38,11 @@ public struct Placement: Sendable {
         }
     }
 
-    /// The ranges must fit the layout; see `LayerSplit.explicit`.
+    /// - Throws: `PlanningError` if what the configuration asks for does not fit the model.
     public init(configuration: PlacementConfiguration) throws(PlanningError) {
         self.configuration = configuration
         nextEpoch = configuration.firstEpoch.number
-        _ = try Self.split(configuration)
+        _ = try configuration.split()
     }
 
     /// The current epoch's stages, from the moment they are assigned.
@@ -53,7 +53,7 @@ public struct Placement: Sendable {
         }
     }
 
-    /// Whether all stages are ready.
+    /// Whether all ranks of all stages are ready.
     public var isServing: Bool {
         if case .serving = state { true } else { false }
     }
@@ -77,7 +77,7 @@ public struct Placement: Sendable {
         }
         if !failures.isEmpty { return failures.sorted().joined(separator: "; ") }
         if case .loading(let pipeline, let ready, _) = state {
-            let loading = pipeline.stages.map(\.peer.node).filter { ready[$0] == nil }
+            let loading = pipeline.nodes.filter { ready[$0] == nil }
             return "\(loading.map(\.name).joined(separator: ", ")) still loading"
         }
         let missing = missingWorkerCount
@@ -105,7 +105,7 @@ public struct Placement: Sendable {
         case .ready(let node, let epoch, let ready):
             return note(ready, of: node, in: epoch)
         case .loadingFailed(let node, let epoch, let message, let isRetryable):
-            guard case .loading(let pipeline, _, _) = state, pipeline.epoch == epoch, pipeline.stage(of: node) != nil
+            guard case .loading(let pipeline, _, _) = state, pipeline.epoch == epoch, pipeline.place(of: node) != nil
             else { return [] }
             return end(because: node, reason: message)
                 + setAside(node, reason: message, isRetryable: isRetryable, at: now) + open(at: now)
@@ -128,7 +128,7 @@ extension Placement {
     private mutating func remove(_ node: NodeID, reason: String) -> [Effect] {
         guard workers.contains(where: { $0.peer.node == node }) else { return [] }
         workers.removeAll { $0.peer.node == node }
-        guard pipeline?.stage(of: node) != nil else { return [] }
+        guard pipeline?.place(of: node) != nil else { return [] }
         return end(because: node, reason: reason)
     }
 
@@ -141,17 +141,17 @@ extension Placement {
         }
         let moved = workers[index].peer != peer
         workers[index].peer = peer
-        guard let stage = pipeline?.stage(of: peer.node) else { return [] }
+        guard let place = pipeline?.place(of: peer.node) else { return [] }
         if case .loading(_, let ready, _) = state, ready[peer.node] == nil {
             return end(because: peer.node, reason: "it lost its connection while loading") + open(at: now)
         }
         guard moved else { return [] }
-        return end(because: peer.node, reason: "the data endpoint of stage \(stage) has changed") + open(at: now)
+        return end(because: peer.node, reason: "the data endpoint of stage \(place.stage) has changed") + open(at: now)
     }
 
     private mutating func note(_ ready: StageReady, of node: NodeID, in epoch: Epoch) -> [Effect] {
         guard case .loading(let pipeline, var answers, let since) = state, pipeline.epoch == epoch,
-            pipeline.stage(of: node) != nil
+            pipeline.place(of: node) != nil
         else { return [] }
         answers[node] = ready
         var effects: [Effect] = []
@@ -159,8 +159,9 @@ extension Placement {
             workers[index].failureCount = 0
             effects.append(.detail(node, ""))
         }
-        let capacities = pipeline.stages.compactMap { answers[$0.peer.node]?.keyValueTokenCapacity }
-        guard capacities.count == pipeline.stages.count, let capacity = capacities.min() else {
+        let nodes = pipeline.nodes
+        let capacities = nodes.compactMap { answers[$0]?.keyValueTokenCapacity }
+        guard capacities.count == nodes.count, let capacity = capacities.min() else {
             state = .loading(pipeline, ready: answers, since: since)
             return effects
         }
@@ -189,7 +190,7 @@ extension Placement {
         guard case .loading(let pipeline, let ready, let since) = state,
             since.duration(to: now) >= configuration.loadingTimeout
         else { return [] }
-        let late = pipeline.stages.map(\.peer.node).filter { ready[$0] == nil }
+        let late = pipeline.nodes.filter { ready[$0] == nil }
         let reason = "its part was not loaded within \(configuration.loadingTimeout.tenths) s"
         var effects = end(because: late.first, reason: reason)
         for node in late { effects += setAside(node, reason: reason, isRetryable: true, at: now) }
@@ -198,51 +199,37 @@ extension Placement {
 
     /// Opens an epoch if none is open and enough workers are there.
     private mutating func open(at now: Instant) -> [Effect] {
-        guard case .waiting = state, let peers = chosen(), let split = try? Self.split(configuration) else { return [] }
+        guard case .waiting = state, let peers = chosen(), let split = try? configuration.split() else { return [] }
         let epoch = Epoch(nextEpoch)
         nextEpoch += 1
-        let stages = zip(peers, split.ranges).map { PlacedPipeline.Stage(peer: $0, layers: $1) }
-        let pipeline = PlacedPipeline(epoch: epoch, stages: stages)
+        let pipeline = PlacedPipeline(epoch: epoch, stages: stages(of: peers, split))
         state = .loading(pipeline, ready: [:], since: now)
-        let assignments = stages.indices.map { stage in
-            StageAssignment(
-                modelFile: configuration.modelFile, stage: stage, stageCount: stages.count,
-                rank: 0, ranks: [StageRank(peer: stages[stage].peer, share: configuration.parts.whole)],
-                layers: stages[stage].layers, next: stage + 1 < stages.count ? [stages[stage + 1].peer] : [],
-                previous: stage > 0 ? stages[stage - 1].peer.node : .coordinator,
-                contextLength: configuration.contextLength, keyValueTokenCapacity: configuration.keyValueTokenCapacity,
-                maximumStepRowCount: configuration.maximumStepRowCount, headPrecision: configuration.headPrecision,
-                activationGrid: configuration.activationGrid)
-        }
-        return [.opened(pipeline, assignments)]
+        return [.opened(pipeline, pipeline.assignments(configuration))]
     }
 
-    /// The workers that make up the next pipeline, in order of stages; nil if there are not enough.
+    /// The workers fill the stages in their order.
+    private func stages(of peers: [Peer], _ split: LayerSplit) -> [PlacedPipeline.Stage] {
+        var rest = peers[...]
+        return zip(configuration.resolvedShape, split.ranges).map { rankCount, layers in
+            let shares = configuration.parts.shares(weights: [UInt64](repeating: 1, count: rankCount))
+            defer { rest = rest.dropFirst(rankCount) }
+            return PlacedPipeline.Stage(
+                ranks: zip(rest, shares).map { StageRank(peer: $0, share: $1) }, layers: layers)
+        }
+    }
+
+    /// The workers that make up the next pipeline, in order of stages and ranks; nil if there are not enough.
     private func chosen() -> [Peer]? {
         let available = workers.filter { $0.setAside == nil }.map(\.peer)
+        let count = configuration.resolvedShape.reduce(0, +)
         switch configuration.selection {
-        case .count(let count):
-            let stageCount = min(count, configuration.layout.layerCount)
-            guard available.count >= stageCount else { return nil }
-            return available.prefix(stageCount).sorted { $0.node < $1.node }
+        case .count:
+            guard available.count >= count else { return nil }
+            return available.prefix(count).sorted { $0.node < $1.node }
         case .named(let named):
-            let wanted = named.prefix(configuration.layout.layerCount)
+            let wanted = named.prefix(count)
             let peers = wanted.compactMap { worker in available.first { $0.node == worker.node } }
             return peers.count == wanted.count ? peers : nil
         }
-    }
-
-    private static func split(_ configuration: PlacementConfiguration) throws(PlanningError) -> LayerSplit {
-        let layout = configuration.layout
-        if case .named(let workers) = configuration.selection {
-            let ranges = workers.compactMap(\.layers)
-            if !ranges.isEmpty {
-                guard ranges.count == workers.count else {
-                    throw .ranges("some workers have layers and some have none; give them to all or to none")
-                }
-                return try .explicit(ranges, layerCount: layout.layerCount)
-            }
-        }
-        return try .balanced(layout, over: min(configuration.selection.workerCount, layout.layerCount))
     }
 }

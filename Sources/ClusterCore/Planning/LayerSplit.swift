@@ -3,36 +3,39 @@ public struct LayerSplit: Sendable, Equatable {
     /// One for each stage.
     public let ranges: [Range<Int>]
 
-    /// Balances the bytes that a token makes each stage read: its layers, and the head on the last stage.
+    /// Balances the time that a token takes in each stage, counted in bytes that each of its ranks reads: those of its
+    /// layers, and of the head on the last stage, divided by the number of ranks.
     ///
-    /// The heaviest stage is as light as it can be. Among the splits for which that holds, the sum of the squares is
+    /// The slowest stage is as fast as it can be. Among the splits for which that holds, the sum of the squares is
     /// smallest, so that the other stages are even, too. Dynamic programming over (stage, first layer); about
     /// `stageCount × layerCount²` operations.
-    /// - Throws: `PlanningError.stageCount` unless `stageCount` is in `1...layout.layerCount`.
-    public static func balanced(_ layout: ModelLayout, over stageCount: Int) throws(PlanningError) -> LayerSplit {
+    /// - Parameter ranks: how many ranks each stage has.
+    /// - Throws: `PlanningError.stageCount` unless there are `1...layout.layerCount` stages, `.shape` if one has no rank.
+    public static func balanced(_ layout: ModelLayout, over ranks: [Int]) throws(PlanningError) -> LayerSplit {
         let layerCount = layout.layerCount
-        guard (1...layerCount).contains(stageCount) else {
-            throw .stageCount(stageCount, layerCount: layerCount)
+        guard (1...layerCount).contains(ranks.count) else {
+            throw .stageCount(ranks.count, layerCount: layerCount)
         }
-        let weights = StageWeights(layout)
-        let limit = smallestMaximum(weights, over: stageCount)
+        guard ranks.allSatisfy({ $0 > 0 }) else { throw .shape("a stage has no rank; give each at least one") }
+        let times = StageTimes(layout)
+        let limit = shortestMaximum(times, over: ranks)
 
         // costs[first] is the least sum of squares for the layers from `first` on, in as many stages as are done;
-        // ends[stage][first] is where the first of those stages ends.
+        // ends[stage][first] is where the first of those stages ends. The last stage comes first.
         var costs = (0...layerCount).map { first -> UInt128? in
             guard first < layerCount else { return nil }
-            let weight = weights.weight(of: first..<layerCount)
-            return weight <= limit ? square(weight) : nil
+            let time = times.time(of: first..<layerCount, over: ranks[ranks.count - 1])
+            return time <= limit ? square(time) : nil
         }
         var ends = [[Int](repeating: layerCount, count: layerCount + 1)]
-        for _ in 1..<stageCount {
+        for rankCount in ranks.dropLast().reversed() {
             var next = [UInt128?](repeating: nil, count: layerCount + 1)
             var nextEnds = [Int](repeating: layerCount, count: layerCount + 1)
             for first in 0..<layerCount {
                 for end in (first + 1)..<(layerCount + 1) {
-                    let weight = weights.weight(of: first..<end)
-                    guard end < layerCount, weight <= limit, let rest = costs[end] else { continue }
-                    let cost = square(weight) + rest
+                    let time = times.time(of: first..<end, over: rankCount)
+                    guard end < layerCount, time <= limit, let rest = costs[end] else { continue }
+                    let cost = square(time) + rest
                     if next[first].map({ cost < $0 }) ?? true {
                         next[first] = cost
                         nextEnds[first] = end
@@ -45,8 +48,8 @@ public struct LayerSplit: Sendable, Equatable {
 
         var ranges: [Range<Int>] = []
         var first = 0
-        for stage in 0..<stageCount {
-            let end = ends[stageCount - 1 - stage][first]
+        for stage in ranks.indices {
+            let end = ends[ranks.count - 1 - stage][first]
             ranges.append(first..<end)
             first = end
         }
@@ -73,14 +76,16 @@ public struct LayerSplit: Sendable, Equatable {
 
     private init(ranges: [Range<Int>]) { self.ranges = ranges }
 
-    /// The least weight that the heaviest of `stageCount` stages can have.
-    private static func smallestMaximum(_ weights: StageWeights, over stageCount: Int) -> UInt64 {
-        var maxima = (0..<weights.layerCount).map { weights.weight(of: $0..<weights.layerCount) } + [.max]
-        for _ in 1..<stageCount {
-            maxima = (0...weights.layerCount).map { first in
+    /// The least time that the slowest stage can take.
+    private static func shortestMaximum(_ times: StageTimes, over ranks: [Int]) -> UInt64 {
+        let layerCount = times.layerCount
+        var maxima =
+            (0..<layerCount).map { times.time(of: $0..<layerCount, over: ranks[ranks.count - 1]) } + [.max]
+        for rankCount in ranks.dropLast().reversed() {
+            maxima = (0...layerCount).map { first in
                 var best = UInt64.max
-                for end in stride(from: first + 1, to: weights.layerCount, by: 1) {
-                    best = min(best, max(weights.weight(of: first..<end), maxima[end]))
+                for end in stride(from: first + 1, to: layerCount, by: 1) {
+                    best = min(best, max(times.time(of: first..<end, over: rankCount), maxima[end]))
                 }
                 return best
             }
@@ -88,11 +93,11 @@ public struct LayerSplit: Sendable, Equatable {
         return maxima[0]
     }
 
-    private static func square(_ weight: UInt64) -> UInt128 { UInt128(weight) * UInt128(weight) }
+    private static func square(_ time: UInt64) -> UInt128 { UInt128(time) * UInt128(time) }
 }
 
-/// Bytes that a range of layers makes its stage read per token.
-private struct StageWeights {
+/// How long a token takes in a stage, in bytes that each of its ranks reads.
+private struct StageTimes {
     private let prefixSums: [UInt64]
     private let headByteCount: UInt64
 
@@ -103,8 +108,11 @@ private struct StageWeights {
 
     var layerCount: Int { prefixSums.count - 1 }
 
-    func weight(of layers: Range<Int>) -> UInt64 {
-        prefixSums[layers.upperBound] - prefixSums[layers.lowerBound]
+    /// Rounded up to whole bytes: nothing hangs on a part of one.
+    func time(of layers: Range<Int>, over rankCount: Int) -> UInt64 {
+        let byteCount =
+            prefixSums[layers.upperBound] - prefixSums[layers.lowerBound]
             + (layers.upperBound == layerCount ? headByteCount : 0)
+        return (byteCount + UInt64(rankCount) - 1) / UInt64(rankCount)
     }
 }

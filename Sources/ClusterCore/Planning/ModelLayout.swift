@@ -34,6 +34,8 @@ public enum PlanningError: Error, Equatable, Sendable {
     case tooLarge
     /// More stages than layers, or none.
     case stageCount(Int, layerCount: Int)
+    /// Numbers of ranks that do not fit the model or the workers.
+    case shape(String)
     /// Ranges from the configuration that do not cover the model's layers one after the other.
     case ranges(String)
 }
@@ -45,7 +47,7 @@ extension PlanningError: CustomStringConvertible {
         case .tooLarge: "the model's byte counts add up to more than 2^62; its file is damaged"
         case .stageCount(let stageCount, let layerCount):
             "\(layerCount) layers cannot be split over \(stageCount) stages; use 1 to \(layerCount)"
-        case .ranges(let problem): problem
+        case .shape(let problem), .ranges(let problem): problem
         }
     }
 }

@@ -4,7 +4,7 @@ import Transport
 extension ClusterConfiguration {
     /// What does not fit together, whether it comes from a file or a command line; empty if all does.
     public func conflicts() -> [ConfigurationProblem] {
-        timeConflicts + memoryConflicts + endpointConflicts + workerConflicts
+        timeConflicts + memoryConflicts + endpointConflicts + placementConflicts + workerConflicts
     }
 
     private var timeConflicts: [ConfigurationProblem] {
@@ -55,56 +55,14 @@ extension ClusterConfiguration {
         }
         return problems
     }
+}
 
-    private var workerConflicts: [ConfigurationProblem] {
-        guard case .named(let workers) = workers else { return [] }
-        var problems: [ConfigurationProblem] = []
-        for (index, worker) in workers.enumerated() {
-            if let first = workers.firstIndex(where: { $0.node == worker.node }), first < index {
-                problems.append(
-                    conflict(
-                        "workers[\(index)].name", "\(worker.node) is workers[\(first)] already",
-                        "give each its own name"))
-            }
-        }
-        guard workers.contains(where: { $0.layers != nil }) else { return problems }
-        for (index, worker) in workers.enumerated() {
-            guard let layers = worker.layers else {
-                problems.append(
-                    conflict(
-                        "workers[\(index)].layers", "it is missing, and other workers have layers",
-                        "give layers to all workers or to none"))
-                continue
-            }
-            if let problem = rangeConflict(layers, at: index, of: workers) { problems.append(problem) }
-        }
-        return problems
-    }
-
-    private func rangeConflict(_ layers: Range<Int>, at index: Int, of workers: [NamedWorker]) -> ConfigurationProblem?
-    {
-        let path = "workers[\(index)].layers"
-        let text = layers.inclusiveText
-        for (other, worker) in workers.prefix(index).enumerated() {
-            guard let taken = worker.layers, taken.overlaps(layers) else { continue }
-            return conflict(
-                path, "\(text) overlaps workers[\(other)] (\(taken.inclusiveText))", "make the ranges adjacent")
-        }
-        guard index > 0 else {
-            guard layers.lowerBound != 0 else { return nil }
-            return conflict(path, "\(text) leaves out the first layers", "make the first worker begin with layer 0")
-        }
-        guard let before = workers[index - 1].layers, before.upperBound != layers.lowerBound else { return nil }
-        return conflict(
-            path, "\(text) does not follow workers[\(index - 1)] (\(before.inclusiveText))",
-            "make it begin with layer \(before.upperBound)")
-    }
-
-    private func conflict(_ setting: Setting, _ problem: String, _ remedy: String) -> ConfigurationProblem {
+extension ClusterConfiguration {
+    func conflict(_ setting: Setting, _ problem: String, _ remedy: String) -> ConfigurationProblem {
         conflict(setting.rawValue, problem, remedy)
     }
 
-    private func conflict(_ path: String, _ problem: String, _ remedy: String) -> ConfigurationProblem {
+    func conflict(_ path: String, _ problem: String, _ remedy: String) -> ConfigurationProblem {
         ConfigurationProblem(file: nil, line: nil, path: path, problem: problem, remedy: remedy)
     }
 

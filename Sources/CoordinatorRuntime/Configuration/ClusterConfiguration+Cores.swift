@@ -24,10 +24,11 @@ extension ClusterConfiguration {
             throw .planning(error)
         }
         let placement = PlacementConfiguration(
-            selection: workers, layout: layout, parts: model.parts, modelFile: model.file, contextLength: contextLength,
+            selection: workers, shape: placement, layout: layout, parts: model.parts, modelFile: model.file,
+            contextLength: contextLength,
             keyValueTokenCapacity: Self.wholeBlocks(keyValueTokenCapacity ?? 2 * contextLength),
             maximumStepRowCount: resolvedStepRowCount(of: model), headPrecision: headPrecision,
-            loadingTimeout: loadingTimeout, firstEpoch: firstEpoch)
+            activationGrid: activationGrid, loadingTimeout: loadingTimeout, firstEpoch: firstEpoch)
         let scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: maximumRunningCount, queueLimit: queueLimit,
@@ -76,6 +77,7 @@ extension ClusterConfiguration {
                     + "\(maximumStepRowCount * model.hiddenSize * 4) bytes, a message between stages holds "
                     + "\(Self.payloadByteLimit)", "make it \(rowLimit) or less")
         }
+        problems += placementConflicts(with: model)
         if case .named(let named) = workers, let end = named.compactMap({ $0.layers?.upperBound }).max(),
             end != model.layerCount
         {

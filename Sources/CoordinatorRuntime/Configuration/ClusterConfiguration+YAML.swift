@@ -113,7 +113,9 @@ extension ClusterConfiguration {
             }
             advertisedHost = text
         case .allowPlainText: allowsPlainText = reader.flag(node, path) ?? allowsPlainText
-        case .workers: workers = reader.workers(node, path) ?? workers
+        case .workers: selection = reader.workers(node, path) ?? selection
+        case .placement: placement = reader.placement(node, path)
+        case .activationGrid: activationGrid = reader.choice(node, path) ?? activationGrid
         case .head: headPrecision = reader.choice(node, path) ?? headPrecision
         case .contextLength: contextLength = reader.wholeNumber(node, path, in: 1...(1 << 24)) ?? contextLength
         case .keyValueTokens:

@@ -20,9 +20,14 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var advertisedHost: String?
     /// Whether links may leave this machine unencrypted.
     public var allowsPlainText = false
-    public var workers = WorkerSelection.count(1)
+    /// Which workers make up the pipeline, as the operator says; nil leaves it to the placement.
+    public var selection: WorkerSelection?
+    /// How many ranks each stage has, 1 to 64 each and 256 in all; nil: one, in as many stages as there are workers.
+    public var placement: [Int]?
     /// How exactly the model's head is kept. It changes the bits of the answers, for all shapes of the cluster alike.
     public var headPrecision = HeadPrecision.automatic
+    /// On which grid ternary models round activations. It changes the bits of the answers likewise.
+    public var activationGrid = ActivationGrid.exact
     /// Longest sequence, in tokens; nil takes the model's, at most 8192.
     public var contextLength: Int?
     /// KV cache of every stage, in tokens over all sequences; nil takes twice the context.
@@ -41,13 +46,20 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var probeInterval = Duration.seconds(5)
 
     public init() {}
+
+    /// Which workers make up the pipeline, given or derived.
+    public var workers: WorkerSelection {
+        get { selection ?? .count(placement?.reduce(0, +) ?? 1) }
+        set { selection = newValue }
+    }
 }
 
 /// A setting's key in `cluster.yaml`.
 enum Setting: String, CaseIterable {
     case cluster, model, http, control, data, advertise
     case allowPlainText = "allow_plain_text"
-    case workers, head
+    case workers, placement, head
+    case activationGrid = "activation_grid"
     case contextLength = "context_length"
     case keyValueTokens = "kv_tokens"
     case maximumRunning = "maximum_running"

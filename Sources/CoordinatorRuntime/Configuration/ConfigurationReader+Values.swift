@@ -87,6 +87,31 @@ extension ConfigurationReader {
         return complete.count == workers.count ? .named(complete) : nil
     }
 
+    /// How many ranks each stage has: a list of numbers.
+    mutating func placement(_ node: Node, _ path: String) -> [Int]? {
+        let remedy = "list the ranks of each stage, such as [2, 1]"
+        guard case .sequence(let sequence) = node else {
+            report(node, path, "it is \(node.kindText)", remedy)
+            return nil
+        }
+        guard !sequence.isEmpty else {
+            report(node, path, "it is empty", remedy)
+            return nil
+        }
+        var ranks: [Int] = []
+        for (index, entry) in sequence.prefix(256).enumerated() {
+            note(entry, "\(path)[\(index)]")
+            guard let count = wholeNumber(entry, "\(path)[\(index)]", in: 1...64) else { continue }
+            ranks.append(count)
+        }
+        let sum = ranks.reduce(0, +)
+        guard sequence.count <= 256, sum <= 256 else {
+            report(node, path, "it needs more than 256 workers", "use fewer stages or ranks")
+            return nil
+        }
+        return ranks.count == sequence.count ? ranks : nil
+    }
+
     private mutating func worker(_ node: Node, _ path: String) -> NamedWorker? {
         if case .scalar = node { return name(node, path).map { NamedWorker(node: $0) } }
         let remedy = "write a name, or name: and layers:"

@@ -18,6 +18,8 @@ final class CoordinatorLoop {
     private var sinks: [Ticket: RequestSink] = [:]
     private var dropLog = DropLog()
     private var tickHold: TickHold
+    /// The ranks of the first stage, to which there are links.
+    private var entrances: [NodeID] = []
 
     init(
         core: CoordinatorCore<ConnectionID>, links: ZeroMQDataLinks, mailbox: Mailbox, control: ControlPlane,
@@ -126,12 +128,14 @@ extension CoordinatorLoop {
     ) -> CoordinatorCore<ConnectionID>.Event? {
         switch effect {
         case .answer(let envelope, let connection): control.send(envelope, to: connection)
-        case .connect(let peer): connect(to: peer)
-        case .sendStep(let envelope, let step, let node):
-            do throws(LinkError) {
-                try links.send(envelope, to: node)
-            } catch {
-                return .stepNotSent(step.id, envelope.epoch, error)
+        case .connect(let peers): connect(to: peers)
+        case .sendStep(let envelope, let step, let nodes):
+            for node in nodes {
+                do throws(LinkError) {
+                    try links.send(envelope, to: node)
+                } catch {
+                    return .stepNotSent(step.id, envelope.epoch, to: node, error)
+                }
             }
         case .token(let ticket, let choice):
             if case .generation(let buffer)? = sinks[ticket] { buffer.append(.token(choice)) }
@@ -147,12 +151,16 @@ extension CoordinatorLoop {
         return nil
     }
 
-    private func connect(to peer: Peer) {
-        do throws(LinkError) {
-            try links.connect(to: peer)
-        } catch {
-            // The first step finds no link then, and the stage is set aside with this reason.
-            logger.error("no link to the first stage", metadata: ["node": "\(peer.node)", "error": "\(error)"])
+    private func connect(to peers: [Peer]) {
+        for node in entrances { links.disconnect(from: node) }
+        entrances = peers.map(\.node)
+        for peer in peers {
+            do throws(LinkError) {
+                try links.connect(to: peer)
+            } catch {
+                // The first step finds no link then, and the worker is set aside with this reason.
+                logger.error("no link to the first stage", metadata: ["node": "\(peer.node)", "error": "\(error)"])
+            }
         }
     }
 }

@@ -56,8 +56,10 @@ extension Notice {
 }
 
 extension PlacedPipeline {
-    /// Such as `a 0–11, b 12–23`.
+    /// Such as `a 0–11, b+c 12–23`, the ranks of a stage in order.
     fileprivate var summary: String {
-        stages.map { "\($0.peer.node) \($0.layers.inclusiveText)" }.joined(separator: ", ")
+        stages.map { stage in
+            "\(stage.nodes.map(\.name).joined(separator: "+")) \(stage.layers.inclusiveText)"
+        }.joined(separator: ", ")
     }
 }

@@ -165,7 +165,7 @@ public struct ModelInspection: Sendable, Equatable, Encodable {
             let layout = try ModelLayout(
                 layerByteCounts: model.layerByteCounts.map(UInt64.init),
                 embeddingByteCount: UInt64(model.embeddingByteCount), headByteCount: UInt64(model.headByteCount))
-            split = try LayerSplit.balanced(layout, over: workerCount)
+            split = try LayerSplit.balanced(layout, over: [Int](repeating: 1, count: workerCount))
         } catch {
             throw .planning(error.description)
         }

@@ -18,9 +18,10 @@ struct Evaluate: AsyncParsableCommand {
             Examples:
               ryz eval --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf --file story.txt
               ryz eval --model model.gguf --ids tokens.json --workers 3 --json
+              ryz eval --model model.gguf --ids tokens.json --placement 2,1 --worker-isa avx2,avx512
               ryz eval --coordinator http://127.0.0.1:8080 --file story.txt --json
 
-            With --workers, a cluster on this machine computes; without, this process does; with --coordinator, a
+            With --workers or --placement, a cluster on this machine computes; without, this process does; with --coordinator, a
             running cluster. All give the same bits, which logits_sha256 shows: it is taken over all logits.
             """)
 
@@ -32,8 +33,7 @@ struct Evaluate: AsyncParsableCommand {
     var file: String?
     @Option(help: "A JSON file with token ids: an array, or an object with an array 'ids'.")
     var ids: String?
-    @Option(help: "Let a cluster of so many workers on this machine compute.")
-    var workers: Int?
+    @OptionGroup var shape: LocalClusterShape
     @Option(help: "Threads, of each worker if there are any. By default the physical cores, shared by the workers.")
     var threads: Int?
     @Option(help: "Positions to compute at a time.")
@@ -55,14 +55,16 @@ struct Evaluate: AsyncParsableCommand {
         guard (file == nil) != (ids == nil) else { throw ValidationError("give either --file or --ids") }
         guard
             coordinator == nil
-                || (workers == nil && threads == nil && context == nil && head == nil && kernels.layout == nil
+                || (!shape.isGiven && threads == nil && context == nil && head == nil && kernels.layout == nil
                     && kernels.kernel == nil)
         else {
             throw ValidationError(
-                "--workers, --threads, --context, --head, --ternary-layout and --kernel are settled by the running cluster"
-            )
+                "--workers, --placement, --activation-grid, --worker-isa, --threads, --context, --head, "
+                    + "--ternary-layout and --kernel are settled by the running cluster")
         }
-        try ThreadOptions.check(workers, "--workers", in: 1...256)
+        guard try !shape.isGiven || shape.workerCount != nil else {
+            throw ValidationError("--activation-grid and --worker-isa are for a cluster; give --workers or --placement")
+        }
         try ThreadOptions.check(threads, "--threads", in: 1...1024)
         try ThreadOptions.check(chunk, "--chunk", in: 1...65536)
         try ThreadOptions.check(context, "--context", in: 1...(1 << 24))
@@ -86,10 +88,13 @@ struct Evaluate: AsyncParsableCommand {
         let file = try ModelFile(path: model)
         let tokens = try tokens(of: file)
         let contextLength = try contextLength(tokenCount: tokens.count, model: file)
-        guard let workers else { return try score(tokens, file, contextLength: contextLength) }
+        guard let workerCount = try shape.workerCount else {
+            return try score(tokens, file, contextLength: contextLength)
+        }
         var options = LocalClusterOptions(
-            modelPath: model, workerCount: workers,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(threads, workerCount: workers))
+            modelPath: model, workerCount: workerCount,
+            threadsPerWorker: ThreadOptions.threadsPerWorker(threads, workerCount: workerCount))
+        shape.apply(to: &options)
         options.contextLength = contextLength
         options.headPrecision = head
         options.ternaryLayout = kernels.layout

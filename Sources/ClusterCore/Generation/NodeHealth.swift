@@ -1,0 +1,114 @@
+/// One worker as the coordinator knows it.
+public struct NodeHealth: Codable, Sendable, Equatable {
+    public enum State: String, Codable, Sendable {
+        case joining, loading, ready, suspect, lost, left
+    }
+
+    public var name: String
+    public var state: State
+    /// What is wrong, such as a load error; empty if nothing is.
+    public var detail: String
+    public var processID: Int32
+    public var cpu: String
+    public var instructionSet: String
+    public var threadCount: Int
+    public var memoryUsedByteCount: UInt64
+    public var memoryFreeByteCount: UInt64
+    /// Position of its stage in the pipeline; nil if it has none.
+    public var stage: Int?
+    /// Position among the ranks of its stage; nil if it has none.
+    public var rank: Int?
+    /// First layer and the one after the last; nil if it holds none.
+    public var firstLayer: Int?
+    public var endLayer: Int?
+    /// The KV heads that it holds of each layer: first, and the one after the last; nil if it holds none.
+    public var firstKeyValueHead: Int?
+    public var endKeyValueHead: Int?
+    public var keyValueTokenCount: Int
+    public var keyValueTokenCapacity: Int
+    public var secondsSinceHeartbeat: Double
+    /// Round trip of the last heartbeat; nil until one has come back.
+    public var roundTripMilliseconds: Double?
+    /// Tokens that this worker computed per second, over the last heartbeats.
+    public var tokensPerSecond: Double
+    /// Frames that this worker dropped because they were malformed, from an unknown sender or an older epoch.
+    public var droppedFrameCount: UInt64
+
+    private enum CodingKeys: String, CodingKey {
+        case name, state, detail
+        case processID = "process_id"
+        case cpu
+        case instructionSet = "instruction_set"
+        case threadCount = "thread_count"
+        case memoryUsedByteCount = "memory_used_byte_count"
+        case memoryFreeByteCount = "memory_free_byte_count"
+        case stage, rank
+        case firstLayer = "first_layer"
+        case endLayer = "end_layer"
+        case firstKeyValueHead = "first_key_value_head"
+        case endKeyValueHead = "end_key_value_head"
+        case keyValueTokenCount = "key_value_token_count"
+        case keyValueTokenCapacity = "key_value_token_capacity"
+        case secondsSinceHeartbeat = "seconds_since_heartbeat"
+        case roundTripMilliseconds = "round_trip_milliseconds"
+        case tokensPerSecond = "tokens_per_second"
+        case droppedFrameCount = "dropped_frame_count"
+    }
+
+    public init(
+        name: String, state: State, detail: String, processID: Int32, cpu: String, instructionSet: String,
+        threadCount: Int, memoryUsedByteCount: UInt64, memoryFreeByteCount: UInt64, stage: Int?, rank: Int?,
+        firstLayer: Int?,
+        endLayer: Int?, firstKeyValueHead: Int?, endKeyValueHead: Int?, keyValueTokenCount: Int,
+        keyValueTokenCapacity: Int, secondsSinceHeartbeat: Double,
+        roundTripMilliseconds: Double?, tokensPerSecond: Double, droppedFrameCount: UInt64
+    ) {
+        self.name = name
+        self.state = state
+        self.detail = detail
+        self.processID = processID
+        self.cpu = cpu
+        self.instructionSet = instructionSet
+        self.threadCount = threadCount
+        self.memoryUsedByteCount = memoryUsedByteCount
+        self.memoryFreeByteCount = memoryFreeByteCount
+        self.stage = stage
+        self.rank = rank
+        self.firstLayer = firstLayer
+        self.endLayer = endLayer
+        self.firstKeyValueHead = firstKeyValueHead
+        self.endKeyValueHead = endKeyValueHead
+        self.keyValueTokenCount = keyValueTokenCount
+        self.keyValueTokenCapacity = keyValueTokenCapacity
+        self.secondsSinceHeartbeat = secondsSinceHeartbeat
+        self.roundTripMilliseconds = roundTripMilliseconds
+        self.tokensPerSecond = tokensPerSecond
+        self.droppedFrameCount = droppedFrameCount
+    }
+
+    /// Writes the place of a node that has none as null: its keys are always there.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(name, forKey: .name)
+        try container.encode(state, forKey: .state)
+        try container.encode(detail, forKey: .detail)
+        try container.encode(processID, forKey: .processID)
+        try container.encode(cpu, forKey: .cpu)
+        try container.encode(instructionSet, forKey: .instructionSet)
+        try container.encode(threadCount, forKey: .threadCount)
+        try container.encode(memoryUsedByteCount, forKey: .memoryUsedByteCount)
+        try container.encode(memoryFreeByteCount, forKey: .memoryFreeByteCount)
+        try container.encode(stage, forKey: .stage)
+        try container.encode(rank, forKey: .rank)
+        try container.encode(firstLayer, forKey: .firstLayer)
+        try container.encode(endLayer, forKey: .endLayer)
+        try container.encode(firstKeyValueHead, forKey: .firstKeyValueHead)
+        try container.encode(endKeyValueHead, forKey: .endKeyValueHead)
+        try container.encode(keyValueTokenCount, forKey: .keyValueTokenCount)
+        try container.encode(keyValueTokenCapacity, forKey: .keyValueTokenCapacity)
+        try container.encode(secondsSinceHeartbeat, forKey: .secondsSinceHeartbeat)
+        try container.encode(roundTripMilliseconds, forKey: .roundTripMilliseconds)
+        try container.encode(tokensPerSecond, forKey: .tokensPerSecond)
+        try container.encode(droppedFrameCount, forKey: .droppedFrameCount)
+    }
+}

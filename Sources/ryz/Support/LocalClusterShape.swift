@@ -1,0 +1,49 @@
+import ArgumentParser
+import CommandSupport
+import Kernels
+import LocalCluster
+
+/// How many workers a cluster on this machine has, and how they share the model.
+struct LocalClusterShape: ParsableArguments {
+    @Option(help: "How many workers share the model.")
+    var workers: Int?
+    @OptionGroup var placement: PlacementOptions
+    @Option(
+        name: .customLong("worker-isa"),
+        help: ArgumentHelp(
+            "The instruction set of each worker in order, such as avx2,avx512; the last one holds for the rest. By default each takes the best.",
+            valueName: "sets"))
+    var instructionSets: InstructionSetList?
+
+    /// As the options say; nil if they say nothing.
+    var workerCount: Int? { get throws { try placement.workerCount(workers) } }
+
+    /// Whether any option was given.
+    var isGiven: Bool {
+        workers != nil || placement.ranks != nil || placement.activationGrid != nil || instructionSets != nil
+    }
+
+    func validate() throws {
+        try ThreadOptions.check(workers, "--workers", in: 1...256)
+        _ = try workerCount
+    }
+
+    func apply(to options: inout LocalClusterOptions) {
+        options.placement = placement.ranks
+        options.activationGrid = placement.activationGrid
+        options.instructionSets = instructionSets?.sets ?? []
+    }
+}
+
+/// Instruction sets that this processor has, as in `avx2,avx512`.
+struct InstructionSetList: ExpressibleByArgument {
+    let sets: [InstructionSet]
+
+    init?(argument: String) {
+        let names = argument.split(separator: ",", omittingEmptySubsequences: false)
+        sets = names.compactMap { InstructionSet(rawValue: String($0)) }
+        guard sets.count == names.count, sets.allSatisfy({ $0 <= .best }) else { return nil }
+    }
+
+    static var allValueStrings: [String] { InstructionSet.allCases.filter { $0 <= .best }.map(\.rawValue) }
+}
