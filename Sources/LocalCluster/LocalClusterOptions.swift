@@ -15,6 +15,8 @@ public struct LocalClusterOptions: Sendable {
     public var activationGrid: ActivationGrid?
     /// The instruction set of each worker, the last one of all further ones; empty leaves it to each worker.
     public var instructionSets: [InstructionSet] = []
+    /// Whether ranks of one stage exchange their parts through shared memory, or over sockets as on several machines.
+    public var sharesMemory = true
     public var threadsPerWorker: Int
     /// Where the coordinator speaks HTTP, HOST:PORT. Port 0 is any free one.
     public var http = "127.0.0.1:0"
@@ -70,6 +72,7 @@ public struct LocalClusterOptions: Sendable {
         if !cpus.isEmpty { arguments += ["--cpus", cpus.map(String.init).joined(separator: ",")] }
         if let ternaryLayout { arguments += ["--ternary-layout", ternaryLayout.rawValue] }
         if let kernel { arguments += ["--kernel", kernel.rawValue] }
+        if !sharesMemory { arguments.append("--no-shared-memory") }
         return arguments + ["--log-level", logLevel, "--end-with-parent"]
     }
 }

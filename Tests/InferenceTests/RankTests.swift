@@ -24,6 +24,24 @@ import Transport
         #expect(try ranked.score(tokens, chunk: 7, topCount: 2) == expected)
     }
 
+    @Test(arguments: [true, false])
+    func `five KV heads make up to five ranks, with and without inner norms`(hasInnerNorms: Bool) throws {
+        var tiny = TinyCheckpoint()
+        tiny.architecture = hasInnerNorms ? "BitNetForCausalLM" : "LlamaForCausalLM"
+        (tiny.hiddenSize, tiny.attentionHeadCount, tiny.keyValueHeadCount) = (320, 10, 5)
+        tiny.feedForwardSize = 1344
+        let folder = try tiny.write()
+        let tokens = randomTokens(30, below: 96)
+        var whole = try makePipeline(folder.path, split: [2])
+        let expected = try whole.score(tokens, chunk: 30, topCount: 2)
+        for placement in [[2], [3], [4], [5], [5, 2]] {
+            let ranked = try RankedPipeline(
+                folder.path, placement: placement, instructionSets: Self.instructionSets)
+            #expect(try ranked.score(tokens, chunk: 11, topCount: 2) == expected, "\(placement)")
+        }
+        withExtendedLifetime(folder) {}
+    }
+
     @Test(arguments: TinyLlama.WeightType.allCases)
     func `ranks of a model of any weight type give the bits of one node`(type: TinyLlama.WeightType) throws {
         try Self.tiny(type).builder().withFile { path in

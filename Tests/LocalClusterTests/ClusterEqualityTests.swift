@@ -18,11 +18,15 @@ import Transport
 
     private static func answers(
         of model: String, workers: Int, threads: Int, chunk: Int, tokens: [Int32], layout: TernaryLayout? = nil,
-        head: HeadPrecision? = nil
+        head: HeadPrecision? = nil, placement: [Int]? = nil, sharesMemory: Bool = true
     ) async throws -> Answers {
         var options = LocalClusterOptions(modelPath: model, workerCount: workers, threadsPerWorker: threads)
         options.ternaryLayout = layout
         options.headPrecision = head
+        options.placement = placement
+        options.sharesMemory = sharesMemory
+        // One kind of machine beside another.
+        if placement != nil { options.instructionSets = InstructionSet.allCases.filter { $0 <= .best }.reversed() }
         return try await LocalCluster.run(options) { cluster in
             let client = ClusterClient(cluster.address)
             let health = try await client.health()
@@ -92,8 +96,21 @@ import Transport
         #expect(spread == eightBit)
     }
 
+    @Test func `ranks that share stages answer the same, through shared memory and over sockets`() async throws {
+        var random = SeededGenerator(seed: 7)
+        let tokens = (0..<70).map { _ in Int32.random(in: 0..<1024, using: &random) }
+        let path = Fixtures.ryzTinyPath
+        let expected = try await Self.answers(of: path, workers: 1, threads: 1, chunk: 512, tokens: tokens)
+        for (placement, sharesMemory, chunk) in [([3], true, 512), ([2, 1, 3], true, 7), ([2], false, 20), ([1, 3], false, 64)] {
+            let answers = try await Self.answers(
+                of: path, workers: placement.reduce(0, +), threads: 1, chunk: chunk, tokens: tokens, placement: placement,
+                sharesMemory: sharesMemory)
+            #expect(answers == expected, "placement \(placement), shared memory: \(sharesMemory)")
+        }
+    }
+
     @Test(.enabled(if: Fixtures.hasSmolLM2, "SmolLM2 has not been fetched: scripts/fetch-model smollm2"))
-    func `a real model answers the same from one worker and from three`() async throws {
+    func `a real model answers the same from one worker and from three, behind each other or side by side`() async throws {
         let tokens = [Int32](1000..<1040)
         let expected = try await Self.answers(
             of: Fixtures.smolLM2Path, workers: 1, threads: 2, chunk: 512, tokens: tokens)
@@ -101,5 +118,8 @@ import Transport
         let answers = try await Self.answers(
             of: Fixtures.smolLM2Path, workers: 3, threads: 1, chunk: 7, tokens: tokens)
         #expect(answers == expected)
+        let shared = try await Self.answers(
+            of: Fixtures.smolLM2Path, workers: 3, threads: 1, chunk: 512, tokens: tokens, placement: [3])
+        #expect(shared == expected)
     }
 }

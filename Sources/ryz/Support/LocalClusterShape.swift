@@ -14,6 +14,8 @@ struct LocalClusterShape: ParsableArguments {
             "The instruction set of each worker in order, such as avx2,avx512; the last one holds for the rest. By default each takes the best.",
             valueName: "sets"))
     var instructionSets: InstructionSetList?
+    @Flag(help: "Let ranks of one stage exchange their parts over sockets, as on several machines.")
+    var noSharedMemory = false
 
     /// As the options say; nil if they say nothing.
     var workerCount: Int? { get throws { try placement.workerCount(workers) } }
@@ -21,6 +23,7 @@ struct LocalClusterShape: ParsableArguments {
     /// Whether any option was given.
     var isGiven: Bool {
         workers != nil || placement.ranks != nil || placement.activationGrid != nil || instructionSets != nil
+            || noSharedMemory
     }
 
     func validate() throws {
@@ -32,6 +35,7 @@ struct LocalClusterShape: ParsableArguments {
         options.placement = placement.ranks
         options.activationGrid = placement.activationGrid
         options.instructionSets = instructionSets?.sets ?? []
+        options.sharesMemory = !noSharedMemory
     }
 }
 
