@@ -50,11 +50,11 @@ struct CompiledCluster {
         for host in measurements.hosts {
             guard let index = numbers[host.name] else { continue }
             hosts[index].bandwidthBytesPerSecond = host.bandwidthBytesPerSecond ?? .infinity
-            hosts[index].coreCount = host.coreCount.map(Double.init) ?? .infinity
+            hosts[index].coreCount = host.coreCount.map { Double($0) } ?? .infinity
             // Each of its nodes gets its part of what they have together.
             let members = nodes.indices.filter { hostOf[$0] == index }
             let sum = members.reduce(0) { $0 + memory[$1] }
-            if let limit = host.memoryFreeByteCount.map(Double.init), sum > limit {
+            if let limit = host.memoryFreeByteCount.map({ Double($0) }), sum > limit {
                 for member in members { memory[member] *= limit / sum }
             }
         }

@@ -77,6 +77,7 @@ struct Polishing {
             }
             // Two stages in each other's place, with their numbers of layers or without.
             for other in stages.indices where other > index && stages.count <= 8 {
+                if keepsShape, stages[other].nodes.count != stages[index].nodes.count { continue }
                 var next = stages
                 next[index].nodes = stages[other].nodes
                 next[other].nodes = stages[index].nodes
