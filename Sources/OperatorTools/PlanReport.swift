@@ -1,5 +1,5 @@
 public import ClusterCore
-public import Transport
+import Transport
 
 /// A plan with what it is for, as `ryz plan` prints it.
 public struct PlanReport: Sendable {

@@ -10,7 +10,7 @@ struct PipelineSearch {
     var bisections = 10
 
     /// Up to so many nodes every pipeline is considered: there are 4ⁿ stages in places.
-    static let exhaustiveNodeCount = (latency: 8, throughput: 6)
+    static let exhaustiveNodeCount = (latency: 8, throughput: 5)
 
     private typealias Graphs = [StageGraph]
 
@@ -51,8 +51,8 @@ struct PipelineSearch {
     private func stageCounts(_ nodeCount: Int) -> [Int] {
         if let rankCounts { return [min(streams, rankCounts.count)] }
         let most = min(streams, nodeCount, predictor.layerCount)
-        let few = Array(1...min(most, 4))
-        return few + [6, 8, 12, 16, 24, 32].filter { $0 > 4 && $0 <= most }
+        if nodeCount <= Self.exhaustiveNodeCount.throughput { return Array(1...most) }
+        return [1, 2, 3, 5, 8, 16, 32].filter { $0 <= most }
     }
 
     /// A round takes the longer of all stages' sum and `steps` times the busiest stage. The tighter the busiest stage is

@@ -43,9 +43,10 @@ struct PlacementSearch {
         var search = PipelineSearch(
             predictor: predictor, objective: request.objective, streams: request.concurrency,
             rankCounts: request.constraints.rankCounts, pins: pins)
+        if order.count > 12 { search.bisections = 6 }
         // A pipeline over so many nodes is long past its best for throughput, where all stages work all the time.
-        let isLarge = order.count > 64 && request.objective == .throughput
-        let nodes = isLarge ? Array(order.prefix(64)) : order
+        let isLarge = order.count > 24 && request.objective == .throughput
+        let nodes = isLarge && isFree ? Array(order.prefix(24)) : order
         let orders = self.orders(nodes)
         var starts = search.candidates(nodes.sorted(), orders: orders).map { [$0] }
         guard isFree else { return starts }

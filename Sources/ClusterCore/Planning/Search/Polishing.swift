@@ -8,12 +8,17 @@ struct Polishing {
     var pins: [(node: Int, layers: Range<Int>)] = []
     /// Rounds at most, each of which takes the best change.
     var roundLimit = 24
+    /// How many ranks are looked at in all: what bounds the time where there are many.
+    var rankLimit = 60_000
 
     func polish(_ start: Candidate) -> Candidate {
         var best = start
+        var ranksLeft = rankLimit
         for _ in 0..<roundLimit {
             var improved = best
             for change in changes(best.replicas) where honoursPins(change) {
+                ranksLeft -= best.nodeCount
+                guard ranksLeft > 0 else { break }
                 if let candidate = predictor.candidate(change), candidate.isBetter(than: improved) {
                     improved = candidate
                 }

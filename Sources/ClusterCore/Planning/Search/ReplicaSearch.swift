@@ -6,6 +6,8 @@ struct ReplicaSearch {
 
     /// Up to so many nodes every way to part them into replicas is considered.
     static let exhaustiveNodeCount = 4
+    /// Up to so many nodes teams are also drafted, so that each has a fast one.
+    private static let draftNodeCount = 64
 
     private var streams: Int { predictor.request.concurrency }
 
@@ -58,7 +60,7 @@ struct ReplicaSearch {
         for count in counts {
             for size in sizes where count * size <= order.count {
                 results.append(replicas((0..<count).map { Array(order[($0 * size)..<($0 * size + size)]) }))
-                guard count > 1, size > 1 else { continue }
+                guard count > 1, size > 1, order.count <= Self.draftNodeCount else { continue }
                 // Turning at each end, as in a draft.
                 results.append(
                     replicas(
@@ -71,20 +73,19 @@ struct ReplicaSearch {
     }
 
     private var sizes: [Int] {
-        let known = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64].filter { $0 < order.count }
-        return order.count <= 64 ? known + [order.count] : known
+        let known = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32].filter { $0 < order.count }
+        return order.count <= 32 ? known + [order.count] : known
     }
 
-    /// A pipeline for each team that can hold the model. What is found for the first team is the pattern for the others.
+    /// A pipeline for each team that can hold the model. What is found for the first team is the pattern for the others;
+    /// where it does not fit, the quickest pipeline will do.
     private func replicas(_ teams: [[Int]]) -> [[StageChoice]] {
         let share = (streams + teams.count - 1) / teams.count
         var replicas: [[StageChoice]] = []
         for team in teams {
-            if let pattern = replicas.first, teams.count > 2,
-                let similar = best(of: team, streams: share, pattern: pattern)
-            {
-                replicas.append(similar)
-            } else if let pipeline = best(of: team, streams: share) {
+            if replicas.isEmpty {
+                if let pipeline = best(of: team, streams: share) { replicas.append(pipeline) }
+            } else if let pipeline = best(of: team, streams: share, pattern: replicas[0]) {
                 replicas.append(pipeline)
             }
         }
@@ -97,14 +98,20 @@ struct ReplicaSearch {
             return predictor.resolve(alone) == nil ? nil : alone
         }
         var search = PipelineSearch(predictor: predictor, objective: .throughput, streams: streams)
-        var candidates: [[StageChoice]] = []
-        if let pattern {
-            search.rankCounts = pattern.map(\.nodes.count)
-            search.bisections = 5
-            candidates = search.candidates(nodes, orders: [nodes])
-        } else {
-            candidates = search.candidates(nodes, orders: [nodes, nodes.reversed()]) + search.groupsAlone(nodes)
+        guard let pattern else {
+            search.bisections = order.count <= Self.draftNodeCount ? 8 : 6
+            let orders = [nodes, nodes.reversed()]
+            return quickest(search.candidates(nodes, orders: orders) + search.groupsAlone(nodes), streams: streams)
         }
+        search.bisections = order.count <= Self.draftNodeCount ? 5 : 3
+        search.rankCounts = pattern.map(\.nodes.count)
+        if let similar = quickest(search.candidates(nodes, orders: [nodes]), streams: streams) { return similar }
+        search.rankCounts = nil
+        search.objective = .latency
+        return quickest(search.candidates(nodes, orders: [nodes]), streams: streams)
+    }
+
+    private func quickest(_ candidates: [[StageChoice]], streams: Int) -> [StageChoice]? {
         var best: (rate: Double, stages: [StageChoice])?
         for stages in candidates {
             guard let resolved = predictor.resolve(stages) else { continue }

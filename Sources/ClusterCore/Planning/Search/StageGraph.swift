@@ -49,7 +49,9 @@ struct StageGraph {
                     guard most > 0 else { continue }
                     for end in (first + 1)..<(first + most + 1) {
                         let isLast = end == layerCount
-                        guard let stage = group.seconds(first..<end, isLast: isLast), stage <= limit else { continue }
+                        guard let stage = group.seconds(first..<end, isLast: isLast) else { continue }
+                        // More layers only take longer.
+                        guard stage <= limit else { break }
                         var sum = done + edge.hopSeconds + stage
                         let step = Step(from: Int32(state), first: Int32(first), group: Int32(edge.group))
                         guard !isLast else {
