@@ -23,6 +23,10 @@ struct PlanReasons {
     /// The part of a token's time that grew most, or the rate that is lower.
     func whyLost(_ candidate: Candidate, _ other: PlacementPrediction) -> String {
         if abs(candidate.cost - chosen.cost) <= 1e-9 * chosen.cost { return "it is no faster and takes more nodes" }
+        if candidate.cost < chosen.cost {
+            let gain = ((chosen.cost / candidate.cost - 1) * 100).decimal(places: 1)
+            return "it is only \(gain) % better, with \(candidate.nodeCount) nodes instead of \(chosen.nodeCount)"
+        }
         let parts: [(text: String, more: Double)] = [
             ("reading and multiplying weights takes", other.weightsSeconds - prediction.weightsSeconds),
             ("synchronising ranks takes", other.synchronisationSeconds - prediction.synchronisationSeconds),
@@ -81,6 +85,9 @@ struct PlanReasons {
 
     private func effect(of candidate: Candidate) -> String {
         let change = candidate.cost - chosen.cost
+        if change < -1e-9 * chosen.cost {
+            return "would make it only \(((chosen.cost / candidate.cost - 1) * 100).decimal(places: 1)) % better"
+        }
         guard change > 1e-9 * chosen.cost else { return "would gain nothing" }
         guard isLatency else {
             return "would cost \((1 / chosen.cost - 1 / candidate.cost).rate) tokens a second"

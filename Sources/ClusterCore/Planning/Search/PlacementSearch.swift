@@ -33,7 +33,30 @@ struct PlacementSearch {
             predictor: predictor, spares: order, keepsShape: predictor.request.constraints.rankCounts != nil, pins: pins
         )
         for candidate in found.best.prefix(4) { found.add(polishing.polish(candidate)) }
+        if isFree, let best = found.best.first { for fewer in thinned(best, polishing) { found.add(fewer) } }
         return found.best
+    }
+
+    /// A placement must be better by this share to be worth more nodes: predictions are not as exact as that, and each
+    /// node is one that may fail.
+    static let noticeableGain = 0.01
+
+    /// The placement with one node less after another, each time the one that is missed least, for as long as hardly
+    /// anything is lost.
+    private func thinned(_ candidate: Candidate, _ polishing: Polishing) -> [Candidate] {
+        var results: [Candidate] = []
+        var current = candidate
+        var settling = polishing
+        settling.keepsShape = true
+        settling.spares = []
+        while current.nodeCount > 1, current.nodeCount <= 64 {
+            let fewer = polishing.removals(current.replicas).compactMap(predictor.candidate)
+            guard let next = fewer.min(by: { $0.cost < $1.cost }) else { break }
+            current = settling.polish(next)
+            results.append(current)
+            guard current.cost <= candidate.cost * (1 + 4 * Self.noticeableGain) else { break }
+        }
+        return results
     }
 
     private var isFree: Bool { predictor.request.constraints.rankCounts == nil && pins.isEmpty }
@@ -96,11 +119,25 @@ struct PlacementSearch {
         return orders
     }
 
-    /// Pinned nodes in the order of their layers, all others in one of the gaps.
+    /// Pinned nodes in the order of their layers, all others in one of the gaps, or in turns in those where layers are
+    /// not pinned.
     private func ordersAroundPins(_ nodes: [Int]) -> [[Int]] {
-        let pinned = pins.sorted { ($0.layers.lowerBound, $0.node) < ($1.layers.lowerBound, $1.node) }.map(\.node)
+        let sorted = pins.sorted { ($0.layers.lowerBound, $0.node) < ($1.layers.lowerBound, $1.node) }
+        let pinned = sorted.map(\.node)
         let free = nodes.filter { !pinned.contains($0) }
-        return (0...pinned.count).map { Array(pinned[..<$0]) + free + Array(pinned[$0...]) }
+        var orders = (0...pinned.count).map { Array(pinned[..<$0]) + free + Array(pinned[$0...]) }
+        let starts = sorted.map(\.layers.lowerBound) + [predictor.layerCount]
+        let ends = [0] + sorted.map(\.layers.upperBound)
+        let gaps = starts.indices.filter { starts[$0] > ends[$0] }
+        guard gaps.count > 1 else { return orders }
+        orders.append(
+            (0...pinned.count).flatMap { place -> [Int] in
+                let own = gaps.firstIndex(of: place).map { gap in
+                    free.indices.filter { $0 % gaps.count == gap }.map { free[$0] }
+                }
+                return (own ?? []) + (place < pinned.count ? [pinned[place]] : [])
+            })
+        return orders
     }
 
     private static func pins(_ predictor: Predictor) throws(PlanError) -> [(node: Int, layers: Range<Int>)] {
@@ -170,16 +207,19 @@ private struct Found {
         if known.map({ candidate.isBetter(than: $0) }) ?? true { byNodeCount[candidate.nodeCount] = candidate }
     }
 
-    /// Best first: each kind's best, and the best with fewer nodes than the best of all.
+    /// The chosen one, which is the best unless fewer nodes do nearly as well; then the best of each kind and the best
+    /// with fewer nodes than the chosen one, best first.
     var best: [Candidate] {
         var list = byShape.compactMap(\.self)
         list.sort { $0.isBetter(than: $1) }
-        guard let first = list.first else { return [] }
-        var fewer = byNodeCount.prefix(first.nodeCount).compactMap(\.self)
+        let limit = list.first.map { $0.cost * (1 + PlacementSearch.noticeableGain) } ?? 0
+        guard let chosen = byNodeCount.lazy.compactMap(\.self).first(where: { $0.cost <= limit }) else { return list }
+        var fewer = byNodeCount.prefix(chosen.nodeCount).compactMap(\.self)
         fewer.sort { $0.isBetter(than: $1) }
         if let next = fewer.first, !list.contains(where: { $0.replicas == next.replicas }) { list.append(next) }
+        list.removeAll { $0.replicas == chosen.replicas }
         list.sort { $0.isBetter(than: $1) }
-        return list
+        return [chosen] + list
     }
 }
 

@@ -121,6 +121,31 @@ struct Polishing {
             }
     }
 
+    /// The placement without one of its nodes, in every way.
+    func removals(_ replicas: [[StageChoice]]) -> [[[StageChoice]]] {
+        var result: [[[StageChoice]]] = []
+        for (index, stages) in replicas.enumerated() {
+            for (number, stage) in stages.enumerated() {
+                for place in stage.nodes.indices where stage.nodes.count > 1 {
+                    var next = replicas
+                    next[index][number].nodes.remove(at: place)
+                    result.append(next)
+                }
+                guard stage.nodes.count == 1 else { continue }
+                var next = replicas
+                if stages.count > 1 {
+                    next[index] = without(number, stages)
+                } else if replicas.count > 1 {
+                    next.remove(at: index)
+                } else {
+                    continue
+                }
+                result.append(next)
+            }
+        }
+        return result
+    }
+
     /// A neighbour takes the layers of a stage that is dissolved.
     private func without(_ index: Int, _ stages: [StageChoice]) -> [StageChoice] {
         var next = stages
