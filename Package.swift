@@ -56,8 +56,9 @@ let package = Package(
         .executableTarget(
             name: "ryz",
             dependencies: [
-                "Checkpoints", "ClusterClient", "ClusterCore", "CommandSupport", "Inference", "Kernels", "LocalCluster",
-                "ModelTools", "OperatorTools", "Tokenization", "Transport", argumentParser, containers, unixSignals,
+                "Checkpoints", "ClusterClient", "ClusterCore", "CommandSupport", "CoordinatorRuntime", "Inference",
+                "Kernels", "LocalCluster", "ModelTools", "OperatorTools", "Tokenization", "Transport", argumentParser,
+                containers, unixSignals,
             ], swiftSettings: safe),
         .target(
             name: "CommandSupport", dependencies: ["Kernels", "Transport", argumentParser, logging, unixSignals],

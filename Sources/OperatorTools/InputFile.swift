@@ -22,8 +22,12 @@ public enum InputFile {
     }
 
     /// The text of a file, unchanged.
-    public static func text(_ path: String) throws(InputError) -> String {
-        guard let text = String(validating: try bytes(path), as: UTF8.self) else { throw .notUTF8(path: path) }
+    public static func text(
+        _ path: String, maximumByteCount: Int = InputFile.maximumByteCount
+    ) throws(InputError) -> String {
+        guard let text = String(validating: try bytes(path, maximumByteCount: maximumByteCount), as: UTF8.self) else {
+            throw .notUTF8(path: path)
+        }
         return text
     }
 

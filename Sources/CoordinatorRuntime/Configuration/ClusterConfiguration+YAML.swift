@@ -133,7 +133,7 @@ extension ClusterConfiguration {
 }
 
 extension YamlError {
-    fileprivate var lineAndProblem: (line: Int?, problem: String) {
+    var lineAndProblem: (line: Int?, problem: String) {
         switch self {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):

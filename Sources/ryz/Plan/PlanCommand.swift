@@ -1,0 +1,118 @@
+import ArgumentParser
+import Checkpoints
+import ClusterCore
+import CommandSupport
+import CoordinatorRuntime
+import ModelTools
+import OperatorTools
+import Transport
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Says how a model is best placed on machines, how fast it will be there, and why.",
+        discussion: """
+            Examples:
+              ryz plan --nodes nodes.yaml --like bitnet-2b-4t
+              ryz plan --nodes nodes.yaml --model ~/.ryz/models/falcon3-7b --objective throughput --concurrency 16
+              ryz plan --nodes nodes.yaml --like llama3-8b --placement 2,1 --json
+
+            The nodes file lists machines that need not be there:
+
+              nodes:
+                - {name: box, count: 3, threads: 8, memory: 32GiB, bandwidth: 40GB/s, prefill: 400GMAC/s}
+                - {name: old, threads: 4, memory: 16GiB, bandwidth: 18GB/s, prefill: 60GMAC/s}
+              links: {latency: 150us, bandwidth: 1Gbit/s}
+
+            docs/planning.md describes it, and what predictions are made of. Known shapes for --like:
+            \(ModelShape.known.map(\.name).joined(separator: ", ")).
+            """)
+
+    @Option(help: "A file that lists machines with what they can do; - is standard input.")
+    var nodes: String
+    @Option(help: "The GGUF file, or the folder of a Hugging Face or converted model.")
+    var model: String?
+    @Option(help: "The name of a known shape instead.")
+    var like: String?
+    @Option(help: "What to be best at: latency of one stream, or throughput of --concurrency streams.")
+    var objective: PlanObjective = .latency
+    @Option(help: "Streams at a time, for the throughput.")
+    var concurrency = 8
+    @Option(help: "Longest sequence, in tokens. By default the model's, at most 8192.")
+    var context: Int?
+    @Option(help: "KV cache of every stage, in tokens over all sequences. By default two contexts.")
+    var kvTokens: Int?
+    @Option(help: "Tokens of the prompt, for the time to the first token; decoding is predicted after it.")
+    var prompt = 128
+    @Option(help: "Ranks of each stage, such as 2,1. By default the planner decides.")
+    var placement: String?
+    @Option(help: "A node that is to have no part; may be repeated.")
+    var exclude: [String] = []
+    @Option(help: "How exactly the model's head is kept.")
+    var head: HeadPrecision = .automatic
+    @Option(help: "The grid of activations in models with inner norms: exact or segment.")
+    var grid: ActivationGrid = .exact
+    @Flag(help: "Sampling is not greedy, so that logits are brought together.")
+    var sampling = false
+    @Flag(help: "Print JSON, with sizes in bytes and times in seconds.")
+    var json = false
+
+    func validate() throws {
+        guard (model == nil) != (like == nil) else { throw ValidationError("give either --model or --like") }
+        try ThreadOptions.check(concurrency, "--concurrency", in: 1...65_536)
+        try ThreadOptions.check(context, "--context", in: 1...(1 << 24))
+        try ThreadOptions.check(kvTokens, "--kv-tokens", in: 1...(1 << 30))
+        try ThreadOptions.check(prompt, "--prompt", in: 1...(1 << 20))
+        _ = try rankCounts
+    }
+
+    func run() throws {
+        let measurements = try ClusterMeasurements.parse(
+            InputFile.text(nodes, maximumByteCount: Self.nodesFileLimit), file: nodes)
+        let costs = try modelCosts
+        let contextLength = context ?? min(costs.contextLength, Self.defaultContextLimit)
+        guard contextLength <= costs.contextLength else {
+            throw ValidationError("--context \(contextLength): the model was made for \(costs.contextLength) tokens")
+        }
+        let request = PlanRequest(
+            objective: objective, concurrency: concurrency, contextLength: contextLength,
+            keyValueTokenCapacity: kvTokens, promptLength: min(prompt, contextLength), gathersLogits: sampling,
+            constraints: PlanConstraints(rankCounts: try rankCounts, excludedNodes: exclude))
+        let plan = try Planner.plan(measurements, costs, request)
+        let report = PlanReport(plan, request: request, costs: costs, nodeCount: measurements.nodes.count)
+        let text =
+            json
+            ? try JSONOutput.text(report, isPretty: true) : report.text(width: 120, isColoured: Terminal.showsColours)
+        Terminal.write(text + "\n")
+    }
+
+    /// As the coordinator has it by default.
+    private static let defaultContextLimit = 8192
+    private static let nodesFileLimit = 1 << 20
+
+    private var modelCosts: ModelCosts {
+        get throws {
+            if let model { return ModelCosts(try ModelFile(path: model), headPrecision: head, grid: grid) }
+            guard let shape = ModelShape.known.first(where: { $0.name == like }) else {
+                let names = ModelShape.known.map(\.name).joined(separator: ", ")
+                throw ValidationError("--like \(like ?? ""): use one of \(names)")
+            }
+            return ModelCosts(shape, grid: grid)
+        }
+    }
+
+    private var rankCounts: [Int]? {
+        get throws {
+            guard let placement else { return nil }
+            let parts = placement.split(separator: ",", omittingEmptySubsequences: false)
+            let counts = parts.compactMap { Int($0) }.filter { (1...1024).contains($0) }
+            guard counts.count == parts.count else {
+                throw ValidationError("--placement \(placement): write the ranks of each stage, such as 2,1")
+            }
+            return counts
+        }
+    }
+}
+
+extension PlanObjective: ExpressibleByArgument {}
+extension ActivationGrid: ExpressibleByArgument {}
