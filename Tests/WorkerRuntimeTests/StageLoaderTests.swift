@@ -42,20 +42,20 @@ import WorkerRuntime
         }
     }
 
-    @Test func `a stage of several ranks and another grid are refused until they can be computed`() throws {
+    @Test func `a grid that this release does not compute is refused`() throws {
         try TinyLlama().builder().withFile { path in
             var wanted = try assignment(path)
-            wanted.ranks.append(wanted.ranks[0])
-            var error = #expect(throws: StageError.self) { _ = try loader.load(wanted) }
-            #expect(
-                error?.message
-                    == "stage 0 is for 2 ranks, and this release computes a stage on one worker only; leave placement out "
-                    + "of the settings")
-            #expect(error?.isRetryable == false)
-            wanted = try assignment(path)
             wanted.activationGrid = .segment
-            error = #expect(throws: StageError.self) { _ = try loader.load(wanted) }
-            #expect(error?.message.hasPrefix("activation_grid: segment is not computed by this release") == true)
+            let error = #expect(throws: StageError.self) { _ = try loader.load(wanted, .alone) }
+            #expect(error?.message.contains("activation_grid: segment") == true)
+        }
+    }
+
+    @Test func `shares that do not make up the stage are refused`() throws {
+        try TinyLlama().builder().withFile { path in
+            var wanted = try assignment(path)
+            wanted.ranks[0].share.keyValueHeads = 0..<1
+            #expect(throws: StageError.self) { _ = try loader.load(wanted, .alone) }
         }
     }
 
