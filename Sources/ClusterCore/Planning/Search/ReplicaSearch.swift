@@ -73,7 +73,7 @@ struct ReplicaSearch {
     }
 
     private var sizes: [Int] {
-        let known = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32].filter { $0 < order.count }
+        let known = [1, 2, 3, 4, 6, 8, 12, 16, 32].filter { $0 < order.count }
         return order.count <= 32 ? known + [order.count] : known
     }
 
@@ -103,7 +103,7 @@ struct ReplicaSearch {
             let orders = [nodes, nodes.reversed()]
             return quickest(search.candidates(nodes, orders: orders) + search.groupsAlone(nodes), streams: streams)
         }
-        search.bisections = order.count <= Self.draftNodeCount ? 5 : 3
+        search.bisections = order.count <= Self.draftNodeCount ? 5 : 2
         search.rankCounts = pattern.map(\.nodes.count)
         if let similar = quickest(search.candidates(nodes, orders: [nodes]), streams: streams) { return similar }
         search.rankCounts = nil
