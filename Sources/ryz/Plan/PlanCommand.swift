@@ -115,4 +115,3 @@ struct PlanCommand: ParsableCommand {
 }
 
 extension PlanObjective: ExpressibleByArgument {}
-extension ActivationGrid: ExpressibleByArgument {}
