@@ -101,16 +101,19 @@ import Transport
         let tokens = (0..<70).map { _ in Int32.random(in: 0..<1024, using: &random) }
         let path = Fixtures.ryzTinyPath
         let expected = try await Self.answers(of: path, workers: 1, threads: 1, chunk: 512, tokens: tokens)
-        for (placement, sharesMemory, chunk) in [([3], true, 512), ([2, 1, 3], true, 7), ([2], false, 20), ([1, 3], false, 64)] {
+        let clusters = [([3], true, 512), ([2, 1, 3], true, 7), ([2], false, 20), ([1, 3], false, 64)]
+        for (placement, sharesMemory, chunk) in clusters {
             let answers = try await Self.answers(
-                of: path, workers: placement.reduce(0, +), threads: 1, chunk: chunk, tokens: tokens, placement: placement,
-                sharesMemory: sharesMemory)
+                of: path, workers: placement.reduce(0, +), threads: 1, chunk: chunk, tokens: tokens,
+                placement: placement, sharesMemory: sharesMemory)
             #expect(answers == expected, "placement \(placement), shared memory: \(sharesMemory)")
         }
     }
 
     @Test(.enabled(if: Fixtures.hasSmolLM2, "SmolLM2 has not been fetched: scripts/fetch-model smollm2"))
-    func `a real model answers the same from one worker and from three, behind each other or side by side`() async throws {
+    func `a real model answers the same from one worker and from three, behind each other or side by side`()
+        async throws
+    {
         let tokens = [Int32](1000..<1040)
         let expected = try await Self.answers(
             of: Fixtures.smolLM2Path, workers: 1, threads: 2, chunk: 512, tokens: tokens)
