@@ -20,8 +20,15 @@ extension PlanReport {
     /// Left-out nodes beyond these are only counted in the text.
     private static let shownLeftOutCount = 8
 
+    /// Larger placements are not drawn: nobody takes that in.
+    private static let drawnNodeCount = 24
+
     /// The plan as people read it.
-    public func text(width: Int, isColoured: Bool) -> String {
+    ///
+    /// - Parameters:
+    ///   - width: columns of the table.
+    ///   - pictureWidth: columns of the drawing.
+    public func text(width: Int, pictureWidth: Int, isColoured: Bool) -> String {
         let prediction = plan.chosen.prediction
         let placement = plan.chosen.placement
         let facts = [
@@ -51,6 +58,9 @@ extension PlanReport {
             facts.map { $0.0 + String(repeating: " ", count: max(1, 14 - $0.0.count)) + $0.1 },
             nodeTable.lines(width: width, isColoured: isColoured),
         ]
+        if placement.nodes.count <= Self.drawnNodeCount {
+            blocks += placement.replicas.map { PlacementPicture($0).lines(width: pictureWidth) }
+        }
         if !plan.alternatives.isEmpty {
             blocks.append(["Alternatives"] + plan.alternatives.map { alternativeLine($0) })
         }
@@ -69,9 +79,9 @@ extension PlanReport {
             for (index, stage) in pipeline.stages.enumerated() {
                 for (rank, member) in stage.ranks.enumerated() {
                     let node = plan.chosen.prediction.nodes[rows.count]
-                    let stageName = placement.replicas.count > 1 ? "\(replica + 1).\(index + 1)" : "\(index + 1)"
+                    let replicaName = placement.replicas.count > 1 ? "\(replica)/" : ""
                     rows.append([
-                        .init(stageName), .init("\(rank)"), .init(member.node.printable),
+                        .init("\(replicaName)\(index).\(rank)"), .init(member.node.printable),
                         .init(Self.range(stage.layers)), .init(Self.range(member.share.keyValueHeads)),
                         .init(Self.range(member.share.feedForwardBlocks)),
                         .init(Self.range(member.share.vocabularyChunks)), .init(Units.bytes(node.weightsByteCount)),
@@ -85,7 +95,7 @@ extension PlanReport {
         }
         return TextTable(
             columns: [
-                .init("STAGE", .right), .init("RANK", .right), .init("NODE", minimumWidth: 10),
+                .init("STAGE", .right), .init("NODE", minimumWidth: 10),
                 .init("LAYERS", .right), .init("KV HEADS", .right), .init("BLOCKS", .right), .init("VOCAB", .right),
                 .init("WEIGHTS", .right), .init("KV", .right), .init("MEMORY", .right), .init("OF", .right),
                 .init("TIME", .right),
@@ -131,5 +141,17 @@ extension PlanReport {
         case ..<1: "\(Units.significant(seconds * 1e3)) ms"
         default: "\(Units.significant(seconds)) s"
         }
+    }
+}
+
+extension PlacementPicture {
+    /// A planned pipeline.
+    fileprivate init(_ replica: PlannedPlacement.Replica) {
+        self.init(
+            stages: replica.stages.map { stage in
+                Stage(
+                    layers: stage.layers,
+                    ranks: stage.ranks.map { Rank(name: $0.node, heads: $0.share.keyValueHeads) })
+            })
     }
 }

@@ -44,9 +44,10 @@ struct PlanningCostsTests {
         let measurements = ClusterMeasurements(nodes: nodes)
         let plan = try Planner.plan(measurements, ModelCosts(shape), request)
         let report = PlanReport(plan, request: request, costs: ModelCosts(shape), nodeCount: 2)
-        let text = report.text(width: 120, isColoured: false)
+        let text = report.text(width: 120, pictureWidth: 80, isColoured: false)
         #expect(text.contains("bitnet-2b-4t, 30 layers"))
         #expect(text.contains("KV HEADS") && text.contains("big"))
+        #expect(text.contains("layers 0–29\n┌"))
         #expect(text.contains("Alternatives"))
     }
 }

@@ -3,6 +3,7 @@ import Checkpoints
 import ClusterCore
 import CommandSupport
 import CoordinatorRuntime
+import Kernels
 import ModelTools
 import OperatorTools
 import Transport
@@ -82,7 +83,9 @@ struct PlanCommand: ParsableCommand {
         let report = PlanReport(plan, request: request, costs: costs, nodeCount: measurements.nodes.count)
         let text =
             json
-            ? try JSONOutput.text(report, isPretty: true) : report.text(width: 120, isColoured: Terminal.showsColours)
+            ? try JSONOutput.text(report, isPretty: true)
+            : report.text(
+                width: 120, pictureWidth: TerminalSize.columnCount ?? 120, isColoured: Terminal.showsColours)
         Terminal.write(text + "\n")
     }
 
