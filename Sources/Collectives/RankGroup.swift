@@ -108,6 +108,8 @@ public struct RankGroup {
             }
         }
         guard let links, rankCount > 1 else { return }
+        // Rank 0 says in each round that it has come to it, so that nobody sends it more than it can hold.
+        var openRoundCount = 0
         let pieceColumns = links.maximumPostByteCount / 4
         let widest = columns.dropFirst().map(\.count).max() ?? 0
         for row in 0..<rows {
@@ -115,10 +117,10 @@ public struct RankGroup {
                 func piece(_ rank: Int) -> Range<Int> {
                     min(first, columns[rank].count)..<min(first + pieceColumns, columns[rank].count)
                 }
-                let own = rank == 0 ? 0..<0 : piece(rank)
-                try part.withBytes(row: row, columns: own) { bytes throws(ExchangeError) in
-                    try links.post(bytes) { $0 == 0 ? 0..<bytes.byteCount : 0..<0 }
+                try part.withBytes(row: row, columns: rank == 0 ? 0..<1 : piece(rank)) { bytes throws(ExchangeError) in
+                    try links.post(bytes) { ($0 == 0) == (rank == 0) ? 0..<0 : 0..<bytes.byteCount }
                 }
+                openRoundCount += 1
                 if rank == 0 {
                     for other in 1..<rankCount where !piece(other).isEmpty {
                         let target = piece(other).lowerBound + columns[other].lowerBound
@@ -126,10 +128,20 @@ public struct RankGroup {
                             whole.assign(row: row, columns: target..<target + piece(other).count, bytes)
                         }
                     }
+                    links.finishRound()
+                } else if openRoundCount == 2 {
+                    try awaitRoot(links)
+                    openRoundCount -= 1
                 }
-                links.finishRound()
             }
         }
+        if rank != 0, openRoundCount > 0 { try awaitRoot(links) }
+    }
+
+    /// Ends the oldest round of a gathering once rank 0 has come to it.
+    private func awaitRoot(_ links: any RankLinks) throws(ExchangeError) {
+        try links.read(from: 0, byteCount: 4) { _ in }
+        links.finishRound()
     }
 }
 
