@@ -66,8 +66,6 @@ struct MatrixPart {
         self.rows = rows ?? 0..<tensor.rows
         self.columns = columns ?? 0..<tensor.columns
     }
-
-    var isWhole: Bool { rows == 0..<tensor.rows && columns == 0..<tensor.columns }
 }
 
 /// How weights are laid out when they are loaded. Nothing here changes a bit of the answers but the head's precision.
@@ -105,7 +103,7 @@ struct WeightPreparation: Sendable {
             let segmentColumns = isTernary ? nil : segmentColumns
             for part in parts {
                 let source = try model.tileSource(part.tensor, segmentColumns: segmentColumns)
-                sources.append(part.isWhole ? source : try source.part(rows: part.rows, columns: part.columns))
+                sources.append(try source.part(rows: part.rows, columns: part.columns))
             }
             return try PackedMatrix(sources, segmentColumns: segmentColumns)
         }
@@ -113,7 +111,7 @@ struct WeightPreparation: Sendable {
             var sources: [WeightSource] = []
             for part in parts {
                 let source = try model.source(part.tensor)
-                sources.append(part.isWhole ? source : try source.part(rows: part.rows, columns: part.columns))
+                sources.append(try source.part(rows: part.rows, columns: part.columns))
             }
             if let planes = planes?.fitting(segmentColumns: segmentColumns) {
                 return try PackedMatrix(quantising: sources, to: planes, segmentColumns: segmentColumns)
@@ -123,14 +121,13 @@ struct WeightPreparation: Sendable {
         var sources: [TernarySource] = []
         for part in parts {
             let source = try model.ternarySource(part.tensor)
-            sources.append(part.isWhole ? source : try source.part(rows: part.rows, columns: part.columns))
+            sources.append(try source.part(rows: part.rows, columns: part.columns))
         }
         return try PackedMatrix(sources, layout: choice.ternaryLayout)
     }
 
     /// Some rows of the language-model head.
     func packedHead(rows: Range<Int>) throws(KernelError) -> PackedMatrix {
-        let part = MatrixPart(model.head, rows: rows)
         if let layout = model.head.tiles?.layout {
             guard headPrecision == .automatic || (headPrecision == .eightBit) == (layout == .r8) else {
                 throw .shape(
@@ -138,10 +135,10 @@ struct WeightPreparation: Sendable {
                         + "had; convert the model with --head \(headPrecision.rawValue)")
             }
             let source = try model.tileSource(model.head, segmentColumns: nil)
-            return try PackedMatrix([part.isWhole ? source : try source.part(rows: part.rows, columns: part.columns)])
+            return try PackedMatrix([source.part(rows: rows, columns: 0..<source.columns)])
         }
         let whole = try model.source(model.head)
-        let source = part.isWhole ? whole : try whole.part(rows: part.rows, columns: part.columns)
+        let source = try whole.part(rows: rows, columns: 0..<whole.columns)
         return headPrecision.reduces(model.head, ofTernaryModel: model.isTernary)
             ? try PackedMatrix(eightBit: source) : try PackedMatrix([source])
     }
