@@ -1,9 +1,6 @@
 // Integer dot products of bit planes and ternary triples with int8 activations. See planes.h.
 #include "planes.h"
 
-// How far ahead weights are asked for: beyond the end of a tile, whose first lines would come late otherwise.
-enum { PLANES_AHEAD = 8192 };
-
 // 16 dot products of four codes with the same four activations.
 INLINE vi sums_of_four(const uint8_t codes[64], const int8_t a[4]) {
     return _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_loadu_si512(codes), four_bytes(a));
@@ -16,7 +13,7 @@ INLINE void store_split(vi v, uint8_t *low, uint8_t *high) {
 
 // The four bytes of each row side by side.
 INLINE __m512i rows_together(const uint8_t *w) {
-    _mm_prefetch((const char *)w + PLANES_AHEAD, _MM_HINT_T0);
+    prefetch_weights(w);
     const __m512i columns = _mm512_set1_epi32(0x30201000);
     const __m512i rows = _mm512_setr_epi32(0, 0x01010101, 0x02020202, 0x03030303, 0x04040404, 0x05050505, 0x06060606,
                                            0x07070707, 0x08080808, 0x09090909, 0x0a0a0a0a, 0x0b0b0b0b, 0x0c0c0c0c,

@@ -85,6 +85,13 @@ int ryz_allowed_cpus(int32_t *cpus, int capacity) {
     return count;
 }
 
+int ryz_set_allowed_cpus(const int32_t *cpus, int count) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int i = 0; i < count; i++) CPU_SET(cpus[i], &set);
+    return sched_setaffinity(0, sizeof set, &set);
+}
+
 // A thread's own parts first, in order, so that it keeps reading the same memory; then what others have not begun.
 static void take_parts(ryz_pool *pool, int self) {
     for (int i = 0; i < pool->count; i++) {

@@ -44,7 +44,7 @@ INLINE vi t2_once(const uint8_t *w, size_t columns, const int8_t *q) {
         ternary_sum narrow = {_mm256_setzero_si256(), _mm256_setzero_si256()};
         for (size_t end = s + run < steps ? s + run : steps; s < end; s++, w += TERNARY_STEP_BYTES, q += T2_COLUMNS) {
             __m256i low = _mm256_loadu_si256((const __m256i *)w), high = _mm256_loadu_si256((const __m256i *)(w + 32));
-            _mm_prefetch((const char *)w + 2048, _MM_HINT_T0);
+            prefetch_weights(w);
 #pragma clang loop unroll(full)
             for (int k = 0; k < 4; k++) add_codes(&narrow, t2_codes(low, k), t2_codes(high, k), q + k * 4);
         }
@@ -57,7 +57,7 @@ INLINE void unpack_t2(const uint8_t *tile, size_t first, size_t last, uint8_t *c
     const uint8_t *w = tile + first * TERNARY_STEP_BYTES;
     for (size_t s = first; s < last; s++, w += TERNARY_STEP_BYTES) {
         __m256i low = _mm256_loadu_si256((const __m256i *)w), high = _mm256_loadu_si256((const __m256i *)(w + 32));
-        _mm_prefetch((const char *)w + 2048, _MM_HINT_T0);
+        prefetch_weights(w);
 #pragma clang loop unroll(full)
         for (int k = 0; k < 4; k++, codes += 64) store_codes(codes, t2_codes(low, k), t2_codes(high, k));
     }
@@ -82,7 +82,7 @@ INLINE vi t5_once(const uint8_t *w, size_t columns, const int8_t *q) {
         ternary_sum narrow = {_mm256_setzero_si256(), _mm256_setzero_si256()};
         for (size_t end = s + run < steps ? s + run : steps; s < end; s++, w += TERNARY_STEP_BYTES, q += T5_COLUMNS) {
             __m256i low = t5_load(w), high = t5_load(w + 32);
-            _mm_prefetch((const char *)w + 2048, _MM_HINT_T0);
+            prefetch_weights(w);
 #pragma clang loop unroll(full)
             for (int k = 0; k < 5; k++, low = t5_next(low), high = t5_next(high))
                 add_codes(&narrow, t5_digit(low), t5_digit(high), q + (k + 4) % 5 * 4);
@@ -96,7 +96,7 @@ INLINE void unpack_t5(const uint8_t *tile, size_t first, size_t last, uint8_t *c
     const uint8_t *w = tile + first * TERNARY_STEP_BYTES;
     for (size_t s = first; s < last; s++, w += TERNARY_STEP_BYTES, codes += T5_COLUMNS * 16) {
         __m256i low = t5_load(w), high = t5_load(w + 32);
-        _mm_prefetch((const char *)w + 2048, _MM_HINT_T0);
+        prefetch_weights(w);
 #pragma clang loop unroll(full)
         for (int k = 0; k < 5; k++, low = t5_next(low), high = t5_next(high))
             store_codes(codes + (k + 4) % 5 * 64, t5_digit(low), t5_digit(high));

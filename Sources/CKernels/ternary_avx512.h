@@ -8,7 +8,7 @@ INLINE vi t2_once(const uint8_t *w, size_t columns, const int8_t *q) {
     __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
     for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T2_COLUMNS) {
         __m512i all = _mm512_loadu_si512(w);
-        _mm_prefetch((const char *)w + 4096, _MM_HINT_T0);
+        prefetch_weights(w);
         sum0 = _mm512_dpbusd_epi32(sum0, _mm512_and_si512(all, mask), four_bytes(q));
         sum1 = _mm512_dpbusd_epi32(sum1, _mm512_and_si512(all, _mm512_slli_epi32(mask, 2)), four_bytes(q + 4));
         sum2 = _mm512_dpbusd_epi32(sum2, _mm512_and_si512(all, _mm512_slli_epi32(mask, 4)), four_bytes(q + 8));
@@ -96,7 +96,7 @@ INLINE vi t5_once(const uint8_t *w, size_t columns, const int8_t *q) {
     __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0, sum4 = sum0;
     for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T5_COLUMNS) {
         __m512i all = _mm512_loadu_si512(w);
-        _mm_prefetch((const char *)w + 4096, _MM_HINT_T0);
+        prefetch_weights(w);
         __m512i four = t5_later_digits(&tables, all);
         sum0 = _mm512_dpbusd_epi32(sum0, _mm512_and_si512(four, mask), four_bytes(q));
         sum1 = _mm512_dpbusd_epi32(sum1, _mm512_and_si512(four, _mm512_slli_epi32(mask, 2)), four_bytes(q + 4));

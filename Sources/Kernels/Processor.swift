@@ -23,11 +23,24 @@ public enum Processor {
             cacheOf: { listed($0, "cache/index3/shared_cpu_list") })
     }
 
-    /// The logical processors that this process may run on, in ascending order.
-    public static var allowed: [Int32] {
+    /// The logical processors that this process may run on, in ascending order: as it was when first asked for, which is
+    /// before a pool pins the thread that runs it.
+    public static let allowed = allowedNow
+
+    private static var allowedNow: [Int32] {
         [Int32](unsafeUninitializedCapacity: 1024) { buffer, count in
             count = Int(ryz_allowed_cpus(buffer.baseAddress, 1024))
         }
+    }
+
+    /// Does something with the calling thread free to run on all of `allowed`, as are the threads and processes that are
+    /// started meanwhile: those of a pinned thread would all crowd its one processor.
+    public static func unpinned<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result
+    {
+        let pinned = allowedNow
+        ryz_set_allowed_cpus(allowed, Int32(allowed.count))
+        defer { ryz_set_allowed_cpus(pinned, Int32(pinned.count)) }
+        return try body()
     }
 
     /// Memory of the machine, and the part of it that new allocations can have, in bytes.

@@ -106,8 +106,10 @@ typedef void (*ryz_task)(void *context, size_t part, int thread);
 ryz_pool *ryz_pool_create(int count, const int *cpus);
 void ryz_pool_destroy(ryz_pool *pool);
 int ryz_pool_thread_count(const ryz_pool *pool);
-// The processors that this process may run on, ascending; fills at most `capacity` and returns how many.
+// The processors that the calling thread may run on, ascending; fills at most `capacity` and returns how many.
 int ryz_allowed_cpus(int32_t *cpus, int capacity);
+// Lets the calling thread, and what it starts from now on, run on these processors only. Returns 0, or -1 with errno.
+int ryz_set_allowed_cpus(const int32_t *cpus, int count);
 // Runs parts 0 to `parts` − 1 of a task, each once, on whichever threads have time, and returns when all are done.
 void ryz_pool_run(ryz_pool *pool, size_t parts, ryz_task task, void *context);
 

@@ -66,8 +66,10 @@ struct ModelMeasurement {
             var peer: LlamaBench.Rates?
             if let program = task.peer {
                 progress("bench: the peer, \(place)")
-                peer = try program.run(
-                    threads: pool.threadCount, prompt: task.promptLength, generate: task.generatedCount)
+                peer = try Processor.unpinned {
+                    try program.run(
+                        threads: pool.threadCount, prompt: task.promptLength, generate: task.generatedCount)
+                }
             }
             progress("bench: prefill, \(place)")
             figures.prefill.rounds.append(
