@@ -17,7 +17,8 @@ struct Benchmark: ParsableCommand {
             The roofs come first: how fast memory can be read, and how many int8 dot products a second the processor
             does at most. All else states its share of the roof that bounds it. A peer takes its turn in each round,
             so that both meet the same machine; kernels by themselves are then left out.
-            """)
+            """,
+        subcommands: [ExchangeBenchmark.self])
 
     @Option(
         help:
