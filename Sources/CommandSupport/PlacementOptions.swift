@@ -36,17 +36,17 @@ public struct PlacementOptions: ParsableArguments, Sendable {
 }
 
 /// How many ranks each stage has, as in `2,1,3`.
-struct PlacementShape: ExpressibleByArgument, Sendable, CustomStringConvertible {
+public struct PlacementShape: ExpressibleByArgument, Sendable, CustomStringConvertible {
     /// 1 to 64 each, 256 at most in all.
-    let ranks: [Int]
+    public let ranks: [Int]
 
-    init?(argument: String) {
+    public init?(argument: String) {
         let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
         ranks = parts.prefix(257).compactMap { Int($0) }.filter { (1...64).contains($0) }
         guard ranks.count == parts.count, ranks.reduce(0, +) <= 256 else { return nil }
     }
 
-    var description: String { ranks.map(String.init).joined(separator: ",") }
+    public var description: String { ranks.map(String.init).joined(separator: ",") }
 }
 
 /// `exact` or `segment`.
