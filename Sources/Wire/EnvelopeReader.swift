@@ -39,6 +39,7 @@ struct EnvelopeReader {
             .assignment(try assignment(try present(message.pointee.assignment)))
         case RYZ__V1__ENVELOPE__BODY_REFUSAL:
             .refusal(Refusal(reason: try text(try present(message.pointee.refusal).pointee.reason, "refusal.reason")))
+        case RYZ__V1__ENVELOPE__BODY_KEYRING: .keyring(try keyring(try present(message.pointee.keyring)))
         case RYZ__V1__ENVELOPE__BODY_STEP: .step(try step(try present(message.pointee.step)))
         case RYZ__V1__ENVELOPE__BODY_STEP_RESULT:
             .stepResult(try stepResult(try present(message.pointee.step_result)))

@@ -19,6 +19,7 @@ struct EnvelopeRules {
         case .heartbeatReply: break
         case .assignment(let body): try check(body)
         case .refusal(let body): try text(body.reason, "refusal.reason")
+        case .keyring(let body): try count(body.keys.count, "keyring.keys", limit: limits.maximumKeyCount)
         case .step(let body): try check(body)
         case .stepResult(let body): try check(body)
         case .exchange: break

@@ -57,7 +57,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 metadata: ["problem": "\(problem)"])
         }
         let model = CoordinatedModel(file, head: settings.headPrecision)
-        let coordinator = try CoordinatorRuntime.Coordinator(configuration: settings, model: model, logger: logger)
+        let coordinator = try CoordinatorRuntime.Coordinator(
+            configuration: settings, model: model, security: security(settings), logger: logger)
         let server = HTTPServer(
             configuration: HTTPServerConfiguration(host: settings.httpHost, port: settings.httpPort),
             model: ServedModel(
@@ -88,6 +89,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
         }
         // What has been sent last gets out before the process ends.
         _ = Context.shared.terminate(within: .milliseconds(500))
+    }
+
+    /// Nil for plain text.
+    private func security(_ settings: ClusterConfiguration) throws -> NodeSecurity? {
+        guard settings.security == .keys else { return nil }
+        let folder = KeyFolder(path: settings.keysFolder ?? RyzHome.keysFolder)
+        return try NodeSecurity(keys: folder.coordinator().keys, allowed: folder.workers())
     }
 
     private func settings() throws -> ClusterConfiguration {

@@ -110,7 +110,7 @@ extension CoordinatorCore {
         case .failure(let failure):
             guard isCurrent(envelope, from: connection) else { return [] }
             return take(failure, of: node, in: envelope.epoch, at: now)
-        case .welcome, .heartbeatReply, .assignment, .refusal, .step, .stepResult, .exchange:
+        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .step, .stepResult, .exchange:
             drops.count(.unexpectedMessage, from: node.name)
             return []
         }

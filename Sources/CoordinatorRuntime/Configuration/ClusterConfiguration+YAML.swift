@@ -112,7 +112,8 @@ extension ClusterConfiguration {
                 return reader.report(node, path, "\(node.quotedText) is not a host", remedy)
             }
             advertisedHost = text
-        case .allowPlainText: allowsPlainText = reader.flag(node, path) ?? allowsPlainText
+        case .security: security = reader.choice(node, path) ?? security
+        case .keys: keysFolder = reader.path(node, path, environment: environment) ?? keysFolder
         case .workers: selection = reader.workers(node, path) ?? selection
         case .placement: placement = reader.placement(node, path)
         case .activationGrid: activationGrid = reader.choice(node, path) ?? activationGrid

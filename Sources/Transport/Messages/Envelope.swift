@@ -20,6 +20,7 @@ public struct Envelope: Equatable, Sendable {
         case heartbeatReply(HeartbeatReply)
         case assignment(StageAssignment)
         case refusal(Refusal)
+        case keyring(Keyring)
         // Data plane.
         case step(Step)
         case stepResult(StepResult)

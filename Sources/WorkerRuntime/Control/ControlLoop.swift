@@ -35,6 +35,7 @@ final class ControlLoop {
         self.usage = usage
         client = try ControlClient(
             node: configuration.name, connecting: configuration.coordinatorEndpoint, limits: configuration.control,
+            security: configuration.security,
             wake: [inbox.wake])
         start = clock.now
         session = ControlSession(node: configuration.name, clusterID: configuration.clusterID, at: .zero)
@@ -99,6 +100,9 @@ final class ControlLoop {
                     "next": "\(stage.next.map(\.node.name).joined(separator: " "))",
                 ])
             compute.post(ComputeInbox.Assignment(epoch: epoch, stage: stage, results: results))
+        case .trust(let keys):
+            // It never tells a worker of its own key: that one was given by hand.
+            configuration.security?.allow(besides: .coordinator, keys)
         case .drop(let reason):
             client.drop(because: reason)
         case .end(let ending):
