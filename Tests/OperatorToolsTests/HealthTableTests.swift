@@ -11,7 +11,8 @@ import Testing
     ) -> NodeHealth {
         NodeHealth(
             name: name, state: state, detail: detail, processID: 4711, cpu: cpu, instructionSet: "avx512",
-            threadCount: 2, memoryUsedByteCount: 123_456_789, memoryFreeByteCount: 23_000_000_000, stage: stage,
+            threadCount: 2, memoryUsedByteCount: 123_456_789, memoryFreeByteCount: 23_000_000_000, epoch: nil,
+            stage: stage,
             rank: rank, firstLayer: layers?.lowerBound, endLayer: layers?.upperBound,
             firstKeyValueHead: heads.lowerBound, endKeyValueHead: heads.upperBound, keyValueTokenCount: 512,
             keyValueTokenCapacity: layers == nil ? 0 : 16384, secondsSinceHeartbeat: 0.14,
