@@ -105,22 +105,16 @@ public struct VictimPicker: Sendable {
 
 /// How a worker is lost.
 public enum Strike: String, CaseIterable, Sendable {
-    /// Its process ends without a word, as by a crash or when memory runs out.
+    /// Its process ends without a word, as in a crash or when memory runs out.
     case kill
-    /// Its process stands still for four seconds, and its connections stay open, as with power or a cable.
+    /// Its process stands still and its connections stay open, as when power or a cable goes.
     case freeze
 
     /// Does it to a node's process.
-    public func callAsFunction(_ node: NodeHealth) {
-        let process = node.processID
-        switch self {
-        case .kill: _ = Glibc.kill(process, SIGKILL)
-        case .freeze:
-            _ = Glibc.kill(process, SIGSTOP)
-            Task {
-                try? await Task.sleep(for: .seconds(4))
-                _ = Glibc.kill(process, SIGCONT)
-            }
-        }
-    }
+    public func hit(_ node: NodeHealth) { send(self == .kill ? SIGKILL : SIGSTOP, to: node) }
+
+    /// Lets a process go on that stands still.
+    public func release(_ node: NodeHealth) { if self == .freeze { send(SIGCONT, to: node) } }
+
+    private func send(_ signal: Int32, to node: NodeHealth) { _ = Glibc.kill(node.processID, signal) }
 }

@@ -73,6 +73,24 @@ import Testing
                 """)
     }
 
+    @Test func `spares and a failover that is under way are shown`() {
+        var health = Self.cluster(
+            .recovering, reason: "worker-3 still loading",
+            [
+                Self.node("worker-1"), Self.node("worker-2", state: .lost, detail: "silent for 2.0 s", layers: nil),
+                Self.node("worker-3", state: .loading, stage: 1, layers: 10..<11),
+                Self.node("worker-4", state: .spare, layers: nil),
+            ])
+        (health.runningRequestCount, health.queuedRequestCount, health.interruptedRequestCount) = (0, 3, 2)
+        let lines = HealthTable().text(health).split(separator: "\n")
+        #expect(lines.contains { $0.hasPrefix("worker-4  spare ") })
+        #expect(
+            lines.last?.hasPrefix(
+                "default: SmolLM2-135M is recovering (worker-3 still loading); 0 running, 3 of 64 queued, 2 of them to be "
+                    + "rebuilt; ") == true)
+        #expect(HealthTable.exitStatus(.recovering) == 1)
+    }
+
     @Test func `what other machines say of themselves cannot steer the terminal`() {
         var table = HealthTable()
         table.isVerbose = true

@@ -55,8 +55,8 @@ public enum GenerationError: Error, Equatable, Sendable {
     /// Whether the same request may succeed later.
     public var isRetryable: Bool {
         switch self {
-        case .queueFull, .unavailable, .workerFailed: true
-        case .contextExceeded, .invalidRequest, .lostTooOften: false
+        case .queueFull, .unavailable: true
+        case .contextExceeded, .invalidRequest, .workerFailed, .lostTooOften: false
         }
     }
 }

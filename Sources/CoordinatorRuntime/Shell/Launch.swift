@@ -76,10 +76,8 @@ struct Launch {
 
     private func dataLinks() throws(CoordinatorError) -> ZeroMQDataLinks {
         var limits = DataLinkLimits()
-        // Steps are small and at most one more than there are stages: none should wait for room. If one does, the worker
-        // is gone, and until that is clear this thread does nothing else.
+        // Steps are small and at most one more than there are stages: none should wait for room.
         limits.sendQueueLength = 512
-        limits.sendTimeout = .milliseconds(500)
         limits.maximumPayloadByteCount = 1 << 20
         do throws(ZeroMQError) {
             return try ZeroMQDataLinks(
