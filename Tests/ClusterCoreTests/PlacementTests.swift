@@ -173,6 +173,18 @@ struct PlacementTests {
         #expect(placement.problem(at: .seconds(1000)) == "waiting for 1 of 2 workers")
     }
 
+    @Test func `a worker that has failed takes a place only after those that have not`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(1)))
+        for node in [a, b, c] { _ = placement.handle(.joined(Self.peer(node)), at: .zero) }
+        #expect(placement.pipeline?.nodes == [a])
+        _ = placement.handle(.stalled(a, reason: "no result"), at: .zero)
+        #expect(placement.pipeline?.nodes == [b])
+        _ = placement.handle(.tick, at: .seconds(2))
+        #expect(placement.problem(at: .seconds(2)) == "b still loading")
+        _ = placement.handle(.gone(b, reason: "silent"), at: .seconds(3))
+        #expect(placement.pipeline?.nodes == [c])
+    }
+
     @Test func `epochs only grow, whoever goes while others take over`() throws {
         var placement = try Placement(configuration: Self.configuration(.count(2)))
         var random = SeededGenerator(seed: 11)

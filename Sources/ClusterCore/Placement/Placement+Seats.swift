@@ -45,7 +45,7 @@ extension Placement {
 
     /// As many as there are places, in order of stages and ranks; fewer if there are not enough. Those of the last
     /// pipeline keep their places, and with them what they have loaded; others take the empty ones, those first that
-    /// joined first.
+    /// joined first and have not failed since.
     private func seated(_ count: Int, of peers: [Peer]) -> [Peer] {
         guard !lastNodes.isEmpty else { return peers.prefix(count).sorted { $0.node < $1.node } }
         var others = peers.filter { !lastNodes.contains($0.node) }[...]

@@ -11,7 +11,7 @@ public struct Placement: Sendable {
     public let configuration: PlacementConfiguration
     private var state = State.waiting(since: nil)
     private var nextEpoch: UInt64
-    /// In order of joining.
+    /// In order of joining, those last that have failed since.
     var workers: [Worker] = []
     /// Those of the newest epoch, in order of stages and ranks.
     private(set) var lastNodes: [NodeID] = []
@@ -202,6 +202,7 @@ extension Placement {
         workers[index].failureCount = min(workers[index].failureCount + 1, 6)
         let delay = Duration.seconds(min(60, 1 << workers[index].failureCount))
         workers[index].setAside = SetAside(reason: reason, until: isRetryable ? now.advanced(by: delay) : nil)
+        workers.append(workers.remove(at: index))
         return [.detail(node, reason)]
     }
 
