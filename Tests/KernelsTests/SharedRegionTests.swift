@@ -20,14 +20,14 @@ struct SharedRegionTests {
     }
 
     @Test func `if a member never comes, the first one to give up removes the name`() throws {
-        var maker: SharedRegion? = try SharedRegion(creating: name, Self.shape)
-        var second: SharedRegion? = try SharedRegion(opening: name, Self.shape)
-        second = nil
-        #expect(!isThere)
-        maker = nil
-        maker = try SharedRegion(creating: name, Self.shape)
-        #expect(isThere)
-        maker = nil
+        for isOpened in [false, true] {
+            let maker = try SharedRegion(creating: name, Self.shape)
+            var members = [isOpened ? try SharedRegion(opening: name, Self.shape) : maker]
+            #expect(isThere)
+            if isOpened { members = [] }
+            #expect(isThere != isOpened)
+            withExtendedLifetime((maker, members)) {}
+        }
         #expect(!isThere)
     }
 

@@ -13,8 +13,8 @@ final class ComputeLoop {
         let assignment: StageAssignment
         let results: Peer
         let computing: any StageComputing
-        /// Takes parts of other ranks that come over the data plane.
-        let sockets: SocketLinks?
+        /// Holds what the ranks share until the epoch is over.
+        let linking: RankLinking
         var gate: StepGate
     }
 
@@ -87,7 +87,7 @@ final class ComputeLoop {
             try kept?.reset(joining: linking.group)
             stage = LoadedStage(
                 epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
-                computing: computing, sockets: linking.sockets,
+                computing: computing, linking: linking,
                 gate: StepGate(
                     isFirstStage: assignment.stage.isFirstStage, hiddenSize: computing.hiddenSize,
                     maximumStepRowCount: assignment.stage.maximumStepRowCount))
@@ -137,7 +137,7 @@ final class ComputeLoop {
             links.drop(from: delivery.sender, because: .olderEpoch)
             return
         }
-        if case .exchange = delivery.envelope.body, let sockets = stage.sockets {
+        if case .exchange = delivery.envelope.body, let sockets = stage.linking.sockets {
             sockets.take(delivery)
             return
         }
