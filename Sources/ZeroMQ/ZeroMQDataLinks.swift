@@ -4,7 +4,7 @@ import Wire
 
 /// What data links may hold and how long they may wait.
 public struct DataLinkLimits: Equatable, Sendable {
-    public var sendTimeout: Duration = .seconds(1)
+    public var sendTimeout: Duration = .milliseconds(500)
     /// Messages queued to one peer before sending waits.
     public var sendQueueLength = 8
     /// Messages queued from one peer before its connection is no longer read. More than ever are under way, since a

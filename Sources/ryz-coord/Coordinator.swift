@@ -145,6 +145,9 @@ extension CoordinatedModel {
             layerByteCounts: model.residentLayerByteCounts.map(UInt64.init),
             embeddingByteCount: UInt64(model.embeddingByteCount),
             headByteCount: UInt64(model.residentHeadByteCount(head)),
+            keyValueByteCount: UInt64(
+                2 * model.configuration.keyValueHeadCount * model.configuration.headDimension
+                    * model.keyValuePrecision.byteCount),
             hiddenSize: model.configuration.hiddenSize,
             parts: RankParts(
                 keyValueHeadCount: model.configuration.keyValueHeadCount,

@@ -56,6 +56,9 @@ struct ConfigurationTests {
             step_timeout_seconds: 10
             loading_timeout_seconds: 60
             probe_seconds: 2.5
+            replan_seconds: 0
+            failover_seconds: 90
+            rebuild_limit: 3
             """)
         var wanted = ClusterConfiguration()
         wanted.clusterID = "home"
@@ -83,6 +86,9 @@ struct ConfigurationTests {
         wanted.stepTimeout = .seconds(10)
         wanted.loadingTimeout = .seconds(60)
         wanted.probeInterval = .milliseconds(2500)
+        wanted.replanDelay = .zero
+        wanted.outageLimit = .seconds(90)
+        wanted.rebuildLimit = 3
         #expect(configuration == wanted)
     }
 
@@ -102,7 +108,7 @@ struct ConfigurationTests {
             "queue_limit",
             "step_rows",
             "heartbeat_seconds", "detection_seconds", "step_timeout_seconds", "loading_timeout_seconds",
-            "probe_seconds",
+            "probe_seconds", "replan_seconds", "failover_seconds", "rebuild_limit",
         ]
         let settings = text.split(separator: "\n").compactMap { line -> Substring? in
             let line = line.hasPrefix("# ") ? line.dropFirst(2) : line
@@ -155,7 +161,8 @@ struct ConfigurationTests {
                     cluster.yaml:16: colour: there is no such setting; use one of cluster, model, http, control, data, \
                     advertise, security, keys, workers, placement, head, activation_grid, context_length, kv_tokens, \
                     maximum_running, queue_limit, step_rows, heartbeat_seconds, detection_seconds, \
-                    step_timeout_seconds, loading_timeout_seconds, probe_seconds
+                    step_timeout_seconds, loading_timeout_seconds, probe_seconds, replan_seconds, failover_seconds, \
+                    rebuild_limit
                     """)
     }
 

@@ -129,6 +129,9 @@ extension ClusterConfiguration {
         case .stepTimeoutSeconds: stepTimeout = reader.seconds(node, path, in: 1...3600) ?? stepTimeout
         case .loadingTimeoutSeconds: loadingTimeout = reader.seconds(node, path, in: 1...86400) ?? loadingTimeout
         case .probeSeconds: probeInterval = reader.seconds(node, path, in: 0.1...3600) ?? probeInterval
+        case .replanSeconds: replanDelay = reader.seconds(node, path, in: 0...3600) ?? replanDelay
+        case .failoverSeconds: outageLimit = reader.seconds(node, path, in: 0...86400) ?? outageLimit
+        case .rebuildLimit: rebuildLimit = reader.wholeNumber(node, path, in: 0...1000) ?? rebuildLimit
         }
     }
 }

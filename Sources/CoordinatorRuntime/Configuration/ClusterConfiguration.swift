@@ -46,6 +46,12 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var stepTimeout = Duration.seconds(30)
     public var loadingTimeout = Duration.seconds(600)
     public var probeInterval = Duration.seconds(5)
+    /// How long a lost worker is waited for before the model is placed on fewer, where nobody has fixed the placement.
+    public var replanDelay = Duration.seconds(5)
+    /// How long requests wait for another placement when theirs is gone.
+    public var outageLimit = Duration.seconds(60)
+    /// How often a request may be computed anew after losses.
+    public var rebuildLimit = 8
 
     public init() {}
 
@@ -80,4 +86,7 @@ enum Setting: String, CaseIterable {
     case stepTimeoutSeconds = "step_timeout_seconds"
     case loadingTimeoutSeconds = "loading_timeout_seconds"
     case probeSeconds = "probe_seconds"
+    case replanSeconds = "replan_seconds"
+    case failoverSeconds = "failover_seconds"
+    case rebuildLimit = "rebuild_limit"
 }

@@ -95,6 +95,9 @@ final class ControlPlane: Sendable {
                 logger.error(
                     "control message breaks the protocol's limits",
                     metadata: ["node": "\(connection.node)", "reason": "\(reason)"])
+            } catch .unreachable {
+                // If there is no room for it: silence tells, too, a little later.
+                _ = mailbox.post(.closed(connection))
             } catch {
                 // A worker that is gone is found by its silence, and one that is there says hello again.
                 logger.debug(

@@ -75,6 +75,8 @@ final class CoordinatorLoop {
             apply(.control(envelope, from: connection))
         case .control(.otherVersion(let theirs, let connection)):
             apply(.otherVersion(theirs: theirs, connection.node, from: connection))
+        case .closed(let connection):
+            apply(.closed(connection.node, connection))
         case .submit(let ticket, let work, let sink, let accepted):
             sinks[ticket] = sink
             apply(.submitted(ticket, work), refusal: (ticket, accepted))
@@ -99,7 +101,7 @@ final class CoordinatorLoop {
             switch mail {
             case .submit(_, _, _, let accepted): accepted.answer(.unavailable(reason))
             case .health(let reply): reply.answer(health())
-            case .control: break
+            case .control, .closed: break
             }
         }
         control.stop()

@@ -2,7 +2,8 @@ import ArgumentParser
 
 struct Benchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measures this machine: by itself (node), in clusters, and between two ranks.",
-        subcommands: [NodeBenchmark.self, ClusterBenchmark.self, ExchangeBenchmark.self],
+        commandName: "bench",
+        abstract: "Measures this machine: by itself (node), in clusters, between two ranks, and in failure.",
+        subcommands: [NodeBenchmark.self, ClusterBenchmark.self, ExchangeBenchmark.self, FailoverBenchmark.self],
         defaultSubcommand: NodeBenchmark.self)
 }

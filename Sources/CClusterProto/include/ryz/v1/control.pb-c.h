@@ -323,7 +323,7 @@ struct  Ryz__V1__WorkerFailure
 
 
 /*
- * In this step, that rank of the stage did not give its part in time.
+ * In this step, that rank of the same stage did not give its part in time, or that of the next stage took nothing.
  */
 struct  Ryz__V1__FailedExchange
 {
