@@ -13,15 +13,17 @@ struct EnvelopeRules {
             try range(body.keyValueTokenCapacity, "ready.keyValueTokenCapacity", 0...limits.maximumKeyValueTokenCount)
         case .failure(let body): try text(body.message, "failure.message")
         case .leave(let body): try text(body.reason, "leave.reason")
+        case .measurementReport(let body): try check(body)
         case .welcome(let body):
             try range(body.heartbeatInterval, "welcome.heartbeatInterval", .milliseconds(10) ... .seconds(3600))
             try endpoint(body.dataEndpoint, "welcome.dataEndpoint")
         case .heartbeatReply: break
         case .assignment(let body): try check(body)
         case .refusal(let body): try text(body.reason, "refusal.reason")
+        case .measurementOrder(let body): try check(body)
         case .step(let body): try check(body)
         case .stepResult(let body): try check(body)
-        case .exchange: break
+        case .exchange, .linkProbe: break
         }
     }
 

@@ -1,11 +1,13 @@
 import ArgumentParser
 import Checkpoints
+import ClusterCore
 import CommandSupport
 import CoordinatorRuntime
 import Foundation
 import HTTPAPI
 import Inference
 import Logging
+import ModelTools
 import ServiceLifecycle
 import Tokenization
 import Transport
@@ -56,7 +58,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 "the model's chat template cannot be understood; chat requests are refused",
                 metadata: ["problem": "\(problem)"])
         }
-        let model = CoordinatedModel(file, head: settings.headPrecision)
+        let model = CoordinatedModel(file, head: settings.headPrecision, grid: settings.activationGrid)
         let coordinator = try CoordinatorRuntime.Coordinator(configuration: settings, model: model, logger: logger)
         let server = HTTPServer(
             configuration: HTTPServerConfiguration(host: settings.httpHost, port: settings.httpPort),
@@ -125,12 +127,14 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
 extension CoordinatedModel {
     /// What the coordinator needs to know of a model.
-    init(_ model: ModelFile, head: HeadPrecision) {
+    init(_ model: ModelFile, head: HeadPrecision, grid: ActivationGrid) {
         let url = URL(fileURLWithPath: model.path).standardizedFileURL
         // A folder's name may have dots in it, such as bitnet-b1.58-2B-4T.
         let name = if case .gguf = model.source { url.deletingPathExtension() } else { url }
+        var costs = ModelCosts(model, headPrecision: head, grid: grid)
+        costs.name = name.lastPathComponent
         self.init(
-            name: name.lastPathComponent,
+            name: costs.name,
             file: ModelFileReference(
                 path: url.path, byteCount: UInt64(model.byteCount),
                 headerDigest: model.headerDigest),
@@ -143,6 +147,7 @@ extension CoordinatedModel {
                 feedForwardSize: model.configuration.feedForwardSize,
                 vocabularySize: model.configuration.vocabularySize),
             vocabularySize: model.configuration.vocabularySize,
-            contextLength: model.configuration.contextLength)
+            contextLength: model.configuration.contextLength,
+            costs: costs)
     }
 }

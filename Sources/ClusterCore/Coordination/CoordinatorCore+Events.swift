@@ -48,4 +48,7 @@ public enum Notice: Sendable, Equatable {
     case serving(PlacedPipeline)
     case epochEnded(Epoch, node: NodeID?, reason: String)
     case stepFailed(StepID, NodeID, reason: String)
+    /// All that was to be measured is; how many links are.
+    case measured(linkCount: Int)
+    case notMeasured(reason: String)
 }

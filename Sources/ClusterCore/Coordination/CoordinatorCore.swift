@@ -9,8 +9,9 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     public private(set) var membership: Membership<Connection>
     public private(set) var placement: Placement
     public private(set) var scheduler: Scheduler
+    public internal(set) var survey: Survey
     /// Frames that were refused here; those that the links refused are not among them.
-    public private(set) var drops = DropCounters()
+    public internal(set) var drops = DropCounters()
     private var progress = StageProgress()
 
     /// - Throws: `PlanningError` if the layers that the operator gave to workers do not fit the model.
@@ -19,14 +20,20 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
         membership = Membership(configuration: configuration.membership)
         placement = try Placement(configuration: configuration.placement)
         scheduler = Scheduler(configuration: configuration.scheduler)
+        survey = Survey(measuresLinksByItself: configuration.measuresLinks)
     }
 
     /// When `tick` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
-        [membership.nextDeadline, placement.nextDeadline, scheduler.nextDeadline].compactMap(\.self).min()
+        [membership.nextDeadline, placement.nextDeadline, scheduler.nextDeadline, survey.nextDeadline]
+            .compactMap(\.self).min()
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+        decide(event, at: now) + apply(survey.handle(.proceed(activity), at: now))
+    }
+
+    private mutating func decide(_ event: Event, at now: Instant) -> [Effect] {
         switch event {
         case .control(let envelope, let connection):
             return take(envelope, from: connection, at: now)
@@ -75,7 +82,7 @@ extension CoordinatorCore {
 }
 
 extension CoordinatorCore {
-    private func envelope(_ body: Envelope.Body, epoch: Epoch? = nil) -> Envelope {
+    func envelope(_ body: Envelope.Body, epoch: Epoch? = nil) -> Envelope {
         Envelope(
             clusterID: configuration.clusterID, epoch: epoch ?? placement.epoch, sender: .coordinator, body: body)
     }
@@ -110,7 +117,14 @@ extension CoordinatorCore {
         case .failure(let failure):
             guard isCurrent(envelope, from: connection) else { return [] }
             return take(failure, of: node, in: envelope.epoch, at: now)
-        case .welcome, .heartbeatReply, .assignment, .refusal, .step, .stepResult, .exchange:
+        case .measurementReport(let report):
+            guard membership.connection(of: node) == connection else {
+                drops.count(.unknownSender, from: node.name)
+                return []
+            }
+            return apply(survey.handle(.reported(node, report), at: now))
+        case .welcome, .heartbeatReply, .assignment, .refusal, .step, .stepResult, .exchange, .measurementOrder,
+            .linkProbe:
             drops.count(.unexpectedMessage, from: node.name)
             return []
         }
@@ -212,19 +226,23 @@ extension CoordinatorCore {
         case .joined(let node):
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
+            _ = survey.handle(.joined(peer, hello), at: now)
             return [.notice(.joined(node, hello))] + apply(placement.handle(.joined(peer), at: now), at: now)
         case .returned(let node):
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
+            _ = survey.handle(.returned(peer), at: now)
             return apply(placement.handle(.returned(peer), at: now), at: now)
         case .suspected(let node, let silence):
             return [.notice(.suspected(node, silence: silence))]
         case .recovered(let node):
             return [.notice(.recovered(node))]
         case .lost(let node, let reason):
+            _ = survey.handle(.gone(node), at: now)
             return [.notice(.lost(node, reason: reason))]
                 + apply(placement.handle(.gone(node, reason: reason), at: now), at: now)
         case .left(let node, let reason):
+            _ = survey.handle(.gone(node), at: now)
             return [.notice(.left(node, reason: reason))]
                 + apply(placement.handle(.gone(node, reason: "it left: \(reason)"), at: now), at: now)
         case .ignored(let node):

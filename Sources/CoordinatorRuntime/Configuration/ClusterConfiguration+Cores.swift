@@ -37,7 +37,8 @@ extension ClusterConfiguration {
         return CoordinationConfiguration(
             clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
             heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),
-            placement: placement, scheduler: scheduler)
+            placement: placement, scheduler: scheduler, measuresLinks: true, hostID: HostIdentity.current,
+            model: model.costs)
     }
 
     private func conflicts(with model: CoordinatedModel) -> [ConfigurationProblem] {

@@ -99,6 +99,8 @@ final class ControlLoop {
                     "next": "\(stage.next.map(\.node.name).joined(separator: " "))",
                 ])
             compute.post(ComputeInbox.Assignment(epoch: epoch, stage: stage, results: results))
+        case .measure(let order, let epoch):
+            compute.post(order, epoch)
         case .drop(let reason):
             client.drop(because: reason)
         case .end(let ending):

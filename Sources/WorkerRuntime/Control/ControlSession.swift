@@ -39,6 +39,7 @@ package struct ControlSession: Sendable {
         /// Open a fresh connection in place of the present one.
         case reconnect
         case assign(StageAssignment, Epoch, results: Peer)
+        case measure(MeasurementOrder, Epoch)
         /// Count a message that was not taken.
         case drop(DropReason)
         case end(Ending)
@@ -84,6 +85,8 @@ package struct ControlSession: Sendable {
     private var roundTrip: Duration?
     /// Of the last assignment; only newer ones are taken. Nil again after a welcome by a coordinator that is behind it.
     private var epoch: Epoch?
+    /// How fast this machine is. Every coordinator that takes it in is told: it may have started anew.
+    private var rates: NodeRates?
     /// Reports made while no coordinator listened.
     private var held: [Effect] = []
     private let heldLimit = 64
@@ -183,7 +186,10 @@ package struct ControlSession: Sendable {
             else { return [.drop(.malformed)] }
             epoch = envelope.epoch
             return [.assign(assignment, envelope.epoch, results: welcomed.results)]
-        case .hello, .heartbeat, .ready, .failure, .leave, .welcome, .refusal, .step, .stepResult, .exchange:
+        case .measurementOrder(let order):
+            return [.measure(order, envelope.epoch)]
+        case .hello, .heartbeat, .ready, .failure, .leave, .welcome, .refusal, .step, .stepResult, .exchange,
+            .measurementReport, .linkProbe:
             return [.drop(.unexpectedMessage)]
         }
     }
@@ -203,7 +209,7 @@ package struct ControlSession: Sendable {
                 heardAt: now))
         let reports = held
         held = []
-        return tick(now) + reports
+        return tick(now) + ratesReport + reports
     }
 
     private mutating func pass(on report: ComputeReport) -> [Effect] {
@@ -215,8 +221,17 @@ package struct ControlSession: Sendable {
             // A step is told by its number and epoch; whether a load is still waited for only the epoch tells.
             let isWanted = failure.kind != .loading || reportEpoch == epoch
             return isWanted ? sendOrHold(.failure(failure), reportEpoch) : []
+        case .measured(let report, let reportEpoch):
+            if case .node(let rates) = report.result { self.rates = rates }
+            // What is measured of a link is for whoever ordered it just now; what of this machine, for any coordinator.
+            return isWelcomed ? [.send(.measurementReport(report), reportEpoch)] : []
         case .broken(let problem): return end(.failed(problem))
         }
+    }
+
+    private var ratesReport: [Effect] {
+        guard let rates else { return [] }
+        return [.send(.measurementReport(MeasurementReport(number: 0, result: .node(rates))), Epoch(0))]
     }
 
     private mutating func sendOrHold(_ body: Envelope.Body, _ epoch: Epoch) -> [Effect] {
@@ -250,6 +265,8 @@ package enum ComputeReport: Sendable, Equatable {
     case listening(endpoint: String)
     case ready(StageReady, Epoch)
     case failure(WorkerFailure, Epoch)
+    /// In answer to an order of this epoch, or when it started.
+    case measured(MeasurementReport, Epoch)
     /// The compute thread can't go on.
     case broken(String)
 }

@@ -52,7 +52,7 @@ void   ryz__v1__envelope__free_unpacked
   assert(message->base.descriptor == &ryz__v1__envelope__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[16] =
+static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[19] =
 {
   {
     "protocol_version",
@@ -163,6 +163,18 @@ static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[16] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "measurement_report",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, measurement_report),
+    &ryz__v1__measurement_report__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "welcome",
     20,
     PROTOBUF_C_LABEL_NONE,
@@ -211,6 +223,18 @@ static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[16] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "measurement_order",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, measurement_order),
+    &ryz__v1__measurement_order__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "step",
     30,
     PROTOBUF_C_LABEL_NONE,
@@ -246,32 +270,47 @@ static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[16] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "link_probe",
+    33,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, link_probe),
+    &ryz__v1__link_probe__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__envelope__field_indices_by_name[] = {
-  11,   /* field[11] = assignment */
+  12,   /* field[12] = assignment */
   1,   /* field[1] = cluster_id */
   3,   /* field[3] = epoch */
-  15,   /* field[15] = exchange */
+  17,   /* field[17] = exchange */
   7,   /* field[7] = failure */
   5,   /* field[5] = heartbeat */
-  10,   /* field[10] = heartbeat_reply */
+  11,   /* field[11] = heartbeat_reply */
   4,   /* field[4] = hello */
   8,   /* field[8] = leave */
+  18,   /* field[18] = link_probe */
+  14,   /* field[14] = measurement_order */
+  9,   /* field[9] = measurement_report */
   0,   /* field[0] = protocol_version */
   6,   /* field[6] = ready */
-  12,   /* field[12] = refusal */
+  13,   /* field[13] = refusal */
   2,   /* field[2] = sender */
-  13,   /* field[13] = step */
-  14,   /* field[14] = step_result */
-  9,   /* field[9] = welcome */
+  15,   /* field[15] = step */
+  16,   /* field[16] = step_result */
+  10,   /* field[10] = welcome */
 };
 static const ProtobufCIntRange ryz__v1__envelope__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 10, 4 },
-  { 20, 9 },
-  { 30, 13 },
-  { 0, 16 }
+  { 20, 10 },
+  { 30, 15 },
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
 {
@@ -281,7 +320,7 @@ const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
   "Ryz__V1__Envelope",
   "ryz.v1",
   sizeof(Ryz__V1__Envelope),
-  16,
+  19,
   ryz__v1__envelope__field_descriptors,
   ryz__v1__envelope__field_indices_by_name,
   4,  ryz__v1__envelope__number_ranges,
