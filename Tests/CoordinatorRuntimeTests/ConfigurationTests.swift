@@ -150,11 +150,11 @@ struct ConfigurationTests {
                     cluster.yaml:11: allow_plain_text: "yes please" is neither true nor false; write true or false
                     cluster.yaml:12: probe_seconds: nothing is not a number; write 0.1 to 3600 seconds
                     cluster.yaml:13: head: "4bit" is none of its values; write one of automatic, 8bit, stored
-                    cluster.yaml:14: placement: it is a single value; list the ranks of each stage, such as [2, 1]
+                    cluster.yaml:14: placement: it is a single value; list the ranks of each stage, such as [2, 1], or write auto
                     cluster.yaml:15: activation_grid: "fine" is none of its values; write one of exact, segment
                     cluster.yaml:16: colour: there is no such setting; use one of cluster, model, http, control, data, \
-                    advertise, allow_plain_text, workers, placement, head, activation_grid, context_length, kv_tokens, \
-                    maximum_running, queue_limit, step_rows, heartbeat_seconds, detection_seconds, \
+                    advertise, allow_plain_text, workers, placement, planning, head, measure_links, activation_grid, \
+                    context_length, kv_tokens, maximum_running, queue_limit, step_rows, heartbeat_seconds, detection_seconds, \
                     step_timeout_seconds, loading_timeout_seconds, probe_seconds
                     """)
     }

@@ -26,10 +26,15 @@ extension CoordinatorCore {
             available: membership.members.filter { $0.isPresent && $0.detail.isEmpty }.map(\.node),
             coordinatorHostID: configuration.hostID)
         let placement = configuration.placement
+        // What is said of workers that are not there now does no harm, unless they have to hold something.
+        var constraints = configuration.constraints
+        let names = measurements.nodes.map(\.name)
+        constraints.memoryLimits.removeAll { !names.contains($0.node) }
+        constraints.excludedNodes.removeAll { !names.contains($0) }
         return PlanningInput(
             measurements: measurements, missing: missing, model: configuration.model,
             contextLength: placement.contextLength, keyValueTokenCapacity: placement.keyValueTokenCapacity,
-            maximumStepRowCount: placement.maximumStepRowCount, constraints: configuration.constraints)
+            maximumStepRowCount: placement.maximumStepRowCount, constraints: constraints)
     }
 
     var activity: Survey.Activity {

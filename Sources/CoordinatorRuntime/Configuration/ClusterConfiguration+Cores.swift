@@ -24,7 +24,8 @@ extension ClusterConfiguration {
             throw .planning(error)
         }
         let placement = PlacementConfiguration(
-            selection: workers, shape: placement, layout: layout, parts: model.parts, modelFile: model.file,
+            selection: workers, shape: placement,
+            layout: layout, parts: model.parts, modelFile: model.file,
             contextLength: contextLength,
             keyValueTokenCapacity: Self.wholeBlocks(keyValueTokenCapacity ?? 2 * contextLength),
             maximumStepRowCount: resolvedStepRowCount(of: model), headPrecision: headPrecision,
@@ -37,8 +38,8 @@ extension ClusterConfiguration {
         return CoordinationConfiguration(
             clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
             heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),
-            placement: placement, scheduler: scheduler, measuresLinks: true, hostID: HostIdentity.current,
-            model: model.costs)
+            placement: placement, scheduler: scheduler, measuresLinks: measuresLinks, hostID: HostIdentity.current,
+            model: model.costs, constraints: planConstraints)
     }
 
     private func conflicts(with model: CoordinatedModel) -> [ConfigurationProblem] {
@@ -78,7 +79,7 @@ extension ClusterConfiguration {
                     + "\(maximumStepRowCount * model.hiddenSize * 4) bytes, a message between stages holds "
                     + "\(Self.payloadByteLimit)", "make it \(rowLimit) or less")
         }
-        problems += placementConflicts(with: model)
+        problems += placementConflicts(with: model) + planningConflicts(with: model)
         if case .named(let named) = workers, let end = named.compactMap({ $0.layers?.upperBound }).max(),
             end != model.layerCount
         {

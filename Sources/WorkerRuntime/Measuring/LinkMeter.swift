@@ -20,10 +20,10 @@ struct LinkMeter {
     private static let sizes = [64, 10 << 10, 1 << 20]
     private static let repetitionLimit = 60
     /// Time for one size, once there are three round trips of it.
-    private static let sizeBudget: Duration = .milliseconds(100)
+    private static let sizeBudget: Duration = .milliseconds(50)
     private static let smallBurst = (count: 32, byteCount: 64)
     private static let largeBurst = (count: 16, byteCount: 1 << 20)
-    private static let burstBudget: Duration = .milliseconds(200)
+    private static let burstBudget: Duration = .milliseconds(100)
     /// An answer, or while answering, the next question.
     private static let answerTimeout: Duration = .seconds(2)
     private static let silenceLimit: Duration = .seconds(3)
