@@ -117,8 +117,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
         if let workers {
             guard workers > 0 else { throw ValidationError("--workers \(workers): give at least 1") }
         }
+        if placement.isPlanned { (settings.placement, settings.plansPlacement) = (nil, true) }
         if let workerCount = try placement.workerCount(workers) {
-            settings.placement = placement.ranks
+            (settings.placement, settings.plansPlacement) = (placement.ranks, placement.isPlanned)
             if case .named = settings.workers, workers == nil {} else { settings.workers = .count(workerCount) }
         }
         if let grid = placement.activationGrid { settings.activationGrid = grid }

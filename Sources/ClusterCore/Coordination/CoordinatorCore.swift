@@ -13,6 +13,8 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     /// Frames that were refused here; those that the links refused are not among them.
     public internal(set) var drops = DropCounters()
     private var progress = StageProgress()
+    /// The revision of the survey that placement has.
+    private var plannedRevision = 0
 
     /// - Throws: `PlanningError` if the layers that the operator gave to workers do not fit the model.
     public init(configuration: CoordinationConfiguration) throws(PlanningError) {
@@ -30,7 +32,7 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
-        decide(event, at: now) + apply(survey.handle(.proceed(activity), at: now))
+        decide(event, at: now) + apply(survey.handle(.proceed(activity), at: now)) + plan(at: now)
     }
 
     private mutating func decide(_ event: Event, at now: Instant) -> [Effect] {
@@ -63,6 +65,14 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
 }
 
 extension CoordinatorCore {
+    /// Gives placement what there is to plan with, once nothing is left to be measured.
+    private mutating func plan(at now: Instant) -> [Effect] {
+        guard configuration.placement.planning != nil, survey.revision != plannedRevision, survey.pendingCount == 0
+        else { return [] }
+        plannedRevision = survey.revision
+        return apply(placement.handle(.measured(planningInput.measurements), at: now), at: now)
+    }
+
     /// Handles an event and all that follows from it, in order. Steps of an epoch that ends on the way are dropped: to
     /// offer each to a stage that takes nothing would hold up everything else.
     ///

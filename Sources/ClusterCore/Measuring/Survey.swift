@@ -26,6 +26,8 @@ public struct Survey: Sendable {
     private(set) var nodes: [Node] = []
     /// In order of both names.
     public private(set) var links: [Link] = []
+    /// Changes with everything that a plan depends on.
+    public private(set) var revision = 0
     /// What could not be measured, for people.
     public private(set) var problems: [String] = []
     private var pending: [(task: Task, attemptCount: Int)] = []
@@ -56,6 +58,12 @@ public struct Survey: Sendable {
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+        let before = (nodes, links)
+        defer { if before != (nodes, links) { revision += 1 } }
+        return decide(event, at: now)
+    }
+
+    private mutating func decide(_ event: Event, at now: Instant) -> [Effect] {
         switch event {
         case .joined(let peer, let hello):
             remove(peer.node)

@@ -14,6 +14,8 @@ extension Placement {
         case loadingFailed(NodeID, Epoch, message: String, isRetryable: Bool)
         /// The pipeline no longer makes progress; the node that owes it, if known.
         case stalled(NodeID?, reason: String)
+        /// What there is to plan with now, if the shape is planned.
+        case measured(ClusterMeasurements)
         /// Time has passed.
         case tick
     }

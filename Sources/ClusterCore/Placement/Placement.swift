@@ -12,6 +12,8 @@ public struct Placement: Sendable {
     private var nextEpoch: UInt64
     /// In order of joining.
     private var workers: [Worker] = []
+    /// Nil where the operator has settled the shape.
+    private var planner: StagePlanner?
 
     private enum State: Sendable {
         case waiting
@@ -42,6 +44,7 @@ public struct Placement: Sendable {
     public init(configuration: PlacementConfiguration) throws(PlanningError) {
         self.configuration = configuration
         nextEpoch = configuration.firstEpoch.number
+        planner = configuration.planning.map { StagePlanner($0) }
         _ = try configuration.split()
     }
 
@@ -81,7 +84,7 @@ public struct Placement: Sendable {
             return "\(loading.map(\.name).joined(separator: ", ")) still loading"
         }
         let missing = missingWorkerCount
-        guard missing > 0 else { return nil }
+        guard missing > 0 else { return pipeline == nil ? planner?.problem : nil }
         return "waiting for \(missing) of \(configuration.selection.workerCount) workers"
     }
 
@@ -114,6 +117,8 @@ public struct Placement: Sendable {
             guard !ended.isEmpty else { return [] }
             let aside = node.map { setAside($0, reason: reason, isRetryable: true, at: now) } ?? []
             return ended + aside + open(at: now)
+        case .measured(let measurements):
+            return planner?.take(measurements) == true ? open(at: now) : []
         case .tick:
             let expired = expire(at: now)
             for index in workers.indices where workers[index].setAside?.isOver(at: now) == true {
@@ -199,12 +204,30 @@ extension Placement {
 
     /// Opens an epoch if none is open and enough workers are there.
     private mutating func open(at now: Instant) -> [Effect] {
-        guard case .waiting = state, let peers = chosen(), let split = try? configuration.split() else { return [] }
+        guard case .waiting = state, let stages = nextStages() else { return [] }
         let epoch = Epoch(nextEpoch)
         nextEpoch += 1
-        let pipeline = PlacedPipeline(epoch: epoch, stages: stages(of: peers, split))
+        let pipeline = PlacedPipeline(epoch: epoch, stages: stages)
         state = .loading(pipeline, ready: [:], since: now)
         return [.opened(pipeline, pipeline.assignments(configuration))]
+    }
+
+    /// The stages of the next pipeline; nil if there are not enough workers, or no plan for them.
+    private mutating func nextStages() -> [PlacedPipeline.Stage]? {
+        if planner != nil {
+            guard missingWorkerCount == 0 else { return nil }
+            let candidates = candidates
+            return planner?.stages(of: candidates, atLeast: configuration.selection.workerCount, configuration)
+        }
+        guard let peers = chosen(), let split = try? configuration.split() else { return nil }
+        return stages(of: peers, split)
+    }
+
+    /// The workers that may have a part in a planned pipeline.
+    private var candidates: [Peer] {
+        let available = workers.filter { $0.setAside == nil }.map(\.peer)
+        guard case .named(let named) = configuration.selection else { return available }
+        return available.filter { peer in named.contains { $0.node == peer.node } }
     }
 
     /// The workers fill the stages in their order.

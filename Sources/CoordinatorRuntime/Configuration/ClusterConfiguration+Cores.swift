@@ -25,6 +25,8 @@ extension ClusterConfiguration {
         }
         let placement = PlacementConfiguration(
             selection: workers, shape: placement,
+            planning: plansPlacement
+                ? model.costs.map { PlacementPlanning(model: $0, constraints: planConstraints) } : nil,
             layout: layout, parts: model.parts, modelFile: model.file,
             contextLength: contextLength,
             keyValueTokenCapacity: Self.wholeBlocks(keyValueTokenCapacity ?? 2 * contextLength),
@@ -78,6 +80,9 @@ extension ClusterConfiguration {
                 "\(maximumStepRowCount) rows of \(model.name)'s hidden states take "
                     + "\(maximumStepRowCount * model.hiddenSize * 4) bytes, a message between stages holds "
                     + "\(Self.payloadByteLimit)", "make it \(rowLimit) or less")
+        }
+        if plansPlacement, model.costs == nil {
+            add(.placement, "it is planned, but what \(model.name) costs is not known", "list the ranks of each stage")
         }
         problems += placementConflicts(with: model) + planningConflicts(with: model)
         if case .named(let named) = workers, let end = named.compactMap({ $0.layers?.upperBound }).max(),

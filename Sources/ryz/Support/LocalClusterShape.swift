@@ -22,7 +22,8 @@ struct LocalClusterShape: ParsableArguments {
 
     /// Whether any option was given.
     var isGiven: Bool {
-        workers != nil || placement.ranks != nil || placement.activationGrid != nil || instructionSets != nil
+        workers != nil || placement.ranks != nil || placement.isPlanned || placement.activationGrid != nil
+            || instructionSets != nil
             || noSharedMemory
     }
 
@@ -33,6 +34,7 @@ struct LocalClusterShape: ParsableArguments {
 
     func apply(to options: inout LocalClusterOptions) {
         options.placement = placement.ranks
+        options.plansPlacement = placement.isPlanned
         options.activationGrid = placement.activationGrid
         options.instructionSets = instructionSets?.sets ?? []
         options.sharesMemory = !noSharedMemory
