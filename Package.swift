@@ -44,8 +44,8 @@ let package = Package(
         .executableTarget(
             name: "ryz-coord",
             dependencies: [
-                "Checkpoints", "CommandSupport", "CoordinatorRuntime", "HTTPAPI", "Inference", "Tokenization",
-                "Transport", "ZeroMQ", argumentParser, logging, serviceLifecycle,
+                "Checkpoints", "ClusterCore", "CommandSupport", "CoordinatorRuntime", "HTTPAPI", "Inference",
+                "ModelTools", "Tokenization", "Transport", "ZeroMQ", argumentParser, logging, serviceLifecycle,
             ], swiftSettings: safe),
         .executableTarget(
             name: "ryz-worker",

@@ -31,6 +31,20 @@ public struct ClusterClient: Sendable {
         try await answer(.GET("/v1/ryz/health"))
     }
 
+    /// Has all workers and links measured anew; health shows how far it is.
+    ///
+    /// - Returns: how many measurements that are.
+    /// - Throws: `.refused` with status 409 while the cluster is not idle.
+    public func measure() async throws -> Int {
+        let begun: MeasuringBegun = try await answer(.POST("/v1/ryz/measure", Data()))
+        return begun.pendingCount
+    }
+
+    /// What a plan for the cluster is made from.
+    public func planningInput() async throws -> PlanningInput {
+        try await answer(.GET("/v1/ryz/measurements"))
+    }
+
     /// The names of the models that are served.
     public func models() async throws -> [String] {
         let list: ServedModels = try await answer(.GET("/v1/models"))

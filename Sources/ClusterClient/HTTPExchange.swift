@@ -16,7 +16,7 @@ struct HTTPExchange: Sendable {
 
     /// Sends the request and hands the answer's body on as it comes.
     ///
-    /// - Throws: ``ClusterClientError``, also for an answer with another status than 200; `CancellationError` when the
+    /// - Throws: ``ClusterClientError``, also for an answer with a status that is no success; `CancellationError` when the
     ///   calling task is cancelled.
     func run(_ receive: (ByteBuffer) async throws -> Void) async throws {
         let channel: NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>
@@ -101,12 +101,12 @@ struct HTTPExchange: Sendable {
         for try await part in inbound {
             switch part {
             case .head(let head): status = Int(head.status.code)
-            case .body(let buffer) where status == 200: try await receive(buffer)
+            case .body(let buffer) where (200...299).contains(status): try await receive(buffer)
             case .body(let buffer):
                 // Enough of an error to show.
                 if problem.count < 65536 { problem.append(contentsOf: buffer.readableBytesView) }
             case .end:
-                if status == 200 { return }
+                if (200...299).contains(status) { return }
                 throw refusal(status, problem)
             }
         }

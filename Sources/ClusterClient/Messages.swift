@@ -139,6 +139,14 @@ struct ChatBody: Encodable {
     }
 }
 
+struct MeasuringBegun: Decodable {
+    var pendingCount: Int
+
+    private enum CodingKeys: String, CodingKey {
+        case pendingCount = "pending_count"
+    }
+}
+
 struct ServedModels: Decodable {
     struct Model: Decodable {
         var id: String

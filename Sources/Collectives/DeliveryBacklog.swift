@@ -9,7 +9,7 @@ public final class DeliveryBacklog {
     public init(limit: Int = 64) { self.limit = limit }
 
     /// False if it is full; the message is then lost.
-    func append(_ delivery: Delivery) -> Bool {
+    public func append(_ delivery: Delivery) -> Bool {
         guard deliveries.count < limit else { return false }
         deliveries.append(delivery)
         return true

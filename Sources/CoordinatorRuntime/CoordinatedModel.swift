@@ -1,3 +1,4 @@
+public import ClusterCore
 import Transport
 
 /// What the coordinator has to know of the model that the workers run.
@@ -19,13 +20,15 @@ public struct CoordinatedModel: Sendable, Equatable {
     public var vocabularySize: Int
     /// Longest sequence that the model was made for, in tokens.
     public var contextLength: Int
+    /// What it costs on any placement; nil leaves plans to those who know it.
+    public var costs: ModelCosts?
 
     public var layerCount: Int { layerByteCounts.count }
 
     public init(
         name: String, file: ModelFileReference, layerByteCounts: [UInt64], embeddingByteCount: UInt64,
         headByteCount: UInt64, keyValueByteCount: UInt64 = 0, hiddenSize: Int, parts: RankParts, vocabularySize: Int,
-        contextLength: Int
+        contextLength: Int, costs: ModelCosts? = nil
     ) {
         self.name = name
         self.file = file
@@ -37,5 +40,6 @@ public struct CoordinatedModel: Sendable, Equatable {
         self.parts = parts
         self.vocabularySize = vocabularySize
         self.contextLength = contextLength
+        self.costs = costs
     }
 }

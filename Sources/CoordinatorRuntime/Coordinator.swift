@@ -123,6 +123,27 @@ public final class Coordinator: Service, Sendable {
             within: StatusBoard.validity, else: status.lastHealth(because: StatusBoard.silence))
     }
 
+    /// Has all workers and links measured anew, while nothing is computed; health shows how far it is.
+    ///
+    /// - Returns: how many measurements that are.
+    /// - Throws: a refusal with its reason, such as that requests run.
+    public func measure() async throws(MeasuringRefusal) -> Int {
+        let reply = Reply<Result<Int, MeasuringRefusal>>()
+        guard mailbox.post(.measure(reply)) else {
+            throw MeasuringRefusal("the coordinator has more to do than it can take; try again later")
+        }
+        return try await reply.wait(
+            within: StatusBoard.validity, else: .failure(MeasuringRefusal(StatusBoard.silence))
+        ).get()
+    }
+
+    /// All that a plan for this cluster is made from; nil if the coordinator's thread does not answer.
+    public func planningInput() async -> PlanningInput? {
+        let reply = Reply<PlanningInput?>()
+        guard mailbox.post(.planningInput(reply)) else { return nil }
+        return await reply.wait(within: StatusBoard.validity, else: nil)
+    }
+
     /// Whether a token has passed through every stage within the last two probe intervals, and if not, why not. Never
     /// waits.
     public func readiness() -> (isReady: Bool, reason: String) { status.readiness }

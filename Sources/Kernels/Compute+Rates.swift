@@ -34,49 +34,110 @@ extension Compute {
     ///
     /// It is measured on weights that do not fit the caches, some ten milliseconds for each, in rounds, so that what else
     /// the machine does meets all of them alike; what is chosen by it changes no bit of the results.
-    public func rates(of candidates: [KernelCandidate]) throws(KernelError) -> [KernelRate] {
-        let byteCounts = try candidates.map { (candidate) throws(KernelError) in
-            let byteCount = candidate.layout.byteCount(
-                rows: 16, columns: candidate.columns, groupColumns: candidate.groupColumns)
-            guard let byteCount else {
-                throw .shape("\(candidate.columns) columns have no tiles \(candidate.layout.rawValue)")
-            }
-            return byteCount
-        }
-        let memory = try WeightMemory(
-            byteCount: max(Self.measuredByteCount, byteCounts.max() ?? 0), purpose: "measuring kernels")
-        // In all layouts it stands for finite weights. Written, so that every page is really there.
-        memory.base.initializeMemory(as: UInt8.self, repeating: 0x55, count: memory.byteCount)
+    /// - Parameter byteCount: weights of each candidate; more than the caches hold.
+    public func rates(
+        of candidates: [KernelCandidate], byteCount: Int = Self.measuredByteCount
+    ) throws(KernelError) -> [KernelRate] {
+        let memory = try Self.memory(for: candidates, byteCount: byteCount)
         var rates = candidates.map { KernelRate(candidate: $0, weightsPerSecond: 0) }
         for _ in 0..<Self.rounds {
             for index in rates.indices {
-                let rate = try rate(of: candidates[index], tileByteCount: byteCounts[index], memory)
+                let rate = try multiplyAddRate(of: candidates[index], activationRows: 1, memory)
                 rates[index].weightsPerSecond = max(rates[index].weightsPerSecond, rate)
             }
         }
         return rates
     }
 
-    private func rate(
-        of candidate: KernelCandidate, tileByteCount: Int, _ memory: WeightMemory
-    ) throws(KernelError) -> Double {
-        let columns = candidate.columns
-        let rows = memory.byteCount / tileByteCount * 16
+    /// Multiply–adds a second with as many rows of activations as a prefill has, for each candidate's layout.
+    public func prefillRates(of candidates: [KernelCandidate]) throws(KernelError) -> [Double] {
+        let memory = try Self.memory(for: candidates, byteCount: Self.measuredByteCount)
+        return try candidates.map { (candidate) throws(KernelError) in
+            var best = 0.0
+            for _ in 0..<Self.rounds {
+                best = max(best, try multiplyAddRate(of: candidate, activationRows: Self.prefillRowCount, memory))
+            }
+            return best
+        }
+    }
+
+    /// Seconds that it takes to hand a task to all threads and to have it back from the last of them, besides the task.
+    public func taskSeconds() throws(KernelError) -> Double {
+        let candidate = KernelCandidate(layout: .q8_0, columns: 32, kernel: .multiplyAdd)
+        let memory = try WeightMemory(byteCount: try Self.tileByteCount(candidate), purpose: "measuring kernels")
+        let input = try activations(for: candidate, rows: 1)
+        let output = try Tensor(rows: 1, columns: 16)
+        let seconds = seconds(candidate, matrixRows: 16, input, 1, output, memory, repetitions: Self.taskRepetitions)
+        return seconds / Double(Self.taskRepetitions)
+    }
+
+    /// Bytes of the tiles of 16 rows.
+    private static func tileByteCount(_ candidate: KernelCandidate) throws(KernelError) -> Int {
+        let byteCount = candidate.layout.byteCount(
+            rows: 16, columns: candidate.columns, groupColumns: candidate.groupColumns)
+        guard let byteCount else {
+            throw .shape("\(candidate.columns) columns have no tiles \(candidate.layout.rawValue)")
+        }
+        return byteCount
+    }
+
+    /// In all layouts it stands for finite weights. Written, so that every page is really there.
+    private static func memory(
+        for candidates: [KernelCandidate], byteCount: Int
+    ) throws(KernelError) -> WeightMemory {
+        var byteCount = byteCount
+        for candidate in candidates { byteCount = max(byteCount, try tileByteCount(candidate)) }
+        let memory = try WeightMemory(byteCount: byteCount, purpose: "measuring kernels")
+        memory.base.initializeMemory(as: UInt8.self, repeating: 0x55, count: memory.byteCount)
+        return memory
+    }
+
+    private func activations(
+        for candidate: KernelCandidate, rows: Int
+    ) throws(KernelError) -> Activations {
         var input = try Activations(
-            rows: 1, columns: columns, grouping: candidate.layout.isTernary ? .rows : .blocks)
-        for column in 0..<columns { input.assign(row: 0, column: column, Float(column % 17) - 8) }
-        quantise(&input, rows: 1)
-        let output = try Tensor(rows: 1, columns: rows)
+            rows: rows, columns: candidate.columns, grouping: candidate.layout.isTernary ? .rows : .blocks)
+        for row in 0..<rows {
+            for column in 0..<candidate.columns { input.assign(row: row, column: column, Float(column % 17) - 8) }
+        }
+        quantise(&input, rows: rows)
+        return input
+    }
+
+    /// One row goes through all of the memory, several through as much as takes some ten milliseconds.
+    private func multiplyAddRate(
+        of candidate: KernelCandidate, activationRows: Int, _ memory: WeightMemory
+    ) throws(KernelError) -> Double {
+        let held = memory.byteCount / (try Self.tileByteCount(candidate)) * 16
+        let wanted = Self.prefillWeightCount / candidate.columns / 16 * 16
+        let matrixRows = activationRows == 1 ? held : max(16, min(held, wanted))
+        let input = try activations(for: candidate, rows: activationRows)
+        let output = try Tensor(rows: activationRows, columns: matrixRows)
+        let seconds = seconds(candidate, matrixRows: matrixRows, input, activationRows, output, memory, repetitions: 1)
+        return Double(activationRows * matrixRows * candidate.columns) / max(seconds, 1e-9)
+    }
+
+    private func seconds(
+        _ candidate: KernelCandidate, matrixRows: Int, _ input: borrowing Activations, _ activationRows: Int,
+        _ output: borrowing Tensor, _ memory: WeightMemory, repetitions: Int
+    ) -> Double {
         let matrix = ryz_matrix(
-            tiles: UnsafeRawPointer(memory.base), layout: candidate.layout.code, rows: rows, columns: columns,
-            segment_blocks: 0, scale: 1, group_blocks: (candidate.groupColumns ?? 0) / 32,
-            look_up: candidate.kernel == .lookUp)
+            tiles: UnsafeRawPointer(memory.base), layout: candidate.layout.code, rows: matrixRows,
+            columns: candidate.columns, segment_blocks: 0, scale: 1,
+            group_blocks: (candidate.groupColumns ?? 0) / 32, look_up: candidate.kernel == .lookUp)
         var product = ryz_product(matrix: matrix, y: output.pointer(0), y_stride: output.columns, mode: RYZ_STORE)
-        let time = ContinuousClock().measure { ryz_multiply(raw, &product, 1, input.view(), 1) }
-        return Double(rows * columns) / max(time / .seconds(1), 1e-9)
+        let view = input.view()
+        let time = ContinuousClock().measure {
+            for _ in 0..<repetitions { ryz_multiply(raw, &product, 1, view, activationRows) }
+        }
+        return time / .seconds(1)
     }
 
     /// More than the last cache of most processors holds.
-    private static var measuredByteCount: Int { 64 << 20 }
+    public static var measuredByteCount: Int { 64 << 20 }
     private static var rounds: Int { 4 }
+    private static var prefillRowCount: Int { 64 }
+    /// Times the rows, some hundred million multiply–adds.
+    private static var prefillWeightCount: Int { 1 << 21 }
+    private static var taskRepetitions: Int { 1000 }
 }

@@ -4,6 +4,8 @@ import CKernels
 public struct ReadBuffer: ~Copyable {
     let memory: Memory
 
+    public var byteCount: Int { memory.byteCount }
+
     /// Touches every page, so that reads come from memory and not from the zero page.
     public init(byteCount: Int) throws(KernelError) {
         memory = try Memory(byteCount: byteCount, purpose: "the read benchmark")

@@ -38,10 +38,7 @@ public struct OutputFile: ~Copyable {
 
     /// Puts a small file in its place, whole: who reads it sees the old one or the new one. Missing folders are made.
     public static func replace(_ path: String, with bytes: [UInt8]) throws(OutputFileError) {
-        for slash in path.indices.dropFirst() where path[slash] == "/" {
-            let folder = String(path[..<slash])
-            guard mkdir(folder, 0o755) == 0 || errno == EEXIST else { throw OutputFileError("mkdir", folder) }
-        }
+        try makeFolders(of: path)
         let unfinishedPath = "\(path).unfinished-\(UInt64.random(in: 0 ... .max))"
         var file = try OutputFile(creating: unfinishedPath)
         do throws(OutputFileError) {
@@ -51,6 +48,14 @@ public struct OutputFile: ~Copyable {
         } catch {
             unlink(unfinishedPath)
             throw error
+        }
+    }
+
+    /// Makes the folders that a file at `path` lies in, as far as they are missing.
+    public static func makeFolders(of path: String) throws(OutputFileError) {
+        for slash in path.indices.dropFirst() where path[slash] == "/" {
+            let folder = String(path[..<slash])
+            guard mkdir(folder, 0o755) == 0 || errno == EEXIST else { throw OutputFileError("mkdir", folder) }
         }
     }
 

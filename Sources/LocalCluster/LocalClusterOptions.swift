@@ -15,6 +15,8 @@ public struct LocalClusterOptions: Sendable {
     public var workerLoss = WorkerLoss.endsCluster
     /// How many workers share each stage, `workerCount` in all; nil: one.
     public var placement: [Int]?
+    /// Whether the coordinator plans which workers share what; some may have no part then.
+    public var plansPlacement = false
     /// On which grid ternary models round activations; nil leaves it to the settings file.
     public var activationGrid: ActivationGrid?
     /// The instruction set of each worker, the last one of all further ones; empty leaves it to each worker.
@@ -56,6 +58,7 @@ public struct LocalClusterOptions: Sendable {
     func coordinatorArguments() -> [String] {
         var arguments = ["--http", http, "--control", "tcp://127.0.0.1:0", "--workers", "\(workerCount)"]
         if let placement { arguments += ["--placement", placement.map(String.init).joined(separator: ",")] }
+        if plansPlacement { arguments += ["--placement", "auto"] }
         if let activationGrid { arguments += ["--activation-grid", activationGrid.rawValue] }
         if let configurationFile { arguments += ["--config", configurationFile] }
         if let modelPath { arguments += ["--model", modelPath] }

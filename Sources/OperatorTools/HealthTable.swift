@@ -9,7 +9,7 @@ public struct HealthTable: Sendable {
     /// Columns that the picture fits into.
     public var pictureWidth = 120
     public var isColoured = false
-    /// Adds a line of further figures for each node.
+    /// Adds a line of further figures for each node, and what was measured of nodes and links.
     public var isVerbose = false
 
     public init() {}
@@ -25,7 +25,12 @@ public struct HealthTable: Sendable {
         }
         lines += PlacementPicture(health)?.lines(width: pictureWidth) ?? []
         for node in health.nodes where !node.detail.isEmpty { lines.append("\(node.name): \(node.detail)".printable) }
-        if isVerbose { lines += health.nodes.map(furtherFigures) }
+        if isVerbose {
+            lines += health.nodes.map(furtherFigures)
+            var table = MeasurementTable()
+            (table.width, table.isColoured) = (width, isColoured)
+            lines += table.lines(health)
+        }
         lines.append(stateLine(health))
         return lines.joined(separator: "\n")
     }

@@ -44,7 +44,7 @@ extension EncodingArena {
         return message
     }
 
-    private func peer(_ peer: Peer) -> UnsafeMutablePointer<Ryz__V1__Peer> {
+    func peer(_ peer: Peer) -> UnsafeMutablePointer<Ryz__V1__Peer> {
         let message = make(ryz__v1__peer__init)
         message.pointee.node = string(peer.node.name)
         message.pointee.data_endpoint = string(peer.dataEndpoint)

@@ -25,6 +25,9 @@ extension EncodingArena {
         case .leave(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_LEAVE
             message.pointee.leave = leave(body)
+        case .measurementReport(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_MEASUREMENT_REPORT
+            message.pointee.measurement_report = report(body)
         case .welcome(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_WELCOME
             message.pointee.welcome = welcome(body)
@@ -40,6 +43,9 @@ extension EncodingArena {
         case .keyring(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_KEYRING
             message.pointee.keyring = keyring(body)
+        case .measurementOrder(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_MEASUREMENT_ORDER
+            message.pointee.measurement_order = order(body)
         case .step(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_STEP
             message.pointee.step = step(body)
@@ -49,6 +55,9 @@ extension EncodingArena {
         case .exchange(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_EXCHANGE
             message.pointee.exchange = exchange(body)
+        case .linkProbe(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_LINK_PROBE
+            message.pointee.link_probe = probe(body)
         }
         return message
     }

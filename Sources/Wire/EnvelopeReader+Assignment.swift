@@ -45,7 +45,7 @@ extension EnvelopeReader {
         return StageRank(peer: try self.peer(peer, "\(place).peer"), share: try self.share(share, "\(place).share"))
     }
 
-    private func peer(_ message: UnsafeMutablePointer<Ryz__V1__Peer>, _ place: String) throws(WireError) -> Peer {
+    func peer(_ message: UnsafeMutablePointer<Ryz__V1__Peer>, _ place: String) throws(WireError) -> Peer {
         let name = try text(message.pointee.node, "\(place).node", limit: 64)
         return Peer(
             node: try node(name, "\(place).node"),
@@ -92,7 +92,7 @@ extension EnvelopeReader {
         }
     }
 
-    private func unknown(_ value: UInt32, _ field: String) -> WireError {
+    func unknown(_ value: UInt32, _ field: String) -> WireError {
         .invalid(
             field: field,
             problem: "\(value) is none that is known here; install the same release on all machines")

@@ -32,6 +32,8 @@ struct EnvelopeReader {
         case RYZ__V1__ENVELOPE__BODY_FAILURE: .failure(try failure(try present(message.pointee.failure)))
         case RYZ__V1__ENVELOPE__BODY_LEAVE:
             .leave(Leave(reason: try text(try present(message.pointee.leave).pointee.reason, "leave.reason")))
+        case RYZ__V1__ENVELOPE__BODY_MEASUREMENT_REPORT:
+            .measurementReport(try report(try present(message.pointee.measurement_report)))
         case RYZ__V1__ENVELOPE__BODY_WELCOME: .welcome(try welcome(try present(message.pointee.welcome)))
         case RYZ__V1__ENVELOPE__BODY_HEARTBEAT_REPLY:
             .heartbeatReply(HeartbeatReply(number: try present(message.pointee.heartbeat_reply).pointee.number))
@@ -40,10 +42,13 @@ struct EnvelopeReader {
         case RYZ__V1__ENVELOPE__BODY_REFUSAL:
             .refusal(Refusal(reason: try text(try present(message.pointee.refusal).pointee.reason, "refusal.reason")))
         case RYZ__V1__ENVELOPE__BODY_KEYRING: .keyring(try keyring(try present(message.pointee.keyring)))
+        case RYZ__V1__ENVELOPE__BODY_MEASUREMENT_ORDER:
+            .measurementOrder(try order(try present(message.pointee.measurement_order)))
         case RYZ__V1__ENVELOPE__BODY_STEP: .step(try step(try present(message.pointee.step)))
         case RYZ__V1__ENVELOPE__BODY_STEP_RESULT:
             .stepResult(try stepResult(try present(message.pointee.step_result)))
         case RYZ__V1__ENVELOPE__BODY_EXCHANGE: .exchange(exchange(try present(message.pointee.exchange)))
+        case RYZ__V1__ENVELOPE__BODY_LINK_PROBE: .linkProbe(try probe(try present(message.pointee.link_probe)))
         default: throw .missingBody
         }
     }

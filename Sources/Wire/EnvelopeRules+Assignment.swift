@@ -84,7 +84,7 @@ extension EnvelopeRules {
         if !assignment.isFirstStage { try insert(assignment.previous, "assignment.previous") }
     }
 
-    private func check(_ peer: Peer, _ place: String) throws(WireError) {
+    func check(_ peer: Peer, _ place: String) throws(WireError) {
         try endpoint(peer.dataEndpoint, "\(place).dataEndpoint")
         try hostID(peer.hostID, "\(place).hostID")
     }

@@ -13,6 +13,7 @@ struct EnvelopeRules {
             try range(body.keyValueTokenCapacity, "ready.keyValueTokenCapacity", 0...limits.maximumKeyValueTokenCount)
         case .failure(let body): try text(body.message, "failure.message")
         case .leave(let body): try text(body.reason, "leave.reason")
+        case .measurementReport(let body): try check(body)
         case .welcome(let body):
             try range(body.heartbeatInterval, "welcome.heartbeatInterval", .milliseconds(10) ... .seconds(3600))
             try endpoint(body.dataEndpoint, "welcome.dataEndpoint")
@@ -20,9 +21,10 @@ struct EnvelopeRules {
         case .assignment(let body): try check(body)
         case .refusal(let body): try text(body.reason, "refusal.reason")
         case .keyring(let body): try count(body.keys.count, "keyring.keys", limit: limits.maximumKeyCount)
+        case .measurementOrder(let body): try check(body)
         case .step(let body): try check(body)
         case .stepResult(let body): try check(body)
-        case .exchange: break
+        case .exchange, .linkProbe: break
         }
     }
 

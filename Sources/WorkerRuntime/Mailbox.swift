@@ -3,7 +3,7 @@ import Transport
 import ZeroMQ
 
 /// What the control thread wants of the compute thread. Holds the last assignment only: an older one that has not been
-/// begun is of no use any more.
+/// begun is of no use any more. Orders to measure come one at a time; of more than a few the oldest go.
 final class ComputeInbox: Sendable {
     /// A stage to take over.
     struct Assignment: Sendable {
@@ -15,13 +15,24 @@ final class ComputeInbox: Sendable {
 
     struct Contents: Sendable {
         var assignment: Assignment?
+        var orders: [(MeasurementOrder, Epoch)] = []
         var isStopping = false
     }
+
+    static let orderLimit = 4
 
     let wake: WakeSignal
     private let contents = Mutex(Contents())
 
     init() throws(ZeroMQError) { wake = try WakeSignal() }
+
+    func post(_ order: MeasurementOrder, _ epoch: Epoch) {
+        contents.withLock { contents in
+            if contents.orders.count >= Self.orderLimit { contents.orders.removeFirst() }
+            contents.orders.append((order, epoch))
+        }
+        wake.signal()
+    }
 
     func post(_ assignment: Assignment) {
         contents.withLock { $0.assignment = assignment }
@@ -37,6 +48,11 @@ final class ComputeInbox: Sendable {
 
     /// Whether the stage that is computed is no longer wanted.
     var hasNews: Bool { contents.withLock { $0.isStopping || $0.assignment != nil } }
+
+    /// Takes the oldest order to measure, if any.
+    func takeOrder() -> (MeasurementOrder, Epoch)? {
+        contents.withLock { $0.orders.isEmpty ? nil : $0.orders.removeFirst() }
+    }
 
     /// Takes the assignment that waits, if any.
     func takeAssignment() -> Assignment? {

@@ -15,20 +15,26 @@ public final class Worker: Service, Sendable {
     /// The group is that of the stage's ranks, for combining the parts that they compute.
     public typealias Loader = @Sendable (StageAssignment, RankGroup) throws(StageError) -> any StageComputing
 
+    /// Measures how fast this machine is; with `again`, even if it was measured before. Called on the compute thread.
+    public typealias Meter = @Sendable (_ again: Bool) throws(StageError) -> NodeRates
+
     private let configuration: WorkerConfiguration
     private let logger: Logger
     private let loader: Loader
+    private let meter: Meter?
     private let control: ControlInbox
     private let compute: ComputeInbox
     private let usage = WorkerUsage()
     private let hasRun = Mutex(false)
 
+    /// - Parameter meter: nil for a worker that does not know how fast it is.
     /// - Throws: `WorkerError.system` if the process has no file descriptors left.
     public init(
-        configuration: WorkerConfiguration, logger: Logger, loader: @escaping Loader
+        configuration: WorkerConfiguration, logger: Logger, meter: Meter? = nil, loader: @escaping Loader
     ) throws(WorkerError) {
         self.configuration = configuration
         self.loader = loader
+        self.meter = meter
         var logger = logger
         logger[metadataKey: "worker"] = "\(configuration.name)"
         self.logger = logger
@@ -104,11 +110,14 @@ public final class Worker: Service, Sendable {
     /// The control thread: waits for the data plane to listen, then joins the cluster.
     private func runControl() -> ControlSession.Ending {
         while true {
-            for report in control.takeReports() {
+            let reports = control.takeReports()
+            for (index, report) in reports.enumerated() {
                 switch report {
-                case .listening(let endpoint): return joinCluster(dataEndpoint: endpoint)
+                case .listening(let endpoint):
+                    for later in reports[(index + 1)...] { control.post(later) }
+                    return joinCluster(dataEndpoint: endpoint)
                 case .broken(let problem): return .failed(problem)
-                case .ready, .failure: break
+                case .ready, .failure, .measured: break
                 }
             }
             if control.isStopping { return .stopped }
@@ -144,7 +153,7 @@ public final class Worker: Service, Sendable {
         control.post(.listening(endpoint: links.endpoint))
         ComputeLoop(
             clusterID: configuration.clusterID, links: links, logger: logger, inbox: compute, control: control,
-            usage: usage, loader: loader
+            usage: usage, loader: loader, meter: meter
         ).run()
     }
 

@@ -1,11 +1,13 @@
 import ArgumentParser
 import Checkpoints
+import ClusterCore
 import CommandSupport
 import CoordinatorRuntime
 import Foundation
 import HTTPAPI
 import Inference
 import Logging
+import ModelTools
 import ServiceLifecycle
 import Tokenization
 import Transport
@@ -56,7 +58,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 "the model's chat template cannot be understood; chat requests are refused",
                 metadata: ["problem": "\(problem)"])
         }
-        let model = CoordinatedModel(file, head: settings.headPrecision)
+        let model = CoordinatedModel(file, head: settings.headPrecision, grid: settings.activationGrid)
         let coordinator = try CoordinatorRuntime.Coordinator(
             configuration: settings, model: model, security: security(settings), logger: logger)
         let server = HTTPServer(
@@ -123,8 +125,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
         if let workers {
             guard workers > 0 else { throw ValidationError("--workers \(workers): give at least 1") }
         }
+        if placement.isPlanned { (settings.placement, settings.plansPlacement) = (nil, true) }
         if let workerCount = try placement.workerCount(workers) {
-            settings.placement = placement.ranks
+            (settings.placement, settings.plansPlacement) = (placement.ranks, placement.isPlanned)
             if case .named = settings.workers, workers == nil {} else { settings.workers = .count(workerCount) }
         }
         if let grid = placement.activationGrid { settings.activationGrid = grid }
@@ -133,12 +136,14 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
 extension CoordinatedModel {
     /// What the coordinator needs to know of a model.
-    init(_ model: ModelFile, head: HeadPrecision) {
+    init(_ model: ModelFile, head: HeadPrecision, grid: ActivationGrid) {
         let url = URL(fileURLWithPath: model.path).standardizedFileURL
         // A folder's name may have dots in it, such as bitnet-b1.58-2B-4T.
         let name = if case .gguf = model.source { url.deletingPathExtension() } else { url }
+        var costs = ModelCosts(model, headPrecision: head, grid: grid)
+        costs.name = name.lastPathComponent
         self.init(
-            name: name.lastPathComponent,
+            name: costs.name,
             file: ModelFileReference(
                 path: url.path, byteCount: UInt64(model.byteCount),
                 headerDigest: model.headerDigest),
@@ -154,6 +159,7 @@ extension CoordinatedModel {
                 feedForwardSize: model.configuration.feedForwardSize,
                 vocabularySize: model.configuration.vocabularySize),
             vocabularySize: model.configuration.vocabularySize,
-            contextLength: model.configuration.contextLength)
+            contextLength: model.configuration.contextLength,
+            costs: costs)
     }
 }

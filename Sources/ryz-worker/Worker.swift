@@ -75,10 +75,10 @@ struct WorkerCommand: AsyncParsableCommand {
             ternaryLayout: kernels.layout)
         loader.kernel = kernels.kernel
         loader.tuningFolder = RyzHome.tuningFolder
-        let worker = try WorkerRuntime.Worker(configuration: configuration, logger: logger) {
-            [loader] assignment, group throws(StageError) in
-            try loader.load(assignment, group)
-        }
+        let worker = try WorkerRuntime.Worker(
+            configuration: configuration, logger: logger,
+            meter: { [loader] again throws(StageError) in try loader.measure(again: again) },
+            loader: { [loader] assignment, group throws(StageError) in try loader.load(assignment, group) })
         if endWithParent { ParentWatch.start { worker.stop() } }
         try await ServiceGroup(
             configuration: .init(

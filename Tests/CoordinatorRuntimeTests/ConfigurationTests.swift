@@ -156,13 +156,13 @@ struct ConfigurationTests {
                     cluster.yaml:11: security: "yes please" is none of its values; write one of none, keys
                     cluster.yaml:12: probe_seconds: nothing is not a number; write 0.1 to 3600 seconds
                     cluster.yaml:13: head: "4bit" is none of its values; write one of automatic, 8bit, stored
-                    cluster.yaml:14: placement: it is a single value; list the ranks of each stage, such as [2, 1]
+                    cluster.yaml:14: placement: it is a single value; list the ranks of each stage, such as [2, 1], or write auto
                     cluster.yaml:15: activation_grid: "fine" is none of its values; write one of exact, segment
                     cluster.yaml:16: colour: there is no such setting; use one of cluster, model, http, control, data, \
-                    advertise, security, keys, workers, placement, head, activation_grid, context_length, kv_tokens, \
-                    maximum_running, queue_limit, step_rows, heartbeat_seconds, detection_seconds, \
-                    step_timeout_seconds, loading_timeout_seconds, probe_seconds, replan_seconds, failover_seconds, \
-                    rebuild_limit
+                    advertise, security, keys, workers, placement, planning, head, measure_links, activation_grid, \
+                    context_length, kv_tokens, maximum_running, queue_limit, step_rows, heartbeat_seconds, \
+                    detection_seconds, step_timeout_seconds, loading_timeout_seconds, probe_seconds, replan_seconds, \
+                    failover_seconds, rebuild_limit
                     """)
     }
 

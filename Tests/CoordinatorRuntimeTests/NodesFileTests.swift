@@ -1,6 +1,7 @@
 import ClusterCore
 import CoordinatorRuntime
 import Testing
+import Transport
 
 struct PlanningNodesFileTests {
     func complaint(_ text: String) -> String {

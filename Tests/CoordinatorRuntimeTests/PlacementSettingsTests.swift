@@ -1,7 +1,8 @@
 import ClusterCore
-import CoordinatorRuntime
 import Testing
 import Transport
+
+@testable import CoordinatorRuntime
 
 struct PlacementSettingsTests {
     private func parse(_ text: String) throws(ConfigurationError) -> ClusterConfiguration {
@@ -30,7 +31,8 @@ struct PlacementSettingsTests {
     @Test func `a placement that is none is reported with its line`() {
         #expect(
             complaint("placement: []")
-                == "cluster.yaml:1: placement: it is empty; list the ranks of each stage, such as [2, 1]")
+                == "cluster.yaml:1: placement: it is empty; list the ranks of each stage, such as [2, 1], or write auto"
+        )
         #expect(
             complaint("placement:\n  - 2\n  - 0\n  - two\n  - 65") == """
                 cluster.yaml:3: placement[1]: 0 is out of range; write 1 to 64
@@ -72,6 +74,84 @@ struct PlacementSettingsTests {
         #expect(
             workers(["0-9", "0-9", "12-14"])
                 == "cluster.yaml:8: workers[2].layers: 12–14 does not follow workers[0] (0–9); make it begin with layer 10"
+        )
+    }
+
+    @Test func `a placement can be left to the planner, but not together with layers`() throws {
+        let planned = try parse("placement: auto\nworkers: 3")
+        #expect(planned.plansPlacement && planned.placement == nil && planned.workers == .count(3))
+        #expect(try !parse("placement: [1]").plansPlacement)
+        #expect(
+            complaint("placement: auto\nworkers: [{name: a, layers: 0-1}, {name: b, layers: 2-3}]") == """
+                cluster.yaml:1: placement: it is planned, and workers: has layers; pin layers under planning.layers instead
+                """)
+    }
+
+    @Test func `what plans have to go by is read, with what placement and workers settle`() throws {
+        let planning = """
+            planning:
+              exclude: [old]
+              memory: {big: 24GiB, small: 512 MiB}
+              layers: {big: 0-17}
+            """
+        let constraints = try parse(planning).planning
+        #expect(
+            constraints
+                == PlanConstraints(
+                    pins: [.init(node: "big", layers: 0..<18)],
+                    memoryLimits: [
+                        .init(node: "big", byteCount: 24 << 30), .init(node: "small", byteCount: 512 << 20),
+                    ], excludedNodes: ["old"]))
+        let settled = try parse(
+            planning + "\nplacement: [1, 1]\nworkers: [{name: big, layers: 0-9}, {name: small, layers: 10-11}]")
+        #expect(settled.planConstraints.rankCounts == [1, 1])
+        #expect(settled.planConstraints.pins.map(\.layers) == [0..<10, 10..<12])
+    }
+
+    @Test func `what plans cannot go by is reported with its line`() {
+        #expect(
+            complaint(
+                """
+                planning:
+                  exclude: [old, "a b"]
+                  memory:
+                    big: 24
+                    "": 1GiB
+                  layers:
+                    big: 9-2
+                    old: 0-1
+                  speed: 1
+                """) == """
+                    cluster.yaml:2: planning.exclude[1]: "a b" is not a worker's name; write 1 to 64 of A–Z a–z 0–9 . _ -
+                    cluster.yaml:4: planning.memory.big: "24" is not a number with a unit; write it as 32GiB
+                    cluster.yaml:5: planning.memory: nothing is not a text; write 1 to 64 of A–Z a–z 0–9 . _ -
+                    cluster.yaml:7: planning.layers.big: "9-2" is not a range of layers; write the first and the last layer as 0-9
+                    cluster.yaml:9: planning.speed: there is no such setting; use one of exclude, memory, layers
+                    """)
+        #expect(
+            complaint("planning:\n  exclude: [old]\n  layers:\n    old: 0-1")
+                == "cluster.yaml:4: planning.layers.old: old is excluded, too; leave one of the two out")
+        #expect(
+            complaint("planning: [old]")
+                == "cluster.yaml:1: planning: it is a list; write exclude:, memory: or layers:")
+        #expect(
+            complaint("planning: {exclude: old, memory: [1], layers: 3}") == """
+                cluster.yaml:1: planning.exclude: it is a single value; list at most 256 names of workers, such as [old, spare]
+                cluster.yaml:1: planning.memory: it is a list; write it as NAME: 24GiB
+                cluster.yaml:1: planning.layers: it is a single value; write it as NAME: 0-9
+                """)
+    }
+
+    @Test func `layers that the model does not have cannot be given to a worker`() {
+        var configuration = ClusterConfiguration()
+        configuration.controlEndpoint = "tcp://127.0.0.1:0"
+        configuration.planning.pins = [.init(node: "big", layers: 2..<7)]
+        let error = #expect(throws: CoordinatorError.self) {
+            try Coordinator(configuration: configuration, model: TestCluster.model, logger: TestCluster.quiet)
+        }
+        #expect(
+            error?.description
+                == "planning.layers.big: 2–6 goes beyond the layers of fake, which end with 5; make it end with 5 or before"
         )
     }
 

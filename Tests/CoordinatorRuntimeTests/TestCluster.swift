@@ -36,6 +36,8 @@ final class TestCluster {
         var configuration = ClusterConfiguration()
         configuration.controlEndpoint = "tcp://127.0.0.1:0"
         configuration.probeInterval = .milliseconds(500)
+        // A cluster that is watched so closely has no time for it.
+        configuration.measuresLinks = false
         configure(&configuration)
         if configuration.selection == nil { configuration.workers = .count(max(1, names.count)) }
         let cluster = try TestCluster(configuration)

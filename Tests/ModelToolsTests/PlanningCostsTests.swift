@@ -5,6 +5,7 @@ import ModelTools
 import OperatorTools
 import TestSupport
 import Testing
+import Transport
 
 struct PlanningCostsTests {
     @Test func `the costs of a model file add up to what its weights take in memory`() throws {

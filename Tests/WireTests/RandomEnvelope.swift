@@ -4,7 +4,7 @@ import Wire
 
 /// Makes valid envelopes of every kind.
 struct RandomEnvelope {
-    static let kindCount = 13
+    static let kindCount = 16
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -32,7 +32,14 @@ struct RandomEnvelope {
         case 8: body = .refusal(Refusal(reason: text()))
         case 9: body = .step(step())
         case 10: body = .stepResult(stepResult())
-        case 11: body = .keyring(keyring())
+        case 11: body = .measurementOrder(order())
+        case 12: body = .measurementReport(report())
+        case 13:
+            let kinds = LinkProbe.Kind.allCases
+            body = .linkProbe(
+                LinkProbe(
+                    order: id(), kind: kinds[int(0...kinds.count - 1)], round: UInt32(truncatingIfNeeded: id())))
+        case 14: body = .keyring(keyring())
         default: body = .exchange(Exchange(step: StepID(id()), round: UInt32(truncatingIfNeeded: id())))
         }
         return Envelope(clusterID: "c" + text(upTo: 20), epoch: Epoch(id()), sender: node(), body: body)
@@ -75,6 +82,30 @@ struct RandomEnvelope {
     private mutating func peer(_ number: Int) -> Peer {
         let name = "\(number)-\(node().name.prefix(50))"
         return Peer(node: NodeID(name) ?? .coordinator, dataEndpoint: endpoint(), hostID: hostID())
+    }
+
+    private mutating func order() -> MeasurementOrder {
+        let tasks: [MeasurementOrder.Task] = [.node, .link(peer(1)), .answering(peer(2))]
+        return MeasurementOrder(number: id(), task: tasks[int(0...2)])
+    }
+
+    private mutating func rate() -> Double { Double.random(in: 1...1e18, using: &generator) }
+    private mutating func seconds() -> Double { [0, 3600, Double.random(in: 0...1, using: &generator)][int(0...2)] }
+    private mutating func kernelRates() -> KernelRates {
+        KernelRates(bytesPerSecond: rate(), multiplyAddsPerSecond: rate())
+    }
+
+    private mutating func report() -> MeasurementReport {
+        let rates = NodeRates(
+            ternary: kernelRates(), other: kernelRates(), ternaryBitsPerWeight: 1.6, taskSeconds: seconds(),
+            hostBytesPerSecond: rate(), hostCoreCount: int(1...4096), memoryFreeByteCount: any())
+        let trips = (0..<int(1...16)).map { _ in
+            LinkMeasurement.RoundTrip(byteCount: int(0...1 << 30), seconds: seconds())
+        }
+        let link = LinkMeasurement(
+            roundTrips: trips, bandwidthBytesPerSecond: rate(), messageSeconds: seconds())
+        let results: [MeasurementReport.Result] = [.node(rates), .link(link, to: node()), .answering, .problem(text())]
+        return MeasurementReport(number: id(), result: results[int(0...3)])
     }
 
     private mutating func digest() -> [UInt8] { (0..<32).map { _ in UInt8(truncatingIfNeeded: any()) } }

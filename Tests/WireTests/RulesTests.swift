@@ -30,6 +30,48 @@ import Wire
         }
     }
 
+    @Test func `figures that nobody can have measured are refused by name`() {
+        let kernels = KernelRates(bytesPerSecond: 1e9, multiplyAddsPerSecond: 1e9)
+        let rates = NodeRates(
+            ternary: kernels, other: kernels, ternaryBitsPerWeight: 2, taskSeconds: 1e-6, hostBytesPerSecond: 1e9,
+            hostCoreCount: 2, memoryFreeByteCount: 1)
+        func field(_ change: (inout NodeRates) -> Void) -> String? {
+            var changed = rates
+            change(&changed)
+            return self.field(envelope(.measurementReport(MeasurementReport(number: 1, result: .node(changed)))))
+        }
+        let place = "measurementReport.node"
+        #expect(field { _ in } == nil)
+        for rate in [0, -1, 0.5, 1e19, .infinity, .nan] {
+            #expect(field { $0.ternary.bytesPerSecond = rate } == "\(place).ternary.bytesPerSecond")
+            #expect(field { $0.other.multiplyAddsPerSecond = rate } == "\(place).other.multiplyAddsPerSecond")
+            #expect(field { $0.hostBytesPerSecond = rate } == "\(place).hostBytesPerSecond")
+        }
+        for bits in [0, 33, .nan] {
+            #expect(field { $0.ternaryBitsPerWeight = bits } == "\(place).ternaryBitsPerWeight")
+        }
+        for seconds in [-1e-9, 3601, .nan] { #expect(field { $0.taskSeconds = seconds } == "\(place).taskSeconds") }
+        #expect(field { $0.hostCoreCount = 0 } == "\(place).hostCoreCount")
+    }
+
+    @Test func `links that nobody can have measured are refused by name`() {
+        func field(_ trips: [(Int, Double)], bandwidth: Double = 1e9, message: Double = 0) -> String? {
+            let link = LinkMeasurement(
+                roundTrips: trips.map { LinkMeasurement.RoundTrip(byteCount: $0, seconds: $1) },
+                bandwidthBytesPerSecond: bandwidth, messageSeconds: message)
+            return self.field(
+                envelope(.measurementReport(MeasurementReport(number: 1, result: .link(link, to: Self.worker)))))
+        }
+        let place = "measurementReport.link"
+        #expect(field([(64, 1e-4)]) == nil)
+        #expect(field([]) == "\(place).roundTrips.count")
+        #expect(field((0..<17).map { ($0, 1) }) == "\(place).roundTrips.count")
+        #expect(field([(-1, 1)]) == "\(place).roundTrips.byteCount")
+        #expect(field([(1, .nan)]) == "\(place).roundTrips.seconds")
+        #expect(field([(1, 1)], bandwidth: 0) == "\(place).bandwidthBytesPerSecond")
+        #expect(field([(1, 1)], message: -.infinity) == "\(place).messageSeconds")
+    }
+
     @Test func `sampling parameters out of range or not a number are refused by name`() {
         let cases: [(WritableKeyPath<SamplingParameters, Float>, [Float], String)] = [
             (\.temperature, [-0.1, 100.5, .nan, .infinity], "temperature"),

@@ -105,7 +105,7 @@ final class RunningWorker: Sendable {
     init(
         _ name: String, coordinator: String, cluster: String = "test", dataEndpoint: String? = nil,
         allowsPlainText: Bool = false, sharesMemory: Bool = true,
-        loader: @escaping Worker.Loader = { stage, _ in ArithmeticStage(stage) }
+        loader: @escaping Worker.Loader = { stage, _ in ArithmeticStage(stage) }, meter: Worker.Meter? = nil
     ) throws {
         node = try nodeID(name)
         var configuration = WorkerConfiguration(
@@ -115,7 +115,7 @@ final class RunningWorker: Sendable {
         configuration.dataEndpoint = dataEndpoint
         configuration.allowsPlainText = allowsPlainText
         configuration.sharesMemory = sharesMemory
-        let worker = try Worker(configuration: configuration, logger: quiet, loader: loader)
+        let worker = try Worker(configuration: configuration, logger: quiet, meter: meter, loader: loader)
         self.worker = worker
         let outcome = outcome
         thread = try OwnedThread.start(name: name) {
@@ -194,6 +194,9 @@ final class FakeCoordinator {
         default: break
         }
     }
+
+    /// From now on nobody has said hello.
+    func forgetHellos() { hellos = [:] }
 
     /// Waits until all `nodes` have said hello.
     func waitForHellos(_ nodes: [NodeID]) throws {

@@ -10,10 +10,19 @@ public struct CoordinationConfiguration: Sendable {
     public var membership: MembershipConfiguration
     public var placement: PlacementConfiguration
     public var scheduler: SchedulerConfiguration
+    /// Whether links between workers are measured without a request, while nothing is computed.
+    public var measuresLinks: Bool
+    /// See `Peer.hostID`; of the coordinator.
+    public var hostID: String
+    /// What the model costs, and what a plan has to go by besides; for plans only.
+    public var model: ModelCosts?
+    public var constraints: PlanConstraints
 
     public init(
         clusterID: String, modelName: String, dataEndpoint: String, heartbeatInterval: Duration,
-        membership: MembershipConfiguration, placement: PlacementConfiguration, scheduler: SchedulerConfiguration
+        membership: MembershipConfiguration, placement: PlacementConfiguration, scheduler: SchedulerConfiguration,
+        measuresLinks: Bool = false, hostID: String = "", model: ModelCosts? = nil,
+        constraints: PlanConstraints = PlanConstraints()
     ) {
         self.clusterID = clusterID
         self.modelName = modelName
@@ -22,5 +31,9 @@ public struct CoordinationConfiguration: Sendable {
         self.membership = membership
         self.placement = placement
         self.scheduler = scheduler
+        self.measuresLinks = measuresLinks
+        self.hostID = hostID
+        self.model = model
+        self.constraints = constraints
     }
 }

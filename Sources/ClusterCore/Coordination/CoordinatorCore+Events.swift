@@ -53,4 +53,7 @@ public enum Notice: Sendable, Equatable {
     /// A placement is over; how many requests were open then.
     case epochEnded(Epoch, node: NodeID?, reason: String, openRequestCount: Int)
     case stepFailed(StepID, NodeID, reason: String)
+    /// All that was to be measured is; how many links are.
+    case measured(linkCount: Int)
+    case notMeasured(reason: String)
 }

@@ -17,14 +17,17 @@ extension CoordinatorCore {
     /// What is known of the cluster. `linkDropCount` is how many frames the links refused.
     public func health(at now: Instant, linkDropCount: UInt64 = 0) -> ClusterHealth {
         let (state, reason) = verdict(at: now)
-        return ClusterHealth(
+        var health = ClusterHealth(
             clusterID: configuration.clusterID, model: configuration.modelName, state: state, reason: reason,
             epoch: placement.pipeline?.epoch.number ?? 0,
             secondsSinceLastToken: scheduler.lastTokenPassedAt.map { $0.duration(to: now).secondCount },
             runningRequestCount: scheduler.runningRequestCount, queuedRequestCount: scheduler.queuedRequestCount,
             interruptedRequestCount: scheduler.interruptedRequestCount, queueLimit: configuration.scheduler.queueLimit,
             tokensPerSecond: scheduler.tokensPerSecond(at: now),
-            droppedFrameCount: linkDropCount + drops.total, nodes: membership.members.map { health(of: $0, at: now) })
+            droppedFrameCount: linkDropCount + drops.total,
+            nodes: membership.members.map { self.health(of: $0, at: now) })
+        health.measuring = measuringHealth
+        return health
     }
 
     private func verdict(at now: Instant) -> (ClusterHealth.State, String) {
@@ -50,7 +53,7 @@ extension CoordinatorCore {
         let heads = place.flatMap { stage?.ranks[$0.rank].share.keyValueHeads }
         let heartbeat = member.lastHeartbeat
         let isSpare = member.state == .live(.joining) && placement.isSpare(member.node)
-        return NodeHealth(
+        var health = NodeHealth(
             name: member.node.name, state: isSpare ? .spare : NodeHealth.State(member.state), detail: member.detail,
             processID: member.hello.processID, cpu: member.hello.cpuModel,
             instructionSet: member.hello.instructionSet, threadCount: member.hello.threadCount,
@@ -65,6 +68,8 @@ extension CoordinatorCore {
             secondsSinceHeartbeat: member.lastHeard.duration(to: now).secondCount,
             roundTripMilliseconds: heartbeat?.roundTrip.map { $0.secondCount * 1000 },
             tokensPerSecond: member.tokensPerSecond, droppedFrameCount: heartbeat?.droppedFrameCount ?? 0)
+        health.rates = member.isPresent ? survey.rates(of: member.node) : nil
+        return health
     }
 }
 

@@ -9,11 +9,14 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     public private(set) var membership: Membership<Connection>
     public private(set) var placement: Placement
     public private(set) var scheduler: Scheduler
+    public internal(set) var survey: Survey
     /// Frames that were refused here; those that the links refused are not among them.
-    public private(set) var drops = DropCounters()
+    public internal(set) var drops = DropCounters()
     private var progress = StageProgress()
     /// When the pipeline ended that the next one to serve replaces.
     private var endedAt: Instant?
+    /// The revision of the survey that placement has.
+    private var plannedRevision = 0
 
     /// - Throws: `PlanningError` if the layers that the operator gave to workers do not fit the model.
     public init(configuration: CoordinationConfiguration) throws(PlanningError) {
@@ -21,14 +24,20 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
         membership = Membership(configuration: configuration.membership)
         placement = try Placement(configuration: configuration.placement)
         scheduler = Scheduler(configuration: configuration.scheduler)
+        survey = Survey(measuresLinksByItself: configuration.measuresLinks)
     }
 
     /// When `tick` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
-        [membership.nextDeadline, placement.nextDeadline, scheduler.nextDeadline].compactMap(\.self).min()
+        [membership.nextDeadline, placement.nextDeadline, scheduler.nextDeadline, survey.nextDeadline]
+            .compactMap(\.self).min()
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+        decide(event, at: now) + apply(survey.handle(.proceed(activity), at: now)) + plan(at: now)
+    }
+
+    private mutating func decide(_ event: Event, at now: Instant) -> [Effect] {
         switch event {
         case .control(let envelope, let connection):
             return take(envelope, from: connection, at: now)
@@ -60,6 +69,14 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
 }
 
 extension CoordinatorCore {
+    /// Gives placement what there is to plan with, once nothing is left to be measured.
+    private mutating func plan(at now: Instant) -> [Effect] {
+        guard configuration.placement.planning != nil, survey.revision != plannedRevision, survey.pendingCount == 0
+        else { return [] }
+        plannedRevision = survey.revision
+        return apply(placement.handle(.measured(planningInput.measurements), at: now), at: now)
+    }
+
     /// Handles an event and all that follows from it, in order. Steps of an epoch that ends on the way are dropped: to
     /// offer each to a stage that takes nothing would hold up everything else.
     ///
@@ -82,7 +99,7 @@ extension CoordinatorCore {
 }
 
 extension CoordinatorCore {
-    private func envelope(_ body: Envelope.Body, epoch: Epoch? = nil) -> Envelope {
+    func envelope(_ body: Envelope.Body, epoch: Epoch? = nil) -> Envelope {
         Envelope(
             clusterID: configuration.clusterID, epoch: epoch ?? placement.epoch, sender: .coordinator, body: body)
     }
@@ -118,7 +135,14 @@ extension CoordinatorCore {
         case .failure(let failure):
             guard isCurrent(envelope, from: connection) else { return [] }
             return take(failure, of: node, in: envelope.epoch, at: now)
-        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .step, .stepResult, .exchange:
+        case .measurementReport(let report):
+            guard membership.connection(of: node) == connection else {
+                drops.count(.unknownSender, from: node.name)
+                return []
+            }
+            return apply(survey.handle(.reported(node, report), at: now))
+        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .step, .stepResult, .exchange,
+            .measurementOrder, .linkProbe:
             drops.count(.unexpectedMessage, from: node.name)
             return []
         }
@@ -226,20 +250,24 @@ extension CoordinatorCore {
         case .joined(let node):
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
+            _ = survey.handle(.joined(peer, hello), at: now)
             return [.notice(.joined(node, hello))] + apply(placement.handle(.joined(peer), at: now), at: now)
                 + weigh(node, at: now)
         case .returned(let node):
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
+            _ = survey.handle(.returned(peer), at: now)
             return apply(placement.handle(.returned(peer), at: now), at: now)
         case .suspected(let node, let silence):
             return [.notice(.suspected(node, silence: silence))]
         case .recovered(let node):
             return [.notice(.recovered(node))]
         case .lost(let node, let reason):
+            _ = survey.handle(.gone(node), at: now)
             return [.notice(.lost(node, reason: reason))]
                 + apply(placement.handle(.gone(node, reason: reason), at: now), at: now)
         case .left(let node, let reason):
+            _ = survey.handle(.gone(node), at: now)
             return [.notice(.left(node, reason: reason))]
                 + apply(placement.handle(.gone(node, reason: "it left: \(reason)"), at: now), at: now)
         case .ignored(let node):

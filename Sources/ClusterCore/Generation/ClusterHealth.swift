@@ -30,6 +30,8 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
     public var droppedFrameCount: UInt64
     /// In order of name.
     public var nodes: [NodeHealth]
+    /// What has been measured of the links between nodes.
+    public var measuring = MeasuringHealth()
 
     private enum CodingKeys: String, CodingKey {
         case clusterID = "cluster_id"
@@ -41,7 +43,7 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
         case queueLimit = "queue_limit"
         case tokensPerSecond = "tokens_per_second"
         case droppedFrameCount = "dropped_frame_count"
-        case nodes
+        case nodes, measuring
     }
 
     public init(

@@ -1,3 +1,5 @@
+public import Transport
+
 /// One worker as the coordinator knows it.
 public struct NodeHealth: Codable, Sendable, Equatable {
     public enum State: String, Codable, Sendable {
@@ -39,6 +41,8 @@ public struct NodeHealth: Codable, Sendable, Equatable {
     public var tokensPerSecond: Double
     /// Frames that this worker dropped because they were malformed, from an unknown sender or an older epoch.
     public var droppedFrameCount: UInt64
+    /// What it measured of itself; nil until it has said so.
+    public var rates: NodeRates?
 
     private enum CodingKeys: String, CodingKey {
         case name, state, detail
@@ -59,6 +63,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         case roundTripMilliseconds = "round_trip_milliseconds"
         case tokensPerSecond = "tokens_per_second"
         case droppedFrameCount = "dropped_frame_count"
+        case rates
     }
 
     public init(
@@ -119,5 +124,6 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         try container.encode(roundTripMilliseconds, forKey: .roundTripMilliseconds)
         try container.encode(tokensPerSecond, forKey: .tokensPerSecond)
         try container.encode(droppedFrameCount, forKey: .droppedFrameCount)
+        try container.encode(rates, forKey: .rates)
     }
 }

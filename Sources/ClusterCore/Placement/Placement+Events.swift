@@ -16,6 +16,8 @@ extension Placement {
         case memory(NodeID, availableByteCount: UInt64)
         /// The pipeline no longer makes progress; the node that owes it, if known.
         case stalled(NodeID?, reason: String)
+        /// What there is to plan with now, if the shape is planned.
+        case measured(ClusterMeasurements)
         /// Time has passed.
         case tick
     }

@@ -16,6 +16,8 @@ public struct Placement: Sendable {
     /// Those of the newest epoch, in order of stages and ranks.
     private(set) var lastNodes: [NodeID] = []
     private var hasServed = false
+    /// Nil where the operator has settled the shape.
+    private var planner: StagePlanner?
 
     private enum State: Sendable {
         /// Since a pipeline ended, if there was one.
@@ -49,6 +51,7 @@ public struct Placement: Sendable {
     public init(configuration: PlacementConfiguration) throws(PlanningError) {
         self.configuration = configuration
         nextEpoch = configuration.firstEpoch.number
+        planner = configuration.planning.map { StagePlanner($0) }
         _ = try configuration.split()
     }
 
@@ -94,7 +97,7 @@ public struct Placement: Sendable {
             return "\(loading.map(\.name).joined(separator: ", ")) still loading"
         }
         let missing = missingWorkerCount
-        guard missing > 0 else { return nil }
+        guard missing > 0 else { return pipeline == nil ? planner?.problem : nil }
         return "waiting for \(missing) of \(configuration.selection.workerCount) workers" + (outlook(at: now) ?? "")
     }
 
@@ -132,6 +135,8 @@ public struct Placement: Sendable {
             guard let index = workers.firstIndex(where: { $0.peer.node == node }) else { return [] }
             workers[index].availableByteCount = availableByteCount
             return open(at: now)
+        case .measured(let measurements):
+            return planner?.take(measurements) == true ? open(at: now) : []
         case .tick:
             let expired = expire(at: now)
             for index in workers.indices where workers[index].setAside?.isOver(at: now) == true {
@@ -228,16 +233,34 @@ extension Placement {
         return [.opened(pipeline, pipeline.assignments(configuration))]
     }
 
-    private func nextStages(at now: Instant) -> [PlacedPipeline.Stage]? {
+    /// The stages of the next pipeline; nil if there are not enough workers, or no plan for them.
+    private mutating func nextStages(at now: Instant) -> [PlacedPipeline.Stage]? {
+        if planner != nil {
+            let isReduced = reductionTime.map { $0 <= now } ?? false
+            guard isReduced || missingWorkerCount == 0 else { return nil }
+            let count = isReduced ? 1 : configuration.selection.workerCount
+            let candidates = candidates
+            return planner?.stages(of: candidates, atLeast: count, configuration)
+        }
         if let stages = fullStages { return stages }
         guard let reduction, reduction.from <= now, reduction.shortage == nil else { return nil }
         return reduction.stages
     }
 
+    /// The workers that may have a part in a planned pipeline.
+    private var candidates: [Peer] {
+        let available = workers.filter { $0.setAside == nil }.map(\.peer)
+        guard case .named(let named) = configuration.selection else { return available }
+        return available.filter { peer in named.contains { $0.node == peer.node } }
+    }
+
     /// The placement over the workers that are left, if there may be one.
-    private var reduction: Reduction? {
+    private var reduction: Reduction? { reductionTime.flatMap(reduction(from:)) }
+
+    /// When those that are left may take over; nil while nobody is missing.
+    private var reductionTime: Instant? {
         guard case .waiting(let since?) = state, hasServed else { return nil }
-        return reduction(from: since.advanced(by: configuration.replanDelay))
+        return since.advanced(by: configuration.replanDelay)
     }
 
     /// What comes of the workers that are left while others are missing.

@@ -33,6 +33,8 @@ public struct PlacementConfiguration: Sendable, Equatable {
     public var selection: WorkerSelection
     /// How many ranks each stage has. Nil: one, in as many stages as there are workers.
     public var shape: [Int]?
+    /// Makes the planner choose shape, workers, layers and shares, once as many workers are there as are selected.
+    public var planning: PlacementPlanning?
     public var layout: ModelLayout
     /// How many parts there are of what ranks share.
     public var parts: RankParts
@@ -57,7 +59,8 @@ public struct PlacementConfiguration: Sendable, Equatable {
     public var firstEpoch: Epoch
 
     public init(
-        selection: WorkerSelection, shape: [Int]? = nil, layout: ModelLayout, parts: RankParts,
+        selection: WorkerSelection, shape: [Int]? = nil, planning: PlacementPlanning? = nil, layout: ModelLayout,
+        parts: RankParts,
         modelFile: ModelFileReference,
         contextLength: Int, keyValueTokenCapacity: Int, keyValueByteCount: UInt64 = 0, maximumStepRowCount: Int,
         headPrecision: HeadPrecision = .automatic, activationGrid: ActivationGrid = .exact,
@@ -65,6 +68,7 @@ public struct PlacementConfiguration: Sendable, Equatable {
     ) {
         self.selection = selection
         self.shape = shape
+        self.planning = planning
         self.layout = layout
         self.parts = parts
         self.modelFile = modelFile

@@ -5,6 +5,7 @@ extension ClusterConfiguration {
     /// What does not fit together, whether it comes from a file or a command line; empty if all does.
     public func conflicts() -> [ConfigurationProblem] {
         timeConflicts + memoryConflicts + endpointConflicts + placementConflicts + workerConflicts
+            + planningConflicts
     }
 
     private var timeConflicts: [ConfigurationProblem] {

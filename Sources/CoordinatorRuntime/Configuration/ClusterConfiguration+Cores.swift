@@ -24,7 +24,10 @@ extension ClusterConfiguration {
             throw .planning(error)
         }
         let placement = PlacementConfiguration(
-            selection: workers, shape: placement, layout: layout, parts: model.parts, modelFile: model.file,
+            selection: workers, shape: placement,
+            planning: plansPlacement
+                ? model.costs.map { PlacementPlanning(model: $0, constraints: planConstraints) } : nil,
+            layout: layout, parts: model.parts, modelFile: model.file,
             contextLength: contextLength,
             keyValueTokenCapacity: Self.wholeBlocks(keyValueTokenCapacity ?? 2 * contextLength),
             keyValueByteCount: model.keyValueByteCount, maximumStepRowCount: resolvedStepRowCount(of: model),
@@ -39,7 +42,8 @@ extension ClusterConfiguration {
         return CoordinationConfiguration(
             clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
             heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),
-            placement: placement, scheduler: scheduler)
+            placement: placement, scheduler: scheduler, measuresLinks: measuresLinks, hostID: HostIdentity.current,
+            model: model.costs, constraints: planConstraints)
     }
 
     private func conflicts(with model: CoordinatedModel) -> [ConfigurationProblem] {
@@ -79,7 +83,10 @@ extension ClusterConfiguration {
                     + "\(maximumStepRowCount * model.hiddenSize * 4) bytes, a message between stages holds "
                     + "\(Self.payloadByteLimit)", "make it \(rowLimit) or less")
         }
-        problems += placementConflicts(with: model)
+        if plansPlacement, model.costs == nil {
+            add(.placement, "it is planned, but what \(model.name) costs is not known", "list the ranks of each stage")
+        }
+        problems += placementConflicts(with: model) + planningConflicts(with: model)
         if case .named(let named) = workers, let end = named.compactMap({ $0.layers?.upperBound }).max(),
             end != model.layerCount
         {

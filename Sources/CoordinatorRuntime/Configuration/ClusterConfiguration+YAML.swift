@@ -115,7 +115,11 @@ extension ClusterConfiguration {
         case .security: security = reader.choice(node, path) ?? security
         case .keys: keysFolder = reader.path(node, path, environment: environment) ?? keysFolder
         case .workers: selection = reader.workers(node, path) ?? selection
-        case .placement: placement = reader.placement(node, path)
+        case .placement:
+            plansPlacement = node.plainOrQuotedText == "auto"
+            if !plansPlacement { placement = reader.placement(node, path) }
+        case .measureLinks: measuresLinks = reader.flag(node, path) ?? measuresLinks
+        case .planning: planning = reader.planning(node, path) ?? planning
         case .activationGrid: activationGrid = reader.choice(node, path) ?? activationGrid
         case .head: headPrecision = reader.choice(node, path) ?? headPrecision
         case .contextLength: contextLength = reader.wholeNumber(node, path, in: 1...(1 << 24)) ?? contextLength

@@ -30,6 +30,12 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var headPrecision = HeadPrecision.automatic
     /// On which grid ternary models round activations. It changes the bits of the answers likewise.
     public var activationGrid = ActivationGrid.exact
+    /// Whether the placement is planned from what workers and links measure; there is none given then.
+    public var plansPlacement = false
+    /// Whether links between workers are measured without a request, while nothing is computed.
+    public var measuresLinks = true
+    /// What plans have to go by besides placement and workers.
+    public var planning = PlanConstraints()
     /// Longest sequence, in tokens; nil takes the model's, at most 8192.
     public var contextLength: Int?
     /// KV cache of every stage, in tokens over all sequences; nil takes twice the context.
@@ -74,7 +80,8 @@ public enum LinkSecurity: String, CaseIterable, Sendable {
 enum Setting: String, CaseIterable {
     case cluster, model, http, control, data, advertise
     case security, keys
-    case workers, placement, head
+    case workers, placement, planning, head
+    case measureLinks = "measure_links"
     case activationGrid = "activation_grid"
     case contextLength = "context_length"
     case keyValueTokens = "kv_tokens"

@@ -89,7 +89,7 @@ extension ConfigurationReader {
 
     /// How many ranks each stage has: a list of numbers.
     mutating func placement(_ node: Node, _ path: String) -> [Int]? {
-        let remedy = "list the ranks of each stage, such as [2, 1]"
+        let remedy = "list the ranks of each stage, such as [2, 1], or write auto"
         guard case .sequence(let sequence) = node else {
             report(node, path, "it is \(node.kindText)", remedy)
             return nil
@@ -128,7 +128,7 @@ extension ConfigurationReader {
         return name(nameNode, "\(path).name").map { NamedWorker(node: $0, layers: range) }
     }
 
-    private mutating func name(_ node: Node, _ path: String) -> NodeID? {
+    mutating func name(_ node: Node, _ path: String) -> NodeID? {
         let remedy = "write 1 to 64 of A–Z a–z 0–9 . _ -"
         guard let text = text(node, path, remedy: remedy) else { return nil }
         guard let name = NodeID(text), name != .coordinator else {
@@ -139,7 +139,7 @@ extension ConfigurationReader {
     }
 
     /// `FIRST-LAST`, both included, or a single layer.
-    private mutating func layers(_ node: Node, _ path: String) -> Range<Int>? {
+    mutating func layers(_ node: Node, _ path: String) -> Range<Int>? {
         let remedy = "write the first and the last layer as 0-9"
         guard let text = text(node, path, remedy: remedy) else { return nil }
         let parts = text.split(separator: #/\s*[-–]\s*/#, omittingEmptySubsequences: false)

@@ -83,6 +83,10 @@ final class CoordinatorLoop {
             accepted.answer(nil)
         case .health(let reply):
             reply.answer(health())
+        case .measure(let reply):
+            reply.answer(Result { () throws(MeasuringRefusal) in try core.requestMeasurement() })
+        case .planningInput(let reply):
+            reply.answer(core.planningInput)
         }
     }
 
@@ -101,6 +105,8 @@ final class CoordinatorLoop {
             switch mail {
             case .submit(_, _, _, let accepted): accepted.answer(.unavailable(reason))
             case .health(let reply): reply.answer(health())
+            case .measure(let reply): reply.answer(.failure(MeasuringRefusal(reason)))
+            case .planningInput(let reply): reply.answer(nil)
             case .control, .closed: break
             }
         }

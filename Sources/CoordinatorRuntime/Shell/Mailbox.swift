@@ -12,6 +12,8 @@ final class Mailbox: Sendable {
         /// The sink hears of the request's end unless it is cancelled; `accepted` says whether it was let in.
         case submit(Ticket, Work, RequestSink, accepted: Reply<GenerationError?>)
         case health(Reply<ClusterHealth>)
+        case measure(Reply<Result<Int, MeasuringRefusal>>)
+        case planningInput(Reply<PlanningInput?>)
     }
 
     /// Everything that came since it was last emptied.

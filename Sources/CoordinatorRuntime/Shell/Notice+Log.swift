@@ -60,6 +60,10 @@ extension Notice {
             )
         case .stepFailed(let step, let node, let reason):
             (.warning, "step failed", ["step": "\(step.number)", "node": "\(node)", "reason": "\(reason)"])
+        case .measured(let linkCount):
+            (.info, "workers and links measured", ["links": "\(linkCount)"])
+        case .notMeasured(let reason):
+            (.warning, "not measured", ["reason": "\(reason)"])
         }
     }
 }

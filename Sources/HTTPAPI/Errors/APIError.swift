@@ -19,6 +19,8 @@ public enum APIError: Error, Equatable, Sendable {
     /// The chat template refused the messages or failed on them.
     case chatTemplate(ChatTemplateFailure)
     case generation(GenerationError)
+    /// Nothing can be measured at the moment.
+    case notMeasured(MeasuringRefusal)
     /// The server is going down and its grace for running requests is over.
     case shuttingDown
     /// A defect of the server.

@@ -73,6 +73,8 @@ struct ErrorAnswer: Equatable, Sendable {
                 parameter: "messages", code: "chat_template_error")
         case .generation(let error):
             self = ErrorAnswer(error)
+        case .notMeasured(let refusal):
+            self = .invalid(.conflict, "nothing is measured now: \(refusal)", code: "not_idle")
         case .shuttingDown:
             self = .init(
                 status: .serviceUnavailable, message: "the server is shutting down; try again later",

@@ -26,6 +26,8 @@ struct API: Sendable {
         add(.post, "/v1/chat/completions", to: router, chat)
         add(.post, "/v1/completions", to: router, complete)
         add(.get, "/v1/ryz/health", to: router, health)
+        add(.get, "/v1/ryz/measurements", to: router, measurements)
+        add(.post, "/v1/ryz/measure", to: router, measure)
         add(.post, "/v1/ryz/score", to: router, score)
         add(.post, "/v1/ryz/tokenize", to: router, tokenize)
         return router

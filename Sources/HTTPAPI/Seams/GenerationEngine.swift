@@ -18,6 +18,12 @@ public protocol GenerationEngine: Sendable {
     /// What is known of the cluster at this moment.
     func health() async -> ClusterHealth
 
+    /// Has all workers and links measured anew; returns how many measurements that are, as soon as it is under way.
+    func measure() async throws(MeasuringRefusal) -> Int
+
+    /// What a plan for the cluster is made from; nil if it cannot be had at the moment.
+    func planningInput() async -> PlanningInput?
+
     /// Whether a token has passed through every stage lately, and if not, why.
     func readiness() -> (isReady: Bool, reason: String)
 }

@@ -1,11 +1,12 @@
-import JSON
 import Kernels
 
-/// Measured rates, kept from one load to the next: a small file for each machine and set of candidates.
-///
-/// What is wrong with a file, or of another machine, counts as nothing: rates are then measured and the file replaced.
+/// Measured rates of kernels, kept from one load to the next: a file for each machine and set of candidates.
 struct TuningCache {
-    let folder: String
+    private let files: FigureFiles
+
+    init(folder: String) { files = FigureFiles(folder: folder) }
+
+    var folder: String { files.folder }
 
     /// What rates depend on.
     struct Key {
@@ -17,42 +18,20 @@ struct TuningCache {
 
     /// Changes when kernels do, so that they are measured anew.
     static let version = 1
-    /// Bytes; no file of ours has more.
-    static let largestFile = 1 << 16
 
-    /// Where the rates for a key are. Different keys may have the same path, so the file says which it is for.
-    func path(_ key: Key) -> String {
-        // FNV-1a.
-        let hash = key.text.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        let digits = String(hash, radix: 16)
-        return "\(folder)/\(String(repeating: "0", count: 16 - digits.count))\(digits).json"
-    }
+    /// Where the rates for a key are.
+    func path(_ key: Key) -> String { files.path(key.text) }
 
     /// The rates of all the key's candidates, in order; nil if they are not there.
     func rates(_ key: Key) -> [KernelRate]? {
-        guard let file = try? MappedFile(path: path(key)), file.byteCount <= Self.largestFile,
-            let bytes = file.bytes(in: 0..<file.byteCount),
-            let root = try? JSONDocument(
-                parsing: bytes, limits: JSONLimits(maximumDepth: 4, maximumValueCount: 4096)
-            ).root.value,
-            root["key"]?.string == key.text, let values = root["weights_per_second"]?.elements,
-            values.count == key.candidates.count
-        else { return nil }
-        var rates: [KernelRate] = []
-        for (candidate, node) in zip(key.candidates, values) {
-            guard let rate = node.value.double, rate.isFinite, rate > 0 else { return nil }
-            rates.append(KernelRate(candidate: candidate, weightsPerSecond: rate))
+        files.figures(key.text, count: key.candidates.count).map { figures in
+            zip(key.candidates, figures).map { KernelRate(candidate: $0, weightsPerSecond: $1) }
         }
-        return rates
     }
 
     /// Keeps the rates of all the key's candidates.
     func keep(_ rates: [KernelRate], _ key: Key) throws(OutputFileError) {
-        var bytes = Array("{\"key\":".utf8) + JSONText.quoted(key.text)
-        bytes += Array(",\"weights_per_second\":[".utf8)
-        bytes += Array(rates.map { "\($0.weightsPerSecond)" }.joined(separator: ",").utf8)
-        bytes += Array("]}\n".utf8)
-        try OutputFile.replace(path(key), with: bytes)
+        try files.keep(rates.map(\.weightsPerSecond), key.text)
     }
 }
 

@@ -15,16 +15,19 @@ public struct Envelope: Equatable, Sendable {
         case ready(StageReady)
         case failure(WorkerFailure)
         case leave(Leave)
+        case measurementReport(MeasurementReport)
         // Control plane, coordinator to worker.
         case welcome(Welcome)
         case heartbeatReply(HeartbeatReply)
         case assignment(StageAssignment)
         case refusal(Refusal)
         case keyring(Keyring)
+        case measurementOrder(MeasurementOrder)
         // Data plane.
         case step(Step)
         case stepResult(StepResult)
         case exchange(Exchange)
+        case linkProbe(LinkProbe)
     }
 
     public init(clusterID: String, epoch: Epoch, sender: NodeID, body: Body) {

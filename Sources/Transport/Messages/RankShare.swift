@@ -24,7 +24,7 @@ public struct RankShare: Equatable, Sendable {
 }
 
 /// How many parts there are of what ranks share: a property of the model.
-public struct RankParts: Equatable, Sendable {
+public struct RankParts: Equatable, Sendable, Codable {
     public var keyValueHeadCount: Int
     public var feedForwardBlockCount: Int
     public var vocabularyChunkCount: Int
@@ -38,6 +38,12 @@ public struct RankParts: Equatable, Sendable {
             (feedForwardSize + RankShare.feedForwardBlockColumns - 1) / RankShare.feedForwardBlockColumns
         vocabularyChunkCount =
             (vocabularySize + RankShare.vocabularyChunkTokens - 1) / RankShare.vocabularyChunkTokens
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case keyValueHeadCount = "key_value_head_count"
+        case feedForwardBlockCount = "feed_forward_block_count"
+        case vocabularyChunkCount = "vocabulary_chunk_count"
     }
 
     /// Everything, for a stage of a single rank.

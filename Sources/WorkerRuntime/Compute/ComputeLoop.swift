@@ -5,7 +5,7 @@ import ZeroMQ
 
 /// The compute thread: the data links and the stage.
 final class ComputeLoop {
-    typealias Loader = @Sendable (StageAssignment, RankGroup) throws(StageError) -> any StageComputing
+    typealias Loader = Worker.Loader
 
     /// The stage that is loaded, and what belongs to it.
     private struct LoadedStage {
@@ -21,22 +21,23 @@ final class ComputeLoop {
     /// Longest wait for a message; a wake signal ends it at once. Frames dropped meanwhile are told after it.
     private static let idleTimeout: Duration = .seconds(1)
 
-    private let clusterID: String
-    private let logger: Logger
-    private let inbox: ComputeInbox
-    private let control: ControlInbox
+    let clusterID: String
+    let logger: Logger
+    let inbox: ComputeInbox
+    let control: ControlInbox
     private let usage: WorkerUsage
     private let loader: Loader
-    private let links: any DataLinks
-    /// What came while a rank waited for another.
-    private let backlog = DeliveryBacklog()
+    let meter: Worker.Meter?
+    let links: any DataLinks
+    /// What came while this thread waited for something else.
+    let backlog = DeliveryBacklog()
     private var stage: LoadedStage?
     /// Whom there are links to.
-    private var targets: [NodeID] = []
+    private(set) var targets: [NodeID] = []
 
     init(
         clusterID: String, links: any DataLinks, logger: Logger, inbox: ComputeInbox, control: ControlInbox,
-        usage: WorkerUsage, loader: @escaping Loader
+        usage: WorkerUsage, loader: @escaping Loader, meter: Worker.Meter?
     ) {
         self.clusterID = clusterID
         self.links = links
@@ -45,13 +46,22 @@ final class ComputeLoop {
         self.control = control
         self.usage = usage
         self.loader = loader
+        self.meter = meter
     }
+
+    /// Bytes of the loaded stage's weights; 0 without one.
+    var loadedWeightsByteCount: Int { stage?.computing.weightsByteCount ?? 0 }
 
     /// Runs until the inbox says to stop, or the links break.
     func run() {
+        measureAtStart()
         while !inbox.isStopping {
             if let assignment = inbox.takeAssignment() {
                 take(assignment)
+                continue
+            }
+            if let (order, epoch) = inbox.takeOrder() {
+                measure(order, epoch)
                 continue
             }
             do throws(LinkError) {
@@ -241,7 +251,7 @@ extension StageAssignment {
 
 extension String {
     /// The text without what goes beyond `limit` bytes of UTF-8 or follows a NUL.
-    fileprivate func cut(toByteCount limit: Int) -> String {
+    func cut(toByteCount limit: Int) -> String {
         var text = String(prefix { $0 != "\0" })
         while text.utf8.count > limit { text.removeLast(max(1, (text.utf8.count - limit) / 4)) }
         return text

@@ -109,6 +109,8 @@ final class ControlLoop {
         case .trust(let keys):
             // It never tells a worker of its own key: that one was given by hand.
             configuration.security?.allow(besides: .coordinator, keys)
+        case .measure(let order, let epoch):
+            compute.post(order, epoch)
         case .drop(let reason):
             client.drop(because: reason)
         case .end(let ending):

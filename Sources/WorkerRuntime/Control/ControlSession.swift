@@ -41,6 +41,7 @@ package struct ControlSession: Sendable {
         case assign(StageAssignment, Epoch, results: Peer)
         /// Take connections from these nodes, besides the coordinator's, and from no others.
         case trust([NodeKey])
+        case measure(MeasurementOrder, Epoch)
         /// Count a message that was not taken.
         case drop(DropReason)
         case end(Ending)
@@ -86,6 +87,8 @@ package struct ControlSession: Sendable {
     private var roundTrip: Duration?
     /// Of the last assignment; only newer ones are taken. Nil again after a welcome by a coordinator that is behind it.
     private var epoch: Epoch?
+    /// How fast this machine is. Every coordinator that takes it in is told: it may have started anew.
+    private var rates: NodeRates?
     /// Reports made while no coordinator listened.
     private var held: [Effect] = []
     private let heldLimit = 64
@@ -186,7 +189,10 @@ package struct ControlSession: Sendable {
             else { return [.drop(.malformed)] }
             epoch = envelope.epoch
             return [.assign(assignment, envelope.epoch, results: welcomed.results)]
-        case .hello, .heartbeat, .ready, .failure, .leave, .welcome, .refusal, .step, .stepResult, .exchange:
+        case .measurementOrder(let order):
+            return [.measure(order, envelope.epoch)]
+        case .hello, .heartbeat, .ready, .failure, .leave, .welcome, .refusal, .step, .stepResult, .exchange,
+            .measurementReport, .linkProbe:
             return [.drop(.unexpectedMessage)]
         }
     }
@@ -206,7 +212,7 @@ package struct ControlSession: Sendable {
                 heardAt: now))
         let reports = held
         held = []
-        return tick(now) + reports
+        return tick(now) + ratesReport + reports
     }
 
     private mutating func pass(on report: ComputeReport) -> [Effect] {
@@ -218,8 +224,17 @@ package struct ControlSession: Sendable {
             // A step is told by its number and epoch; whether a load is still waited for only the epoch tells.
             let isWanted = failure.kind != .loading || reportEpoch == epoch
             return isWanted ? sendOrHold(.failure(failure), reportEpoch) : []
+        case .measured(let report, let reportEpoch):
+            if case .node(let rates) = report.result { self.rates = rates }
+            // What is measured of a link is for whoever ordered it just now; what of this machine, for any coordinator.
+            return isWelcomed ? [.send(.measurementReport(report), reportEpoch)] : []
         case .broken(let problem): return end(.failed(problem))
         }
+    }
+
+    private var ratesReport: [Effect] {
+        guard let rates else { return [] }
+        return [.send(.measurementReport(MeasurementReport(number: 0, result: .node(rates))), Epoch(0))]
     }
 
     private mutating func sendOrHold(_ body: Envelope.Body, _ epoch: Epoch) -> [Effect] {
@@ -253,6 +268,8 @@ package enum ComputeReport: Sendable, Equatable {
     case listening(endpoint: String)
     case ready(StageReady, Epoch)
     case failure(WorkerFailure, Epoch)
+    /// In answer to an order of this epoch, or when it started.
+    case measured(MeasurementReport, Epoch)
     /// The compute thread can't go on.
     case broken(String)
 }

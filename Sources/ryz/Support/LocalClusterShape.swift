@@ -25,7 +25,7 @@ struct LocalClusterShape: ParsableArguments {
 
     /// Whether an option was given that says something of workers.
     var needsCluster: Bool {
-        workers != nil || placement.ranks != nil || instructionSets != nil || noSharedMemory
+        workers != nil || placement.ranks != nil || placement.isPlanned || instructionSets != nil || noSharedMemory
     }
 
     func validate() throws {
@@ -35,6 +35,7 @@ struct LocalClusterShape: ParsableArguments {
 
     func apply(to options: inout LocalClusterOptions) {
         options.placement = placement.ranks
+        options.plansPlacement = placement.isPlanned
         options.activationGrid = placement.activationGrid
         options.instructionSets = instructionSets?.sets ?? []
         options.sharesMemory = !noSharedMemory

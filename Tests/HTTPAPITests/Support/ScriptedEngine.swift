@@ -142,6 +142,22 @@ final class ScriptedEngine: GenerationEngine {
             ])
     }
 
+    func measure() async throws(MeasuringRefusal) -> Int {
+        if !isReady { throw MeasuringRefusal("workers are loading") }
+        return 3
+    }
+
+    func planningInput() async -> PlanningInput? {
+        guard isReady else { return nil }
+        let rates = KernelRates(bytesPerSecond: 1e9, multiplyAddsPerSecond: 2e9)
+        let node = NodeMeasurement(
+            name: "box-1", memoryTotalByteCount: 2, memoryFreeByteCount: 1, ternary: rates, other: rates)
+        return PlanningInput(
+            measurements: ClusterMeasurements(nodes: [node]), missing: ["the link a – b"], model: nil,
+            contextLength: 512, keyValueTokenCapacity: 1024, maximumStepRowCount: 64,
+            constraints: PlanConstraints(rankCounts: [1], excludedNodes: ["old"]))
+    }
+
     func readiness() -> (isReady: Bool, reason: String) {
         isReady ? (true, "") : (false, "waiting for 2 of 3 workers")
     }

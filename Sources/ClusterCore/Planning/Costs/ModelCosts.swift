@@ -1,7 +1,7 @@
 public import Transport
 
 /// Weights that are read for every token, by what their kernels are.
-public struct WeightAmount: Sendable, Equatable {
+public struct WeightAmount: Sendable, Equatable, Codable {
     /// Ternary weights; how many bytes they take is up to the node's layout.
     public var ternaryCount: Double
     /// Other weights, such as those of the head.
@@ -13,6 +13,12 @@ public struct WeightAmount: Sendable, Equatable {
         self.ternaryCount = ternaryCount
         self.otherCount = otherCount
         self.otherByteCount = otherByteCount
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case ternaryCount = "ternary_count"
+        case otherCount = "other_count"
+        case otherByteCount = "other_byte_count"
     }
 
     public static let none = WeightAmount()
@@ -36,7 +42,7 @@ public struct WeightAmount: Sendable, Equatable {
 }
 
 /// What one layer costs, cut as ranks share it.
-public struct LayerCosts: Sendable, Equatable {
+public struct LayerCosts: Sendable, Equatable, Codable {
     /// Query, key, value and output projections of one KV head and the query heads that share it.
     public var keyValueHead: WeightAmount
     /// Gate, up and down of one block of feed-forward columns, on average.
@@ -49,10 +55,16 @@ public struct LayerCosts: Sendable, Equatable {
         self.feedForwardBlock = feedForwardBlock
         self.normByteCount = normByteCount
     }
+
+    private enum CodingKeys: String, CodingKey {
+        case keyValueHead = "key_value_head"
+        case feedForwardBlock = "feed_forward_block"
+        case normByteCount = "norm_byte_count"
+    }
 }
 
 /// How the ranks of a stage come together in each layer.
-public struct SynchronisationCosts: Sendable, Equatable {
+public struct SynchronisationCosts: Sendable, Equatable, Codable {
     /// Times that ranks exchange a vector of the hidden size, after attention and after the feed-forward network.
     public var vectorCount: Int
     /// Bytes of each value of such a vector: 4 for ternary sums, 8 for fixed-point ones.
@@ -65,10 +77,16 @@ public struct SynchronisationCosts: Sendable, Equatable {
         self.bytesPerValue = bytesPerValue
         self.scalarCount = scalarCount
     }
+
+    private enum CodingKeys: String, CodingKey {
+        case vectorCount = "vector_count"
+        case bytesPerValue = "bytes_per_value"
+        case scalarCount = "scalar_count"
+    }
 }
 
 /// All of a model that decides how fast a placement is and what it takes, without its weights.
-public struct ModelCosts: Sendable, Equatable {
+public struct ModelCosts: Sendable, Equatable, Codable {
     public var name: String
     /// What the ranks of a stage share.
     public var parts: RankParts
@@ -107,6 +125,18 @@ public struct ModelCosts: Sendable, Equatable {
         self.attentionMultiplyAdds = attentionMultiplyAdds
         self.synchronisation = synchronisation
         self.workspaceByteCountPerRow = workspaceByteCountPerRow
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case name, parts, layers, synchronisation
+        case hiddenSize = "hidden_size"
+        case vocabularySize = "vocabulary_size"
+        case contextLength = "context_length"
+        case vocabularyChunk = "vocabulary_chunk"
+        case embeddingByteCount = "embedding_byte_count"
+        case keyValueByteCount = "key_value_byte_count"
+        case attentionMultiplyAdds = "attention_multiply_adds"
+        case workspaceByteCountPerRow = "workspace_byte_count_per_row"
     }
 
     public var layerCount: Int { layers.count }

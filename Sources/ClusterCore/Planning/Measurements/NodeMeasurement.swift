@@ -1,20 +1,4 @@
-/// How fast a node's kernels go through weights of one kind.
-public struct KernelRates: Sendable, Equatable, Codable {
-    /// Bytes of weights a second when one row goes through them, as in decoding.
-    public var bytesPerSecond: Double
-    /// Multiply-adds a second when many rows go through them, as in prefill.
-    public var multiplyAddsPerSecond: Double
-
-    public init(bytesPerSecond: Double, multiplyAddsPerSecond: Double) {
-        self.bytesPerSecond = bytesPerSecond
-        self.multiplyAddsPerSecond = multiplyAddsPerSecond
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case bytesPerSecond = "bytes_per_second"
-        case multiplyAddsPerSecond = "multiply_adds_per_second"
-    }
-}
+public import Transport
 
 /// What a worker measured of itself, with the kernels that it computes with and all of its threads.
 public struct NodeMeasurement: Sendable, Equatable, Codable {

@@ -41,9 +41,9 @@ public struct PlanRequest: Sendable, Equatable {
 }
 
 /// What the operator has settled already.
-public struct PlanConstraints: Sendable, Equatable {
+public struct PlanConstraints: Sendable, Equatable, Codable {
     /// Layers that a node has to hold, and no others. Nodes with the same layers are ranks of one stage.
-    public struct Pin: Sendable, Equatable {
+    public struct Pin: Sendable, Equatable, Codable {
         public var node: String
         public var layers: Range<Int>
 
@@ -54,13 +54,18 @@ public struct PlanConstraints: Sendable, Equatable {
     }
 
     /// The most that a node may take, in bytes.
-    public struct MemoryLimit: Sendable, Equatable {
+    public struct MemoryLimit: Sendable, Equatable, Codable {
         public var node: String
         public var byteCount: UInt64
 
         public init(node: String, byteCount: UInt64) {
             self.node = node
             self.byteCount = byteCount
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case node
+            case byteCount = "byte_count"
         }
     }
 
@@ -78,5 +83,12 @@ public struct PlanConstraints: Sendable, Equatable {
         self.pins = pins
         self.memoryLimits = memoryLimits
         self.excludedNodes = excludedNodes
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case pins
+        case rankCounts = "rank_counts"
+        case memoryLimits = "memory_limits"
+        case excludedNodes = "excluded_nodes"
     }
 }

@@ -1,3 +1,5 @@
+import Transport
+
 /// Measurements as the planner goes through them: checked, by number, without the nodes that may have no part.
 struct CompiledCluster {
     struct Host {

@@ -44,6 +44,9 @@ struct ClusterBenchmark: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
+        guard placement.allSatisfy({ !$0.isPlanned }) else {
+            throw ValidationError("--placement auto: give the ranks of each stage; what would be planned says ryz plan")
+        }
         guard !placement.isEmpty else { throw ValidationError("no placement: give --placement 1 or more of them") }
         try ThreadOptions.check(threadsPerWorker, "--threads-per-worker", in: 1...1024)
         try ThreadOptions.check(concurrency, "--concurrency", in: 1...64)
@@ -85,11 +88,12 @@ struct ClusterBenchmark: AsyncParsableCommand {
     }
 
     private func options(_ shape: PlacementShape) -> LocalClusterOptions {
-        let workerCount = shape.ranks.reduce(0, +)
+        let ranks = shape.ranks ?? []
+        let workerCount = ranks.reduce(0, +)
         var options = LocalClusterOptions(
             modelPath: model, workerCount: workerCount,
             threadsPerWorker: ThreadOptions.threadsPerWorker(threadsPerWorker, workerCount: workerCount))
-        options.placement = shape.ranks
+        options.placement = ranks
         options.activationGrid = activationGrid
         options.sharesMemory = !noSharedMemory
         options.contextLength = prompt + generate

@@ -15,6 +15,7 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 #include "ryz/v1/control.pb-c.h"
+#include "ryz/v1/measurement.pb-c.h"
 #include "ryz/v1/step.pb-c.h"
 
 typedef struct Ryz__V1__Envelope Ryz__V1__Envelope;
@@ -32,14 +33,17 @@ typedef enum {
   RYZ__V1__ENVELOPE__BODY_READY = 12,
   RYZ__V1__ENVELOPE__BODY_FAILURE = 13,
   RYZ__V1__ENVELOPE__BODY_LEAVE = 14,
+  RYZ__V1__ENVELOPE__BODY_MEASUREMENT_REPORT = 15,
   RYZ__V1__ENVELOPE__BODY_WELCOME = 20,
   RYZ__V1__ENVELOPE__BODY_HEARTBEAT_REPLY = 21,
   RYZ__V1__ENVELOPE__BODY_ASSIGNMENT = 22,
   RYZ__V1__ENVELOPE__BODY_REFUSAL = 23,
-  RYZ__V1__ENVELOPE__BODY_KEYRING = 24,
+  RYZ__V1__ENVELOPE__BODY_MEASUREMENT_ORDER = 24,
+  RYZ__V1__ENVELOPE__BODY_KEYRING = 25,
   RYZ__V1__ENVELOPE__BODY_STEP = 30,
   RYZ__V1__ENVELOPE__BODY_STEP_RESULT = 31,
-  RYZ__V1__ENVELOPE__BODY_EXCHANGE = 32
+  RYZ__V1__ENVELOPE__BODY_EXCHANGE = 32,
+  RYZ__V1__ENVELOPE__BODY_LINK_PROBE = 33
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RYZ__V1__ENVELOPE__BODY__CASE)
 } Ryz__V1__Envelope__BodyCase;
 
@@ -61,14 +65,17 @@ struct  Ryz__V1__Envelope
     Ryz__V1__StageReady *ready;
     Ryz__V1__WorkerFailure *failure;
     Ryz__V1__Leave *leave;
+    Ryz__V1__MeasurementReport *measurement_report;
     Ryz__V1__Welcome *welcome;
     Ryz__V1__HeartbeatReply *heartbeat_reply;
     Ryz__V1__StageAssignment *assignment;
     Ryz__V1__Refusal *refusal;
+    Ryz__V1__MeasurementOrder *measurement_order;
     Ryz__V1__Keyring *keyring;
     Ryz__V1__Step *step;
     Ryz__V1__StepResult *step_result;
     Ryz__V1__Exchange *exchange;
+    Ryz__V1__LinkProbe *link_probe;
   };
 };
 #define RYZ__V1__ENVELOPE__INIT \

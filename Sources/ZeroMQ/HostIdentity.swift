@@ -2,10 +2,10 @@ import Foundation
 
 /// Which machine this process runs on, and in which network namespace and with which shared memory there: who has the same
 /// can share memory with it.
-enum HostIdentity {
+public enum HostIdentity {
     /// Such as `0ab1…-…/4026531840/27`: the numbers of the machine's boot, the namespace, and the file system of shared
     /// memory, of which containers may have their own. Empty if the kernel does not tell.
-    static var current: String {
+    public static var current: String {
         let boot = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
         let namespace = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
         let memory = try? FileManager.default.attributesOfItem(atPath: "/dev/shm")[.systemNumber] as? Int

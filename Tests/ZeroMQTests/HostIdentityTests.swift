@@ -1,6 +1,6 @@
 import Testing
 
-@testable import WorkerRuntime
+@testable import ZeroMQ
 
 @Suite struct HostIdentityTests {
     @Test func `a host is known by its boot, its network namespace and its shared memory`() {

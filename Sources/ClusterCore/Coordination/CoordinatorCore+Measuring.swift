@@ -1,0 +1,70 @@
+import Transport
+
+extension CoordinatorCore {
+    /// Has every worker and every link measured anew, one after the other, from the next event on.
+    ///
+    /// - Returns: how many measurements that are.
+    /// - Throws: a refusal with its reason while requests run or wait, workers load, or something is being measured.
+    public mutating func requestMeasurement() throws(MeasuringRefusal) -> Int {
+        guard membership.members.contains(where: \.isPresent) else {
+            throw MeasuringRefusal("no worker is there to measure; start one")
+        }
+        if scheduler.runningRequestCount + scheduler.queuedRequestCount > 0 {
+            throw MeasuringRefusal(
+                "\(scheduler.runningRequestCount) requests run and \(scheduler.queuedRequestCount) wait; "
+                    + "measure when the cluster is idle")
+        }
+        if activity == .busy { throw MeasuringRefusal("workers are loading; measure when they are ready") }
+        if survey.isMeasuring { throw MeasuringRefusal("something is being measured; wait for its end") }
+        survey.restart()
+        return survey.pendingCount
+    }
+
+    /// What a plan can be made from, and what is missing for it.
+    public var planningInput: PlanningInput {
+        let (measurements, missing) = survey.measurements(
+            available: membership.members.filter { $0.isPresent && $0.detail.isEmpty }.map(\.node),
+            coordinatorHostID: configuration.hostID)
+        let placement = configuration.placement
+        // What is said of workers that are not there now does no harm, unless they have to hold something.
+        var constraints = configuration.constraints
+        let names = measurements.nodes.map(\.name)
+        constraints.memoryLimits.removeAll { !names.contains($0.node) }
+        constraints.excludedNodes.removeAll { !names.contains($0) }
+        return PlanningInput(
+            measurements: measurements, missing: missing, model: configuration.model,
+            contextLength: placement.contextLength, keyValueTokenCapacity: placement.keyValueTokenCapacity,
+            maximumStepRowCount: placement.maximumStepRowCount, constraints: constraints)
+    }
+
+    var activity: Survey.Activity {
+        if scheduler.runningRequestCount + scheduler.queuedRequestCount > 0 { return .busy }
+        if placement.pipeline != nil, !placement.isServing { return .busy }
+        return scheduler.inFlightStepCount > 0 ? .probing : .idle
+    }
+
+    mutating func apply(_ effects: [Survey.Effect]) -> [Effect] {
+        effects.flatMap { effect -> [Effect] in
+            switch effect {
+            case .order(let node, let order):
+                guard let connection = membership.connection(of: node) else { return [] }
+                return [.answer(envelope(.measurementOrder(order)), to: connection)]
+            case .unexpected(let node):
+                drops.count(.unexpectedMessage, from: node.name)
+                return []
+            case .failed(let reason): return [.notice(.notMeasured(reason: reason))]
+            case .finished: return [.notice(.measured(linkCount: survey.links.count))]
+            }
+        }
+    }
+
+    var measuringHealth: MeasuringHealth {
+        MeasuringHealth(
+            pendingCount: survey.pendingCount, problems: survey.problems,
+            links: survey.links.map { link in
+                MeasuringHealth.Link(
+                    first: link.first.name, second: link.second.name,
+                    sharesMemory: survey.sharesMemory(link.first, link.second), link: link.measurement)
+            })
+    }
+}

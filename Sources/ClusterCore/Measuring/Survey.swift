@@ -1,0 +1,238 @@
+public import Transport
+
+/// What the workers have measured of themselves and of the links between them, and what they are to measure next.
+///
+/// A worker measures itself when it starts, and says so when it joins. Links are measured once two workers are there, one
+/// pair at a time, whenever nothing has been computed for a little while; all is measured anew on request. Of up to
+/// 16 workers every pair is measured, of more, each with its next few in order of name.
+public struct Survey: Sendable {
+    /// Pairs of workers that are measured; but each worker with one other at the least.
+    public static let pairLimit = 128
+    /// How long nothing must have been computed.
+    static let calm: Duration = .milliseconds(500)
+    /// A worker has so long to say that it answers, or what it has measured.
+    static let orderTimeout: Duration = .seconds(15)
+    /// What fails as often is not tried again by itself.
+    static let attemptLimit = 3
+
+    struct Node: Sendable, Equatable {
+        var peer: Peer
+        var threadCount: Int
+        var memoryByteCount: UInt64
+        var rates: NodeRates?
+    }
+
+    /// In order of name.
+    private(set) var nodes: [Node] = []
+    /// In order of both names.
+    public private(set) var links: [Link] = []
+    /// Changes with everything that a plan depends on.
+    public private(set) var revision = 0
+    /// What could not be measured, for people.
+    public private(set) var problems: [String] = []
+    private var pending: [(task: Task, attemptCount: Int)] = []
+    private var current: Current?
+    private var attemptCount = 0
+    private var lastNumber: UInt64 = 0
+    private var calmSince: Instant?
+    private let measuresLinksByItself: Bool
+
+    /// - Parameter measuresLinksByItself: whether links are measured without a request.
+    public init(measuresLinksByItself: Bool = true) { self.measuresLinksByItself = measuresLinksByItself }
+
+    /// What is still to be measured, and is measured now.
+    public var pendingCount: Int { pending.count + (current == nil ? 0 : 1) }
+
+    /// What a worker measured of itself; nil if it has not said so.
+    public func rates(of node: NodeID) -> NodeRates? { nodes.first { $0.peer.node == node }?.rates }
+
+    /// Whether two workers that are there can share memory.
+    public func sharesMemory(_ first: NodeID, _ second: NodeID) -> Bool {
+        let ids = nodes.filter { $0.peer.node == first || $0.peer.node == second }.map(\.peer.hostID)
+        return ids.count == 2 && ids[0] == ids[1] && !ids[0].isEmpty
+    }
+
+    /// When `proceed` has something to do next, if nothing else happens.
+    public var nextDeadline: Instant? {
+        current?.deadline ?? (pending.isEmpty ? nil : calmSince?.advanced(by: Self.calm))
+    }
+
+    public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+        let before = (nodes, links)
+        defer { if before != (nodes, links) { revision += 1 } }
+        return decide(event, at: now)
+    }
+
+    private mutating func decide(_ event: Event, at now: Instant) -> [Effect] {
+        switch event {
+        case .joined(let peer, let hello):
+            remove(peer.node)
+            let index = nodes.firstIndex { $0.peer.node > peer.node } ?? nodes.endIndex
+            nodes.insert(
+                Node(peer: peer, threadCount: hello.threadCount, memoryByteCount: hello.memoryByteCount), at: index)
+            if measuresLinksByItself { askForLinks() }
+            return []
+        case .returned(let peer):
+            if let index = nodes.firstIndex(where: { $0.peer.node == peer.node }) { nodes[index].peer = peer }
+            return []
+        case .gone(let node):
+            remove(node)
+            return []
+        case .reported(let node, let report):
+            return take(report, from: node, at: now)
+        case .proceed(let activity):
+            return proceed(activity, at: now)
+        }
+    }
+
+    /// Whether something is being measured.
+    public var isMeasuring: Bool { current != nil }
+
+    /// Wants everything measured anew.
+    public mutating func restart() {
+        problems = []
+        current = nil
+        pending = nodes.map { (.node($0.peer.node), 0) } + pairs.map { (.link($0.0, $0.1), 0) }
+    }
+}
+
+extension Survey {
+    /// The pairs of workers that are measured, in order.
+    var pairs: [(NodeID, NodeID)] {
+        let names = nodes.map(\.peer.node)
+        guard names.count > 1 else { return [] }
+        guard names.count * (names.count - 1) / 2 > Self.pairLimit else {
+            return names.indices.flatMap { first in names[(first + 1)...].map { (names[first], $0) } }
+        }
+        let distances = 1...max(1, Self.pairLimit / names.count)
+        return distances.flatMap { distance in
+            names.indices.map { first in
+                let second = (first + distance) % names.count
+                return (names[min(first, second)], names[max(first, second)])
+            }
+        }
+    }
+
+    /// Has all pairs measured that are not, and forgets those that are of no use in a cluster that has grown.
+    private mutating func askForLinks() {
+        let wanted = pairs.map { Task.link($0.0, $0.1) }
+        let useful = Set(wanted)
+        links.removeAll { !useful.contains(.link($0.first, $0.second)) }
+        pending.removeAll { entry in
+            if case .link = entry.task { !useful.contains(entry.task) } else { false }
+        }
+        let known = Set(
+            links.map { Task.link($0.first, $0.second) } + pending.map(\.task) + (current.map { [$0.task] } ?? []))
+        pending += wanted.filter { !known.contains($0) }.map { ($0, 0) }
+    }
+
+    /// What was measured between two workers, in either order.
+    func link(_ first: NodeID, _ second: NodeID) -> LinkMeasurement? {
+        let (first, second) = (min(first, second), max(first, second))
+        return links.first { $0.first == first && $0.second == second }?.measurement
+    }
+
+    private mutating func remove(_ node: NodeID) {
+        nodes.removeAll { $0.peer.node == node }
+        links.removeAll { $0.first == node || $0.second == node }
+        pending.removeAll { $0.task.involves(node) }
+        if current?.task.involves(node) == true { current = nil }
+    }
+
+    private mutating func proceed(_ activity: Activity, at now: Instant) -> [Effect] {
+        if let current, now >= current.deadline {
+            return fail("it did not say what it measured within \(Self.orderTimeout.tenths) s")
+                + proceed(activity, at: now)
+        }
+        guard activity != .busy else {
+            calmSince = nil
+            return []
+        }
+        let since = calmSince ?? now
+        calmSince = since
+        guard current == nil, activity == .idle, since.duration(to: now) >= Self.calm, !pending.isEmpty else {
+            return []
+        }
+        let next = pending.removeFirst()
+        attemptCount = next.attemptCount
+        switch next.task {
+        case .node(let node):
+            return [begin(next.task, awaitsAnswering: false, .node, by: node, at: now)]
+        case .link(let first, let second):
+            guard let asking = peer(first) else { return [] }
+            return [begin(next.task, awaitsAnswering: true, .answering(asking), by: second, at: now)]
+        }
+    }
+
+    private mutating func begin(
+        _ task: Task, awaitsAnswering: Bool, _ order: MeasurementOrder.Task, by node: NodeID, at now: Instant
+    ) -> Effect {
+        lastNumber += 1
+        current = Current(
+            task: task, number: lastNumber, awaitsAnswering: awaitsAnswering,
+            deadline: now.advanced(by: Self.orderTimeout))
+        return .order(node, MeasurementOrder(number: lastNumber, task: order))
+    }
+
+    private mutating func take(_ report: MeasurementReport, from node: NodeID, at now: Instant) -> [Effect] {
+        guard let index = nodes.firstIndex(where: { $0.peer.node == node }) else { return [.unexpected(node)] }
+        if report.number == 0 {
+            switch report.result {
+            case .node(let rates): nodes[index].rates = rates
+            case .problem(let problem):
+                problems.append("\(node): \(problem)")
+                return [.failed(reason: "\(node): \(problem)")]
+            case .link, .answering: return [.unexpected(node)]
+            }
+            return []
+        }
+        guard let current, current.number == report.number, current.task.involves(node) else {
+            // Of an order that was given up.
+            return report.number <= lastNumber ? [] : [.unexpected(node)]
+        }
+        switch (current.task, report.result) {
+        case (_, .problem(let problem)):
+            return fail("\(node): \(problem)")
+        case (.node, .node(let rates)):
+            nodes[index].rates = rates
+            return finish()
+        case (.link(let first, let second), .answering) where node == second && current.awaitsAnswering:
+            guard let answering = peer(second) else { return [] }
+            self.current?.awaitsAnswering = false
+            self.current?.deadline = now.advanced(by: Self.orderTimeout)
+            return [.order(first, MeasurementOrder(number: current.number, task: .link(answering)))]
+        case (.link(let first, let second), .link(let measurement, let other))
+        where node == first && other == second && !current.awaitsAnswering:
+            links.removeAll { $0.first == first && $0.second == second }
+            let place = links.firstIndex { ($0.first, $0.second) > (first, second) } ?? links.endIndex
+            links.insert(Link(first: first, second: second, measurement: measurement), at: place)
+            return finish()
+        default: return [.unexpected(node)]
+        }
+    }
+
+    private mutating func finish() -> [Effect] {
+        current = nil
+        return pending.isEmpty ? [.finished] : []
+    }
+
+    private mutating func fail(_ problem: String) -> [Effect] {
+        guard let task = current?.task else { return [] }
+        current = nil
+        // Whatever disturbed it may take a moment.
+        calmSince = nil
+        guard attemptCount + 1 >= Self.attemptLimit else {
+            pending.append((task, attemptCount + 1))
+            return []
+        }
+        let text =
+            switch task {
+            case .node(let node): "\(node) is not measured: \(problem)"
+            case .link(let first, let second): "the link \(first) – \(second) is not measured: \(problem)"
+            }
+        problems.append(text)
+        return [.failed(reason: text)] + (pending.isEmpty ? [.finished] : [])
+    }
+
+    private func peer(_ node: NodeID) -> Peer? { nodes.first { $0.peer.node == node }?.peer }
+}

@@ -1,0 +1,125 @@
+public import Kernels
+public import Transport
+
+/// How fast this machine's kernels are with a worker's threads: measured in less than a second, and kept on disk, so that
+/// a worker that is started again knows it at once.
+public struct NodeMeter: Sendable {
+    public var threadCount: Int
+    /// Processors to pin the threads to; empty pins none.
+    public var cpus: [Int32]
+    public var instructionSet: InstructionSet
+    /// How ternary weights are laid out; nil takes what is usually fastest.
+    public var ternaryLayout: TernaryLayout?
+    /// Where figures are kept; nil keeps none.
+    public var folder: String?
+
+    public init(
+        threadCount: Int, cpus: [Int32] = [], instructionSet: InstructionSet, ternaryLayout: TernaryLayout? = nil,
+        folder: String?
+    ) {
+        self.threadCount = threadCount
+        self.cpus = cpus
+        self.instructionSet = instructionSet
+        self.ternaryLayout = ternaryLayout
+        self.folder = folder
+    }
+
+    /// Changes when kernels do, or what is measured, so that it is measured anew.
+    private static let version = 1
+    /// Columns of a layer of some billion parameters.
+    private static let columns = 2560
+    /// More than the last cache of any processor for this use, and as much as one reads in some ten milliseconds.
+    private static let byteCount = 256 << 20
+    private static let hostRounds = 3
+    /// Workers of a machine measure one after the other: together they would measure each other.
+    private static let lockTimeout: Duration = .seconds(10)
+
+    /// What was measured before on this machine, with as many threads and the same instruction set; otherwise, or if
+    /// `again` is set, it is measured now. What is free of the memory is always as it is now.
+    ///
+    /// To be called while nothing else computes. The threads of the pool are gone when it returns.
+    public func rates(again: Bool = false) throws(KernelError) -> NodeRates {
+        let layout = ternaryLayout ?? .preferred(on: instructionSet)
+        let files = folder.map { FigureFiles(folder: $0) }
+        let key =
+            "node \(Self.version); \(Processor.modelName); \(instructionSet.rawValue); \(threadCount) threads; "
+            + "\(Processor.allowed.count) processors; \(cpus.isEmpty ? "free" : "pinned"); \(layout.rawValue)"
+        func kept() -> NodeRates? { files?.figures(key, count: 7).map { NodeRates(figures: $0, layout: layout) } }
+        if !again, let rates = kept() { return rates }
+        // Whoever had the lock may have measured the very same. Without a lock it is measured all the same.
+        let lock = lock()
+        if !again, let rates = kept() { return rates }
+        let figures = try measure(layout)
+        try? files?.keep(figures, key)
+        _ = consume lock
+        return NodeRates(figures: figures, layout: layout)
+    }
+
+    private func lock() -> FileLock? {
+        guard let folder else { return nil }
+        let path = "\(folder)/measuring.lock"
+        try? OutputFile.makeFolders(of: path)
+        return FileLock(path: path, timeout: Self.lockTimeout)
+    }
+
+    private func measure(_ layout: TernaryLayout) throws(KernelError) -> [Double] {
+        let compute = try Compute(threadCount: threadCount, cpus: cpus, instructionSet: instructionSet)
+        let ternary = TileLayout(layout)
+        // Of the kernels that a ternary layout leaves a choice of, stages take the faster. Other models mostly have blocks
+        // of four bits, and heads of eight: what is slower of these two is not promised too much.
+        let candidates =
+            ternary.kernels.map { KernelCandidate(layout: ternary, columns: Self.columns, kernel: $0) }
+            + [TileLayout.q4_1, .r8].map { KernelCandidate(layout: $0, columns: Self.columns, kernel: .multiplyAdd) }
+        let decoding = try compute.rates(of: candidates, byteCount: Self.affordableByteCount).map { rate in
+            rate.weightsPerSecond * rate.candidate.bitsPerWeight / 8
+        }
+        let prefill = try compute.prefillRates(of: candidates)
+        let task = try compute.taskSeconds()
+        let ternaryCount = ternary.kernels.count
+        return [
+            decoding.prefix(ternaryCount).max() ?? 0, prefill.prefix(ternaryCount).max() ?? 0,
+            decoding.suffix(2).min() ?? 0, prefill.suffix(2).min() ?? 0, candidates[0].bitsPerWeight, task,
+            max(try hostBytesPerSecond(), decoding.max() ?? 0),
+        ]
+    }
+
+    private static var affordableByteCount: Int {
+        max(Compute.measuredByteCount, min(byteCount, Int(clamping: Processor.memory.available / 4)))
+    }
+
+    /// What all cores read together.
+    private func hostBytesPerSecond() throws(KernelError) -> Double {
+        // The calling thread is pinned with the others of the pool above.
+        try Processor.unpinned { () throws(KernelError) in try readBytesPerSecond() }
+    }
+
+    private func readBytesPerSecond() throws(KernelError) -> Double {
+        let compute = try Compute(threadCount: Processor.topology.cores.count, instructionSet: instructionSet)
+        let buffer = try ReadBuffer(byteCount: Self.affordableByteCount)
+        var seconds = Double.infinity
+        for _ in 0..<Self.hostRounds {
+            let time = ContinuousClock().measure { compute.read(buffer) }
+            seconds = min(seconds, time / .seconds(1))
+        }
+        return Double(buffer.byteCount) / max(seconds, 1e-9)
+    }
+}
+
+extension NodeRates {
+    /// - Parameter figures: as `NodeMeter` keeps them.
+    fileprivate init(figures: [Double], layout: TernaryLayout) {
+        self.init(
+            ternary: KernelRates(bytesPerSecond: figures[0], multiplyAddsPerSecond: figures[1]),
+            other: KernelRates(bytesPerSecond: figures[2], multiplyAddsPerSecond: figures[3]),
+            ternaryBitsPerWeight: figures[4], taskSeconds: figures[5], hostBytesPerSecond: figures[6],
+            hostCoreCount: Processor.topology.cores.count, memoryFreeByteCount: Processor.memory.available)
+    }
+}
+
+extension KernelCandidate {
+    /// Bits that its layout takes for a weight, scales included.
+    fileprivate var bitsPerWeight: Double {
+        let byteCount = layout.byteCount(rows: 16, columns: columns, groupColumns: groupColumns) ?? 0
+        return Double(byteCount) * 8 / Double(16 * columns)
+    }
+}

@@ -1,0 +1,108 @@
+import ClusterCore
+import Testing
+import Transport
+
+/// A pipeline whose shape the planner chooses.
+struct PlannedPlacementTests {
+    private static let costs = ModelCosts(
+        name: "tiny", parts: RankParts(keyValueHeadCount: 5, feedForwardSize: 1280, vocabularySize: 512),
+        hiddenSize: 640, vocabularySize: 512, contextLength: 512,
+        layers: [LayerCosts](
+            repeating: LayerCosts(
+                keyValueHead: WeightAmount(ternaryCount: 2e6), feedForwardBlock: WeightAmount(ternaryCount: 1e7),
+                normByteCount: 5000), count: 6),
+        vocabularyChunk: WeightAmount(otherCount: 1e6, otherByteCount: 1e6), embeddingByteCount: 1e6,
+        keyValueByteCount: 1024, attentionMultiplyAdds: 1000,
+        synchronisation: SynchronisationCosts(bytesPerValue: 4, scalarCount: 2), workspaceByteCountPerRow: 1000)
+
+    private static func configuration(
+        _ count: Int, _ constraints: PlanConstraints = PlanConstraints()
+    ) throws -> PlacementConfiguration {
+        var configuration = try PlacementTests.configuration(.count(count))
+        configuration.planning = PlacementPlanning(model: costs, constraints: constraints)
+        return configuration
+    }
+
+    private static func peer(_ node: NodeID) -> Peer {
+        Peer(node: node, dataEndpoint: "tcp://\(node):1", hostID: "host-\(node)")
+    }
+
+    /// Nodes with so many GB/s, and links so slow that ranks do not pay, or so fast that they do.
+    private static func measurements(
+        _ nodes: [(node: NodeID, speed: Double)], latency: Double = 1e-6, memory: UInt64 = 1 << 34
+    ) -> ClusterMeasurements {
+        ClusterMeasurements(
+            nodes: nodes.map { node, speed in
+                let rates = KernelRates(bytesPerSecond: speed * 1e9, multiplyAddsPerSecond: speed * 1e10)
+                return NodeMeasurement(
+                    name: node.name, memoryTotalByteCount: memory, memoryFreeByteCount: memory, ternary: rates,
+                    other: rates)
+            }, link: LinkMeasurement(latencySeconds: latency, bandwidthBytesPerSecond: 1e10))
+    }
+
+    private func opened(_ effects: [Placement.Effect]) -> PlacedPipeline? {
+        for case .opened(let pipeline, _) in effects { return pipeline }
+        return nil
+    }
+
+    @Test func `workers wait until they are measured, and then share as the planner says`() throws {
+        var placement = try Placement(configuration: try Self.configuration(2))
+        #expect(opened(placement.handle(.joined(Self.peer(a)), at: .zero)) == nil)
+        #expect(placement.problem(at: .zero) == "waiting for 1 of 2 workers")
+        #expect(opened(placement.handle(.joined(Self.peer(b)), at: .zero)) == nil)
+        #expect(placement.problem(at: .zero) == "workers and links are being measured")
+        #expect(opened(placement.handle(.measured(Self.measurements([(a, 20)])), at: .zero)) == nil)
+        let measured = Placement.Event.measured(Self.measurements([(a, 20), (b, 10)]))
+        let pipeline = try #require(opened(placement.handle(measured, at: .zero)))
+        // Two ranks, the faster one with more of the heads.
+        #expect(pipeline.stages.count == 1 && pipeline.stages[0].layers == 0..<6)
+        #expect(pipeline.nodes.sorted() == [a, b])
+        let heads = pipeline.stages[0].ranks.map { ($0.peer.node, $0.share.keyValueHeads.count) }
+        #expect(heads.contains { $0 == (a, 4) } && heads.contains { $0 == (b, 1) })
+        #expect(pipeline.stages[0].ranks.map(\.peer.hostID).sorted() == ["host-a", "host-b"])
+        #expect(placement.problem(at: .zero) == nil || placement.problem(at: .zero)?.hasSuffix("still loading") == true)
+        // The same again changes nothing.
+        #expect(placement.handle(measured, at: .zero).isEmpty)
+    }
+
+    @Test func `a worker that would slow it down has no part, and takes over when it must`() throws {
+        var placement = try Placement(configuration: try Self.configuration(2))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        _ = placement.handle(.joined(Self.peer(b)), at: .zero)
+        _ = placement.handle(.joined(Self.peer(c)), at: .zero)
+        let measured = Self.measurements([(a, 1), (b, 20), (c, 19)], latency: 1e-2)
+        let first = try #require(opened(placement.handle(.measured(measured), at: .zero)))
+        #expect(first.nodes == [b])
+        let second = try #require(opened(placement.handle(.gone(b, reason: "gone"), at: .zero)))
+        #expect(second.nodes == [c] && second.epoch > first.epoch)
+        #expect(opened(placement.handle(.gone(c, reason: "gone"), at: .zero)) == nil)
+        #expect(placement.problem(at: .zero) == "waiting for 1 of 2 workers")
+    }
+
+    @Test func `what the settings demand is honoured, also for workers that are not there`() throws {
+        let constraints = PlanConstraints(
+            pins: [.init(node: "b", layers: 0..<2)], memoryLimits: [.init(node: "z", byteCount: 1)],
+            excludedNodes: ["c", "y"])
+        var placement = try Placement(configuration: try Self.configuration(3, constraints))
+        for node in [a, b, c] { _ = placement.handle(.joined(Self.peer(node)), at: .zero) }
+        let measured = Self.measurements([(a, 20), (b, 1), (c, 20)])
+        let pipeline = try #require(opened(placement.handle(.measured(measured), at: .zero)))
+        #expect(pipeline.stages.map(\.nodes) == [[b], [a]])
+        #expect(pipeline.stages.map(\.layers) == [0..<2, 2..<6])
+    }
+
+    @Test func `a model that fits nowhere is told with what is missing, until there is more`() throws {
+        var placement = try Placement(configuration: try Self.configuration(1))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        let small = Self.measurements([(a, 20)], memory: 1 << 20)
+        #expect(opened(placement.handle(.measured(small), at: .zero)) == nil)
+        let problem = try #require(placement.problem(at: .zero))
+        #expect(problem.hasPrefix("no placement: the model needs"))
+        #expect(opened(placement.handle(.tick, at: .seconds(1))) == nil)
+        #expect(placement.problem(at: .seconds(1)) == problem)
+        _ = placement.handle(.joined(Self.peer(b)), at: .seconds(1))
+        var both = small
+        both.nodes += Self.measurements([(b, 20)]).nodes
+        #expect(opened(placement.handle(.measured(both), at: .seconds(1)))?.nodes == [b])
+    }
+}
