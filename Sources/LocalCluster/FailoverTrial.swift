@@ -21,56 +21,72 @@ public struct FailoverTrial: Sendable {
 
     public struct Outcome: Sendable {
         public var answer: Answer
-        /// Pieces of text that had come when the worker was struck.
-        public var pieceCount: Int
-        /// From then to the next piece whose token the cluster computed afterwards; nil if the answer was complete before
-        /// the loss had an effect.
+        /// From asking to the first piece of text.
+        public var firstPieceDelay: Duration
+        /// From the strike to the next piece whose token the cluster computed after the loss; nil if the answer was
+        /// complete before the loss had an effect.
         public var pause: Duration?
     }
 
-    /// Asks, and strikes once `pieceIndex` pieces of text have come.
+    /// When to strike.
+    public enum Moment: Sendable, Equatable {
+        /// When so many pieces of text have come.
+        case afterPieces(Int)
+        /// So long after asking.
+        case afterTime(Duration)
+    }
+
+    /// Asks, and strikes at that moment.
     ///
-    /// - Parameter strike: takes a worker away; nil asks undisturbed.
+    /// - Parameter strike: takes a worker away; without a moment it is not called.
     public func run(
-        on address: CoordinatorAddress, pieceIndex: Int = 0, strike: (() -> Void)? = nil
+        on address: CoordinatorAddress, strikingAt moment: Moment? = nil, strike: @escaping @Sendable () -> Void = {}
     ) async throws -> Outcome {
         let clock = ContinuousClock()
         let client = ClusterClient(address)
         let epoch = try await client.health().epoch
+        let start = clock.now
+        async let timedStrike = Self.strike(strike, at: moment)
         var answer = Answer(text: "")
-        var pieceCount = 0
-        var struckAt: ContinuousClock.Instant?
         var arrivals: [ContinuousClock.Instant] = []
-        func strikeOnce() {
-            guard struckAt == nil, pieceCount >= pieceIndex, let strike else { return }
-            strike()
-            struckAt = clock.now
-        }
-        let stream = client.chatStream(messages, options: options)
-        if pieceIndex == 0 { strikeOnce() }
-        for try await event in stream {
+        var struckAt: ContinuousClock.Instant?
+        for try await event in client.chatStream(messages, options: options) {
+            arrivals.append(clock.now)
             switch event {
-            case .text(let piece):
-                answer.text += piece
-                if struckAt != nil { arrivals.append(clock.now) } else { pieceCount += 1 }
-                strikeOnce()
-            case .finished(let summary):
-                answer.summary = summary
-                if struckAt != nil { arrivals.append(clock.now) }
+            case .text(let piece): answer.text += piece
+            case .finished(let summary): answer.summary = summary
+            }
+            if moment == .afterPieces(arrivals.count) {
+                strike()
+                struckAt = clock.now
             }
         }
+        let delay = start.duration(to: arrivals.first ?? clock.now)
+        struckAt = try await timedStrike ?? struckAt
         guard let struckAt, try await client.health().epoch > epoch else {
-            return Outcome(answer: answer, pieceCount: pieceCount, pause: nil)
+            return Outcome(answer: answer, firstPieceDelay: delay, pause: nil)
         }
-        // A few pieces may still have been under way; the pause is the longest wait that followed.
-        var pause = Duration.zero
-        var before = struckAt
-        var resumedAt = struckAt
-        for arrival in arrivals {
-            if before.duration(to: arrival) > pause { (pause, resumedAt) = (before.duration(to: arrival), arrival) }
-            before = arrival
+        return Outcome(answer: answer, firstPieceDelay: delay, pause: Self.pause(after: struckAt, arrivals))
+    }
+
+    /// Strikes where that has to do with the time, not with the answer; when it did.
+    private static func strike(_ strike: () -> Void, at moment: Moment?) async throws -> ContinuousClock.Instant? {
+        switch moment {
+        case .afterTime(let delay): try await Task.sleep(for: delay)
+        case .afterPieces(0): break
+        case .afterPieces, nil: return nil
         }
-        return Outcome(answer: answer, pieceCount: pieceCount, pause: struckAt.duration(to: resumedAt))
+        strike()
+        return .now
+    }
+
+    /// A few pieces may still have been under way: the pause ends with the longest wait that followed.
+    private static func pause(
+        after struckAt: ContinuousClock.Instant, _ arrivals: [ContinuousClock.Instant]
+    ) -> Duration {
+        let later = arrivals.filter { $0 > struckAt }
+        let waits = zip([struckAt] + later, later).map { (length: $0.duration(to: $1), end: $1) }
+        return waits.max { $0.length < $1.length }.map { struckAt.duration(to: $0.end) } ?? .zero
     }
 }
 

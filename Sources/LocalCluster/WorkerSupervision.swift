@@ -15,7 +15,7 @@ final class WorkerSupervision: Sendable {
     private static let shortestDelay = Duration.seconds(1)
     private static let longestDelay = Duration.seconds(30)
     /// A worker that has run for this long does not end at once each time.
-    private static let steadyTime = Duration.seconds(10)
+    private static let steadyTime = Duration.seconds(2)
 
     private struct State {
         /// How to start each worker, by name.

@@ -13,7 +13,8 @@ struct Health: AsyncParsableCommand {
             Example:
               ryz health --coordinator http://192.168.1.10:8080 --watch
 
-            The exit status is 0 if the cluster is healthy, 1 if it is degraded, 2 if it is down or cannot be reached.
+            The exit status is 0 if the cluster is healthy, 1 if it is degraded or recovers from a loss, 2 if it is down or
+            cannot be reached.
             With --watch, it is that of the last look.
 
             USED and FREE are the worker's memory and what its machine has left; KV is how much of the cache for keys

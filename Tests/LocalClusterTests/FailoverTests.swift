@@ -22,7 +22,7 @@ import Testing
         var options = LocalClusterOptions(
             modelPath: Fixtures.ryzTinyPath, workerCount: placement.reduce(0, +), threadsPerWorker: 1)
         options.placement = placement
-        options.spareCount = 1
+        options.spareCount = 2
         options.workerLoss = .restarts
         options.logLevel = "error"
         try await LocalCluster.run(options) { cluster in
@@ -32,12 +32,12 @@ import Testing
                 let trial = Self.trial(temperature: temperature)
                 let undisturbed = try await trial.run(on: cluster.address)
                 #expect(undisturbed.answer.summary?.completionTokenCount ?? 0 > 60)
-                for pieceIndex in [0, 1, 25, 60] {
+                for pieceIndex in [0, 1, 40] {
                     let victim = try await victims.next(within: .seconds(60))
-                    let outcome = try await trial.run(on: cluster.address, pieceIndex: pieceIndex) {
+                    let outcome = try await trial.run(on: cluster.address, strikingAt: .afterPieces(pieceIndex)) {
                         Strike.kill.hit(victim)
                     }
-                    #expect(outcome.answer == undisturbed.answer, "\(victim.name) killed after \(outcome.pieceCount)")
+                    #expect(outcome.answer == undisturbed.answer, "\(victim.name) killed after \(pieceIndex)")
                     if outcome.pause != nil { interruptionCount += 1 }
                 }
             }
@@ -59,7 +59,7 @@ import Testing
     @Test func `an answer is the same when the one that takes over is lost as well`() async throws {
         var options = LocalClusterOptions(modelPath: Fixtures.ryzTinyPath, workerCount: 2, threadsPerWorker: 1)
         options.placement = [2]
-        options.spareCount = 2
+        options.spareCount = 3
         options.workerLoss = .restarts
         options.logLevel = "error"
         try await LocalCluster.run(options) { cluster in
@@ -70,7 +70,7 @@ import Testing
             for pieceIndex in [10, 30] {
                 let victim = try await victims.next(within: .seconds(60))
                 let spares = try await client.health().nodes.filter { $0.state == .spare }
-                let outcome = try await trial.run(on: cluster.address, pieceIndex: pieceIndex) {
+                let outcome = try await trial.run(on: cluster.address, strikingAt: .afterPieces(pieceIndex)) {
                     for node in [victim] + spares.prefix(1) { Strike.kill.hit(node) }
                 }
                 #expect(outcome.answer == undisturbed.answer, "\(victim.name) and a spare killed")
@@ -90,11 +90,11 @@ import Testing
             for pieceIndex in [0, 25, 40] {
                 // The one that stood still is the only spare there can be.
                 let victim = try await victims.next(within: .seconds(60))
-                let outcome = try await trial.run(on: cluster.address, pieceIndex: pieceIndex) {
+                let outcome = try await trial.run(on: cluster.address, strikingAt: .afterPieces(pieceIndex)) {
                     Strike.freeze.hit(victim)
                 }
                 Strike.freeze.release(victim)
-                #expect(outcome.answer == undisturbed.answer, "\(victim.name) frozen after \(outcome.pieceCount)")
+                #expect(outcome.answer == undisturbed.answer, "\(victim.name) frozen after \(pieceIndex)")
             }
         }
     }
@@ -110,7 +110,9 @@ import Testing
             for count in [2, 1] {
                 let health = try await client.health()
                 let victim = try #require(health.nodes.first { $0.stage == 0 })
-                let outcome = try await trial.run(on: cluster.address, pieceIndex: 25) { Strike.kill.hit(victim) }
+                let outcome = try await trial.run(on: cluster.address, strikingAt: .afterPieces(25)) {
+                    Strike.kill.hit(victim)
+                }
                 #expect(outcome.answer == undisturbed.answer, "\(victim.name) of \(count + 1) killed")
                 let placed = try await client.health().nodes.filter { $0.stage != nil }
                 #expect(outcome.pause == nil || placed.count == count)

@@ -20,7 +20,7 @@ struct PlanningCostsTests {
         #expect(ModelCosts(model, grid: .segment).synchronisation.scalarCount == 0)
     }
 
-    @Test(arguments: [("bitnet-2b-4t", 5, 27, 2), ("falcon3-7b", 4, 90, 0), ("llama3-8b", 8, 56, 0)])
+    @Test(arguments: [("bitnet-2b-4t", 5, 27, 2), ("falcon3-7b", 4, 90, 2), ("llama3-8b", 8, 56, 2)])
     func `a known shape has the costs of its dimensions`(name: String, heads: Int, blocks: Int, scalars: Int) throws {
         let shape = try #require(ModelShape.known.first { $0.name == name })
         let costs = ModelCosts(shape)

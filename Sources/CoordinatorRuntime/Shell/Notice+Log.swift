@@ -47,7 +47,10 @@ extension Notice {
                 .notice, outage == nil ? "serving" : "service has resumed",
                 ["epoch": "\(pipeline.epoch.number)", "stages": "\(pipeline.summary)"].merging(
                     outage.map {
-                        ["seconds": "\($0.plainSeconds)", "rebuilt_requests": "\(interruptedRequestCount)"]
+                        [
+                            "seconds": "\(($0.secondCount * 1000).rounded() / 1000)",
+                            "rebuilt_requests": "\(interruptedRequestCount)",
+                        ]
                     } ?? [:], uniquingKeysWith: { $1 })
             )
         case .epochEnded(let epoch, let node, let reason, let openRequestCount):
