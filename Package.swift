@@ -56,9 +56,9 @@ let package = Package(
         .executableTarget(
             name: "ryz",
             dependencies: [
-                "Checkpoints", "ClusterClient", "ClusterCore", "CommandSupport", "CoordinatorRuntime", "Inference",
-                "Kernels", "LocalCluster", "ModelTools", "OperatorTools", "Tokenization", "Transport", argumentParser,
-                containers, unixSignals,
+                "Checkpoints", "ClusterClient", "ClusterCore", "Collectives", "CommandSupport", "CoordinatorRuntime",
+                "Inference", "Kernels", "LocalCluster", "ModelTools", "OperatorTools", "Tokenization", "Transport",
+                "ZeroMQ", argumentParser, containers, unixSignals,
             ], swiftSettings: safe),
         .target(
             name: "CommandSupport", dependencies: ["Kernels", "Transport", argumentParser, logging, unixSignals],

@@ -44,7 +44,7 @@ size_t ryz_table_bytes(ryz_layout layout, size_t columns) {
 static const uint8_t *make_tables(const ryz_compute *compute, const ryz_matrix *matrix, const ryz_activations *x,
                                   size_t rows) {
     size_t bytes = ryz_table_bytes(matrix->layout, matrix->columns);
-    if (!matrix->look_up || rows != 1 || !bytes || bytes > compute->table_bytes) return NULL;
+    if (!matrix->look_up || rows != 1 || !bytes || bytes > compute->table_bytes || x->segment_columns) return NULL;
     ryz_table_kind kind = matrix->layout == RYZ_L3 ? RYZ_TRIPLES : RYZ_QUADS;
     compute->kernels->tables[kind](x->quantised, x->columns, compute->tables);
     return compute->tables;
@@ -61,14 +61,15 @@ static void run_tile(const ryz_kernels *kernels, const ryz_matrix *matrix, size_
             for (size_t i = 0; i < RYZ_TILE_ROWS; i++) out[r].values[i] *= matrix->scale;
 }
 
-static void write_sums(const ryz_product *product, size_t at, size_t width, const ryz_tile_row *out) {
-    if (ryz_is_ternary(product->matrix.layout))
+static void write_sums(const ryz_product *product, bool by_rows, size_t at, size_t width, const ryz_tile_row *out) {
+    if (by_rows)
         memcpy((int32_t *)product->y + at, out->exact, width * sizeof *out->exact);
     else
         memcpy((int64_t *)product->y + at, out->fixed, width * sizeof *out->fixed);
 }
 
-static void write_tile(const ryz_product *product, size_t tile, size_t row, size_t rows, const ryz_tile_row *out) {
+static void write_tile(const ryz_product *product, bool by_rows, size_t tile, size_t row, size_t rows,
+                       const ryz_tile_row *out) {
     size_t first = tile * RYZ_TILE_ROWS, left = product->matrix.rows - first;
     size_t width = left < RYZ_TILE_ROWS ? left : RYZ_TILE_ROWS;
     for (size_t r = 0; r < rows; r++) {
@@ -81,7 +82,7 @@ static void write_tile(const ryz_product *product, size_t tile, size_t row, size
             case RYZ_ACCUMULATE:
                 for (size_t i = 0; i < width; i++) y[i] += out[r].values[i];
                 break;
-            case RYZ_SUMS: write_sums(product, at, width, &out[r]); break;
+            case RYZ_SUMS: write_sums(product, by_rows, at, width, &out[r]); break;
         }
     }
 }
@@ -100,7 +101,7 @@ static void multiply_task(void *argument, size_t part, int thread) {
             size_t first = begin > base ? begin - base : 0, last = end > base ? end - base : 0;
             for (size_t tile = first; tile < (last < tiles ? last : tiles); tile++) {
                 run_tile(c->kernels, &product->matrix, tile, c->tables, c->x, row, rows, product->mode == RYZ_SUMS, out);
-                write_tile(product, tile, row, rows, out);
+                write_tile(product, c->x->by_rows, tile, row, rows, out);
             }
             base += tiles;
         }

@@ -59,6 +59,24 @@ static void quantise_row(const ryz_elementwise_functions *f, const ryz_activatio
                     x->sums + r, x->counts + r);
 }
 
+// What the scales of segments are made smaller by, and sums of segments larger again: before a norm they may be large, and
+// the fixed point has room for ±2¹⁸ and 32 binary digits behind it.
+static const float segment_unit = 0x1p-8f;
+
+static void quantise_segments(const ryz_elementwise_functions *f, const ryz_activations *x, size_t r) {
+    const size_t stride = ryz_segment_stride(x->segment_columns);
+    for (size_t s = 0, first = 0; s < x->groups; s++, first += x->segment_columns) {
+        size_t left = x->columns - first, columns = left < x->segment_columns ? left : x->segment_columns;
+        size_t group = r * x->groups + s;
+        const float *values = x->values + r * x->columns + first;
+        f->quantise_row(values, columns, fmaxf(f->largest_magnitude(values, columns), smallest_weighed_maximum),
+                        x->quantised + r * x->stride + s * stride + RYZ_SEGMENT_MARGIN, x->scales + group,
+                        x->sums + group, x->counts + group);
+        x->scales[group] *= segment_unit;
+    }
+    x->factors[r] = 1 / segment_unit;
+}
+
 static void quantise_task(void *argument, size_t part, int thread) {
     (void)thread;
     const quantise_context *c = argument;
@@ -72,6 +90,8 @@ static void quantise_task(void *argument, size_t part, int thread) {
             quantise_row(f, x, r, fmaxf(c->maxima[r], smallest_weighed_maximum));
         else if (x->by_rows)
             quantise_row(f, x, r, fmaxf(f->largest_magnitude(values, x->columns), smallest_maximum));
+        else if (x->segment_columns)
+            quantise_segments(f, x, r);
         else
             f->quantise_blocks(values, x->columns, x->quantised + r * x->columns, x->scales + r * groups,
                                x->sums + r * groups, x->counts + r * groups);
@@ -135,8 +155,12 @@ void ryz_apply_norm(ryz_activations x, size_t rows, const float *squares, size_t
         float total = 0;
         for (size_t s = 0; s < segment_count; s++) total += squares[r * squares_stride + s];
         float factor = ryz_norm_factor(total, norm_columns, epsilon);
-        x.scales[r] *= factor;
-        x.sums[r] *= factor;
+        if (x.segment_columns) {
+            x.factors[r] *= factor;
+        } else {
+            x.scales[r] *= factor;
+            x.sums[r] *= factor;
+        }
     }
 }
 
@@ -144,7 +168,7 @@ typedef struct {
     const void *sums;
     size_t sums_stride;
     bool exact;
-    const float *scales;
+    const float *factors;  // or NULL
     float scale;
     float *y;
     size_t rows, columns;
@@ -159,18 +183,19 @@ static void add_task(void *argument, size_t part, int thread) {
         float *y = c->y + r * c->columns;
         if (c->exact) {
             const int32_t *sums = (const int32_t *)c->sums + r * c->sums_stride;
-            const float first = c->scales[r], second = c->scale;
+            const float first = c->factors[r], second = c->scale;
             for (size_t i = 0; i < c->columns; i++) y[i] += (float)sums[i] * first * second;
         } else {
             const int64_t *sums = (const int64_t *)c->sums + r * c->sums_stride;
-            for (size_t i = 0; i < c->columns; i++) y[i] += ryz_fixed_value(sums[i]);
+            const float first = c->factors ? c->factors[r] : 1, second = c->scale;
+            for (size_t i = 0; i < c->columns; i++) y[i] += ryz_fixed_value(sums[i]) * first * second;
         }
     }
 }
 
-void ryz_add_sums(ryz_compute compute, ryz_layout layout, const void *sums, size_t sums_stride, const float *scales,
+void ryz_add_sums(ryz_compute compute, bool exact, const void *sums, size_t sums_stride, const float *factors,
                   float scale, float *y, size_t rows, size_t columns) {
-    add_context context = {sums, sums_stride, ryz_is_ternary(layout), scales, scale, y, rows, columns};
+    add_context context = {sums, sums_stride, exact, factors, scale, y, rows, columns};
     run_rows(compute, add_task, &context, rows, columns);
 }
 

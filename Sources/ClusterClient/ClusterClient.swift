@@ -60,6 +60,16 @@ public struct ClusterClient: Sendable {
         try await answer(.POST("/v1/ryz/score", JSONEncoder().encode(ScoreRequest(text, top: top, chunk: chunk))))
     }
 
+    /// Generates exactly so many tokens behind a prompt, the likeliest ones, whether or not the text has ended before.
+    ///
+    /// - Returns: when all of them have come, how many there are.
+    @discardableResult
+    public func generate(_ prompt: [Int32], count: Int) async throws -> Int {
+        let body = GenerationBody(prompt: prompt, maximumTokenCount: count)
+        let answer: GenerationAnswer = try await answer(.POST("/v1/completions", JSONEncoder().encode(body)))
+        return answer.usage.completionTokenCount
+    }
+
     /// Continues a conversation. The stream reports text as it is generated, then one `finished`; ending its iteration
     /// gives up the generation on the cluster.
     public func chatStream(

@@ -163,3 +163,30 @@ struct ServerError: Decodable {
 
     var error: Details
 }
+
+/// The body of a completion of a fixed length.
+struct GenerationBody: Encodable {
+    var prompt: [Int32]
+    var maximumTokenCount: Int
+    var temperature = 0.0
+    var ignoresEnd = true
+
+    private enum CodingKeys: String, CodingKey {
+        case prompt, temperature
+        case maximumTokenCount = "max_tokens"
+        case ignoresEnd = "ignore_eos"
+    }
+}
+
+/// What of its answer counts.
+struct GenerationAnswer: Decodable {
+    struct Usage: Decodable {
+        var completionTokenCount: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case completionTokenCount = "completion_tokens"
+        }
+    }
+
+    var usage: Usage
+}

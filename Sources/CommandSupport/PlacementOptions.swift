@@ -38,13 +38,13 @@ public struct PlacementOptions: ParsableArguments, Sendable {
 }
 
 /// How many ranks each stage has, as in `2,1,3`, or `auto`.
-struct PlacementShape: ExpressibleByArgument, Sendable, CustomStringConvertible {
+public struct PlacementShape: ExpressibleByArgument, Sendable, CustomStringConvertible {
     /// 1 to 64 each, 256 at most in all; nil if they are planned.
-    let ranks: [Int]?
+    public let ranks: [Int]?
 
-    var isPlanned: Bool { ranks == nil }
+    public var isPlanned: Bool { ranks == nil }
 
-    init?(argument: String) {
+    public init?(argument: String) {
         if argument == "auto" {
             ranks = nil
             return
@@ -55,7 +55,7 @@ struct PlacementShape: ExpressibleByArgument, Sendable, CustomStringConvertible 
         guard ranks.count == parts.count, ranks.reduce(0, +) <= 256 else { return nil }
     }
 
-    var description: String { ranks?.map(String.init).joined(separator: ",") ?? "auto" }
+    public var description: String { ranks?.map(String.init).joined(separator: ",") ?? "auto" }
 }
 
 /// `exact` or `segment`.

@@ -11,6 +11,9 @@ public enum RyzHome {
     /// Where measured speeds of kernels are kept.
     public static var tuningFolder: String { path + "/tuning" }
 
+    /// Where the keys of a cluster lie.
+    public static var keysFolder: String { path + "/keys" }
+
     /// Where models lie.
     public static var modelsFolder: String { path + "/models" }
 }

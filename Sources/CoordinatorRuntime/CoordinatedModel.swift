@@ -11,6 +11,8 @@ public struct CoordinatedModel: Sendable, Equatable {
     public var embeddingByteCount: UInt64
     /// Likewise of the final norm and the head; of a tied head, too, as the last stage reads it in full.
     public var headByteCount: UInt64
+    /// Bytes that the keys and values of a token take in a layer, over all heads.
+    public var keyValueByteCount: UInt64
     /// Width of a row of hidden states.
     public var hiddenSize: Int
     /// How many parts there are of what ranks of a stage share.
@@ -25,14 +27,15 @@ public struct CoordinatedModel: Sendable, Equatable {
 
     public init(
         name: String, file: ModelFileReference, layerByteCounts: [UInt64], embeddingByteCount: UInt64,
-        headByteCount: UInt64, hiddenSize: Int, parts: RankParts, vocabularySize: Int, contextLength: Int,
-        costs: ModelCosts? = nil
+        headByteCount: UInt64, keyValueByteCount: UInt64 = 0, hiddenSize: Int, parts: RankParts, vocabularySize: Int,
+        contextLength: Int, costs: ModelCosts? = nil
     ) {
         self.name = name
         self.file = file
         self.layerByteCounts = layerByteCounts
         self.embeddingByteCount = embeddingByteCount
         self.headByteCount = headByteCount
+        self.keyValueByteCount = keyValueByteCount
         self.hiddenSize = hiddenSize
         self.parts = parts
         self.vocabularySize = vocabularySize

@@ -5,27 +5,26 @@ import Transport
 /// The way back into the residual stream: products whose inner dimension the ranks of a stage share.
 ///
 /// What crosses between ranks are integers only, so the sums do not depend on who holds what. For ternary weights the
-/// ranks first agree on the largest activation of each row, which gives the grid that all of them round to; the sums of
-/// the squares that a norm before the product needs ride along with the product's own sums, since its factor scales whole
-/// rows.
+/// ranks first agree on the largest activation of each row, which gives the grid that all of them round to, unless each
+/// segment has a grid of its own. The sums of the squares that a norm before the product needs ride along with the
+/// product's own sums, since its factor scales whole rows.
 struct Projection: ~Copyable {
-    /// Ternary products; the others are quantised in blocks, on which nobody has to agree.
-    private let isTernary: Bool
     private let hiddenSize: Int
-    // [rows × (hidden + segments of norms)]; without other ranks to send to, only the segments.
+    // [rows × (hidden + what holds the squares of segments)]; without other ranks to send to, only the squares.
     private var sums: SumBuffer
     private var maxima: SumBuffer  // [rows × 1]
     private let squaresColumn: Int
 
-    /// - Parameter segmentCount: the most that a norm has; 0 if there are none.
+    /// - Parameters:
+    ///   - kind: of the products' sums.
+    ///   - segmentCount: the most that a norm has; 0 if there are none.
     init(
-        isTernary: Bool, rows: Int, hiddenSize: Int, segmentCount: Int, isAlone: Bool
+        _ kind: SumBuffer.Kind, rows: Int, hiddenSize: Int, segmentCount: Int, isAlone: Bool
     ) throws(KernelError) {
-        self.isTernary = isTernary
         self.hiddenSize = hiddenSize
         squaresColumn = isAlone ? 0 : hiddenSize
         let sums = try SumBuffer(
-            isTernary ? .exact : .fixedPoint, rows: rows, columns: max(1, squaresColumn + segmentCount))
+            kind, rows: rows, columns: max(1, squaresColumn + SumBuffer.columns(forFloats: segmentCount, in: kind)))
         let maxima = try SumBuffer(.maximum, rows: rows, columns: 1)
         self.sums = sums
         self.maxima = maxima
@@ -40,12 +39,12 @@ struct Projection: ~Copyable {
         in segments: NormSegments, rows: Int, epsilon: Float, to hidden: inout Tensor, compute: borrowing Compute,
         group: RankGroup
     ) throws(ExchangeError) {
-        if isTernary {
-            measure(&activations, norm, segments, rows, compute)
+        weigh(&activations, norm, segments, rows, compute)
+        switch activations.grouping {
+        case .blocks, .segments: compute.quantise(&activations, rows: rows)
+        case .rows:
             try group.combine(&maxima, rows: rows)
             compute.quantise(&activations, rows: rows, within: maxima)
-        } else {
-            compute.quantise(&activations, rows: rows)
         }
         guard !group.isAlone else {
             applyNorm(to: &activations, norm, segments, rows, epsilon, compute)
@@ -58,18 +57,19 @@ struct Projection: ~Copyable {
         compute.add(sums, of: matrix, times: activations, rows: rows, to: &hidden)
     }
 
-    private mutating func measure(
+    /// What of the norm comes before rounding, and what whole rows are rounded by.
+    private mutating func weigh(
         _ activations: inout Activations, _ norm: borrowing Tensor?, _ segments: NormSegments, _ rows: Int,
         _ compute: borrowing Compute
     ) {
         switch norm {
-        case .none: compute.measure(activations, rows: rows, maxima: &maxima)
+        case .none: if activations.grouping == .rows { compute.measure(activations, rows: rows, maxima: &maxima) }
         case .some(let norm):
             // Other ranks' squares are added to zeroes.
             sums.clear(rows: rows, from: squaresColumn)
             compute.weigh(
                 &activations, rows: rows, weight: norm, segmentColumns: segments.columns, squares: &sums,
-                column: squaresColumn + segments.held.lowerBound, maxima: &maxima)
+                column: squaresColumn, firstSegment: segments.held.lowerBound, maxima: &maxima)
         }
     }
 

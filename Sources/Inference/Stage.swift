@@ -21,6 +21,8 @@ public struct StageOptions: Sendable {
     /// How products with one row of activations are computed, where the layout leaves a choice; nil takes the faster.
     public var kernel: MatrixKernel?
     public var headPrecision: HeadPrecision
+    /// On which grid ternary models round what goes into the projections back into the residual stream.
+    public var activationGrid = ActivationGrid.exact
     /// Where it is kept what was measured to choose them; nil measures at each load.
     public var tuningFolder: String?
     /// Whether to measure although it is kept, and to keep that.
@@ -116,7 +118,8 @@ public final class Stage {
         }
         workspace = try lifting { () throws(KernelError) in
             try Workspace(
-                configuration, ranges: ranges, isAlone: group.isAlone, isTernary: model.isTernary,
+                configuration, ranges: ranges, isAlone: group.isAlone,
+                grid: model.isTernary ? options.activationGrid : nil,
                 rows: options.maximumStepRowCount,
                 contextLength: options.contextLength)
         }

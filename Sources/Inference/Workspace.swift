@@ -1,5 +1,6 @@
 import Checkpoints
 import Kernels
+import Transport
 
 /// The buffers of one step, made once for the largest step.
 struct Workspace: ~Copyable {
@@ -18,20 +19,27 @@ struct Workspace: ~Copyable {
     /// Of this rank.
     let queryHeadCount: Int
 
-    /// - Parameter isTernary: whether the layers' weights are, so that activations have one scale for each row.
+    /// - Parameter grid: of activations in front of the projections; nil unless the layers' weights are ternary.
     init(
-        _ configuration: ModelConfiguration, ranges: RankRanges, isAlone: Bool, isTernary: Bool, rows: Int,
+        _ configuration: ModelConfiguration, ranges: RankRanges, isAlone: Bool, grid: ActivationGrid?, rows: Int,
         contextLength: Int
     ) throws(KernelError) {
-        let grouping = isTernary ? Activations.Grouping.rows : .blocks
+        let grouping: Activations.Grouping = grid == nil ? .blocks : .rows
+        // Heads whose segments are no whole blocks cannot be shared by ranks, and are rounded as rows.
+        func projected(_ segmentColumns: Int?) -> Activations.Grouping {
+            grid == .segment ? segmentColumns.map { .segments(columns: $0) } ?? .rows : grouping
+        }
+        let segments = Segments(configuration)
         let hidden = try Tensor(rows: rows, columns: configuration.hiddenSize)
         let normed = try Activations(rows: rows, columns: configuration.hiddenSize, grouping: grouping)
         let queryKeyValue = try Tensor(rows: rows, columns: ranges.queryKeyValueCount)
-        let attended = try Activations(rows: rows, columns: ranges.query.count, grouping: grouping)
-        let activated = try Activations(rows: rows, columns: ranges.feedForward.count, grouping: grouping)
+        let attended = try Activations(
+            rows: rows, columns: ranges.query.count, grouping: projected(segments.attentionColumns))
+        let activated = try Activations(
+            rows: rows, columns: ranges.feedForward.count, grouping: projected(Segments.feedForwardColumns))
         let parts = configuration.rankParts
         let projection = try Projection(
-            isTernary: isTernary, rows: rows, hiddenSize: configuration.hiddenSize,
+            grid == .exact ? .exact : .fixedPoint, rows: rows, hiddenSize: configuration.hiddenSize,
             segmentCount: configuration.hasSubNorms ? max(parts.keyValueHeadCount, parts.feedForwardBlockCount) : 0,
             isAlone: isAlone)
         let rotary = try RotaryTable(configuration.rope, positions: contextLength)

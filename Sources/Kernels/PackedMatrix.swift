@@ -140,10 +140,12 @@ public struct PackedMatrix: ~Copyable {
 
     /// Whether activations are quantised in the groups that these weights need.
     func takes(_ activations: borrowing Activations) -> Bool {
-        activations.grouping == plan.grouping
+        switch activations.grouping {
+        case .blocks: plan.grouping == .blocks
+        case .rows, .segments: plan.grouping == .rows
+        }
     }
 
-    var takesRowScales: Bool { plan.grouping == .rows }
     var hasSegments: Bool { plan.segmentBlocks > 0 }
 
     /// The float32 values that the weights of a row stand for, of the only part; nil unless it is in bit planes.
@@ -166,10 +168,9 @@ public struct PackedMatrix: ~Copyable {
 
     /// Calls `body` with the products of all parts with the same activations; `y` is row 0 of the output.
     func withProducts(
-        y: UnsafeMutableRawPointer, stride: Int, mode: ryz_output_mode,
+        y: UnsafeMutableRawPointer, stride: Int, elementByteCount: Int = 4, mode: ryz_output_mode,
         _ body: (UnsafePointer<ryz_product>, Int) -> Void
     ) {
-        let elementByteCount = mode == RYZ_SUMS ? sumKind?.byteCount ?? 4 : 4
         withUnsafeTemporaryAllocation(of: ryz_product.self, capacity: plan.parts.count) { products in
             for (index, part) in plan.parts.enumerated() {
                 products[index] = ryz_product(

@@ -35,6 +35,8 @@ public final class SharedRegion: Sendable {
     }
 
     public let shape: Shape
+    // Set before anyone else has a reference. Nil if it is not this member's to remove.
+    nonisolated(unsafe) private var name: String?
     // Written through atomics and by the rules above only; mapped until the last reference goes.
     nonisolated(unsafe) private let base: UnsafeMutableRawPointer
     private var shared: OpaquePointer { OpaquePointer(base) }
@@ -55,9 +57,11 @@ public final class SharedRegion: Sendable {
         guard shape.isValid, ftruncate(descriptor, shape.byteCount) == 0 else { throw Self.problem("ftruncate", name) }
         try self.init(shape, name: name, descriptor: descriptor, flags: MAP_SHARED)
         ryz_shared_create(shared, shape.memberCount, shape.slotCount, shape.slotByteCount)
+        self.name = name
     }
 
-    /// Opens what another process made. The last member that does removes the name.
+    /// Opens what another process made. The last member that does removes the name; if one never comes, the first that
+    /// gives the region up does.
     ///
     /// - Throws: `.notThereYet` until it is there.
     public convenience init(opening name: String, _ shape: Shape) throws(Problem) {
@@ -74,6 +78,7 @@ public final class SharedRegion: Sendable {
         }
         try self.init(shape, name: name, descriptor: descriptor, flags: MAP_SHARED)
         guard ryz_shared_is(shared, shape.memberCount, shape.slotCount, shape.slotByteCount) else { throw .notThereYet }
+        self.name = name
         // The one that made it counts as well.
         if Int(ryz_shared_attach(shared)) + 1 == shape.memberCount { _ = shm_unlink(name) }
     }
@@ -86,10 +91,10 @@ public final class SharedRegion: Sendable {
         base = mapped
     }
 
-    deinit { munmap(base, shape.byteCount) }
-
-    /// Removes a name that not all members have opened.
-    public static func remove(_ name: String) { _ = shm_unlink(name) }
+    deinit {
+        munmap(base, shape.byteCount)
+        if let name { _ = shm_unlink(name) }
+    }
 
     private static func problem(_ operation: String, _ name: String) -> Problem {
         .system("\(name): \(operation) failed: \(String(cString: strerror(errno)))")

@@ -5,7 +5,7 @@ import CKernels
 public struct SumBuffer: ~Copyable {
     /// What is kept, and how two nodes' parts combine.
     public enum Kind: Sendable {
-        /// Int32, added: products with ternary weights, which are exact.
+        /// Int32, added: products of ternary weights and whole rows, which are exact.
         case exact
         /// Int64, added: sums of segments in fixed point.
         case fixedPoint
@@ -79,11 +79,20 @@ public struct SumBuffer: ~Copyable {
     /// The start of a row, and behind it all others.
     func pointer(row: Int = 0) -> UnsafeMutableRawPointer { start(row..<rows) }
 
-    /// The float32 values in a buffer of such: maxima, or the squares that ride behind exact sums.
-    func floats(column: Int = 0) -> UnsafeMutablePointer<Float> {
-        precondition(kind.byteCount == 4 && column < columns)
-        return memory.floats(at: column)
+    /// Columns that hold so many float32 values, which ride along with sums: other nodes' are added to zeroes.
+    public static func columns(forFloats count: Int, in kind: Kind) -> Int {
+        (count * 4 + kind.byteCount - 1) / kind.byteCount
     }
+
+    /// The `count` float32 values from one place behind the start of `column` on, in the first row.
+    func floats(column: Int = 0, at place: Int = 0, count: Int = 1) -> UnsafeMutablePointer<Float> {
+        let start = column * kind.byteCount / 4 + place
+        precondition(column >= 0 && place >= 0 && start + count <= floatStride)
+        return memory.floats(at: start)
+    }
+
+    /// Float32 values from one row to the next.
+    var floatStride: Int { rowByteCount / 4 }
 
     private func start(_ range: Range<Int>) -> UnsafeMutableRawPointer {
         precondition(range.lowerBound >= 0 && range.upperBound <= rows)

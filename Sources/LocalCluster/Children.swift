@@ -9,7 +9,8 @@ final class Children: Sendable {
         var isStopping = false
     }
 
-    private struct Exit: Sendable {
+    /// A child that has ended without having been asked to.
+    struct Exit: Sendable {
         var name: String
         var status: ExitStatus
     }
@@ -26,7 +27,7 @@ final class Children: Sendable {
 
     var all: [ChildProcess] { state.withLock { $0.all } }
 
-    /// Starts one more; does nothing once stopping has begun.
+    /// Starts one more, in place of one of the same name that has ended; does nothing once stopping has begun.
     func start(
         name: String, program: String, arguments: [String], environment: [String: String] = [:],
         output: ChildProcess.Output = .standardError
@@ -34,6 +35,7 @@ final class Children: Sendable {
         let exited = exited
         try state.withLock { state throws(LocalClusterError) in
             guard !state.isStopping else { return }
+            state.all.removeAll { $0.name == name && !$0.isRunning }
             state.all.append(
                 try ChildProcess(
                     name: name, program: program, arguments: arguments, environment: environment, output: output
@@ -41,11 +43,11 @@ final class Children: Sendable {
         }
     }
 
-    /// Waits for a child that ends without having been asked to.
+    /// Tells of each child that ends without having been asked to, until that throws or the task is cancelled.
     ///
-    /// - Throws: `LocalClusterError.childEnded`, or `CancellationError`.
-    func watch() async throws {
-        for await exit in exits { throw LocalClusterError.childEnded(name: exit.name, status: exit.status) }
+    /// - Throws: what `handle` throws, or `CancellationError`.
+    func watch(_ handle: (Exit) async throws -> Void) async throws {
+        for await exit in exits { try await handle(exit) }
         throw CancellationError()
     }
 

@@ -9,33 +9,32 @@ import Synchronization
 public final class LocalCluster: Sendable {
     /// Where the coordinator speaks HTTP.
     public let address: CoordinatorAddress
-    /// Process numbers by name, the coordinator first.
-    public let processes: [(name: String, id: Int32)]
 
-    private init(address: CoordinatorAddress, children: [ChildProcess]) {
-        self.address = address
-        processes = children.map { ($0.name, $0.processID) }
-    }
+    private init(address: CoordinatorAddress) { self.address = address }
 
     /// Starts a cluster, waits until it is ready, runs `body`, and stops it however that ends.
     ///
     /// - Parameters:
     ///   - report: is told in words what is being waited for.
-    ///   - body: is cancelled when a child ends early.
+    ///   - notice: is told in words what becomes of a worker that has ended.
+    ///   - body: is cancelled when the coordinator ends early, or a worker that the cluster ends with.
     /// - Throws: `LocalClusterError`, `ClusterClientError`, what `body` throws, or `CancellationError`.
     public static func run<Result: Sendable>(
         _ options: LocalClusterOptions, report: @escaping @Sendable (String) -> Void = { _ in },
+        notice: @escaping @Sendable (String) -> Void = { _ in },
         body: @escaping @Sendable (LocalCluster) async throws -> Result
     ) async throws -> Result {
         let children = Children(stopTimeout: options.stopTimeout)
+        let workers = WorkerSupervision(options.workerLoss, notice: notice)
         do {
             let result = try await withThrowingTaskGroup(of: Result?.self) { group in
                 group.addTask {
-                    let cluster = try await start(options, children: children, report: report)
+                    let cluster = try await start(options, children: children, workers: workers, report: report)
+                    workers.noteReady()
                     return try await body(cluster)
                 }
                 group.addTask {
-                    try await children.watch()
+                    try await workers.watch(children)
                     return nil
                 }
                 defer { group.cancelAll() }
@@ -51,7 +50,8 @@ public final class LocalCluster: Sendable {
     }
 
     private static func start(
-        _ options: LocalClusterOptions, children: Children, report: @Sendable (String) -> Void
+        _ options: LocalClusterOptions, children: Children, workers: WorkerSupervision,
+        report: @Sendable (String) -> Void
     ) async throws -> LocalCluster {
         let coordinatorProgram = try Programs.path("ryz-coord", in: options.programsFolder)
         let workerProgram = try Programs.path("ryz-worker", in: options.programsFolder)
@@ -64,17 +64,20 @@ public final class LocalCluster: Sendable {
         let client = ClusterClient(announcement.http)
         let clusterID = try await client.health().clusterID
         let cpus = CPUAssignment.roundRobin(
-            cores: Processor.topology.cores, workerCount: options.workerCount,
+            cores: Processor.topology.cores, workerCount: options.processCount,
             threadsPerWorker: options.threadsPerWorker)
         for (index, cpus) in cpus.enumerated() {
-            try children.start(
-                name: "worker-\(index + 1)", program: workerProgram,
-                arguments: options.workerArguments(
-                    index: index, controlEndpoint: announcement.controlEndpoint, clusterID: clusterID, cpus: cpus),
-                environment: options.workerEnvironment(index: index))
+            let name = options.workerName(index: index)
+            try workers.start(name) { () throws(LocalClusterError) in
+                try children.start(
+                    name: name, program: workerProgram,
+                    arguments: options.workerArguments(
+                        index: index, controlEndpoint: announcement.controlEndpoint, clusterID: clusterID, cpus: cpus),
+                    environment: options.workerEnvironment(index: index))
+            }
         }
-        try await waitUntilReady(client, workerCount: options.workerCount, timeout: options.readyTimeout, report)
-        return LocalCluster(address: announcement.http, children: children.all)
+        try await waitUntilReady(client, workerCount: options.processCount, timeout: options.readyTimeout, report)
+        return LocalCluster(address: announcement.http)
     }
 
     private static func announcement(from output: Pipe, timeout: Duration) async throws -> CoordinatorAnnouncement {
@@ -103,7 +106,7 @@ public final class LocalCluster: Sendable {
         let deadline = clock.now + timeout
         while true {
             let health = try await client.health()
-            if health.state == .healthy { return }
+            if health.state == .healthy, health.nodes.count >= workerCount { return }
             if let failed = health.nodes.first(where: { $0.state != .ready && !$0.detail.isEmpty }) {
                 throw LocalClusterError.loadingFailed(worker: failed.name, reason: failed.detail)
             }

@@ -9,6 +9,10 @@ public struct LocalClusterOptions: Sendable {
     /// here all the same.
     public var configurationFile: String?
     public var workerCount: Int
+    /// Workers besides, which wait to take the place of one that is lost.
+    public var spareCount = 0
+    /// What becomes of the cluster when a worker ends, once it is ready.
+    public var workerLoss = WorkerLoss.endsCluster
     /// How many workers share each stage, `workerCount` in all; nil: one.
     public var placement: [Int]?
     /// Whether the coordinator plans which workers share what; some may have no part then.
@@ -48,6 +52,9 @@ public struct LocalClusterOptions: Sendable {
         self.threadsPerWorker = threadsPerWorker
     }
 
+    /// All worker processes.
+    var processCount: Int { workerCount + spareCount }
+
     func coordinatorArguments() -> [String] {
         var arguments = ["--http", http, "--control", "tcp://127.0.0.1:0", "--workers", "\(workerCount)"]
         if let placement { arguments += ["--placement", placement.map(String.init).joined(separator: ",")] }
@@ -67,10 +74,12 @@ public struct LocalClusterOptions: Sendable {
         return [InstructionSet.environmentVariable: forced.rawValue]
     }
 
+    func workerName(index: Int) -> String { "worker-\(index + 1)" }
+
     func workerArguments(index: Int, controlEndpoint: String, clusterID: String, cpus: [Int32]) -> [String] {
         var arguments = [
-            "--coordinator", controlEndpoint, "--cluster", clusterID, "--name", "worker-\(index + 1)", "--threads",
-            "\(threadsPerWorker)",
+            "--coordinator", controlEndpoint, "--cluster", clusterID, "--name", workerName(index: index),
+            "--threads", "\(threadsPerWorker)",
         ]
         if !cpus.isEmpty { arguments += ["--cpus", cpus.map(String.init).joined(separator: ",")] }
         if let ternaryLayout { arguments += ["--ternary-layout", ternaryLayout.rawValue] }

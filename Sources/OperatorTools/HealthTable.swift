@@ -35,11 +35,11 @@ public struct HealthTable: Sendable {
         return lines.joined(separator: "\n")
     }
 
-    /// The exit status that tells scripts the same: 0 healthy, 1 degraded, 2 down.
+    /// The exit status that tells scripts the same: 0 healthy, 1 degraded or recovering, 2 down.
     public static func exitStatus(_ state: ClusterHealth.State) -> Int32 {
         switch state {
         case .healthy: 0
-        case .degraded: 1
+        case .degraded, .recovering: 1
         case .down: 2
         }
     }
@@ -81,7 +81,7 @@ public struct HealthTable: Sendable {
 
     private func style(_ state: NodeHealth.State) -> TextStyle {
         switch state {
-        case .ready: .green
+        case .ready, .spare: .green
         case .joining, .loading, .suspect: .yellow
         case .lost: .red
         case .left: .dim
@@ -99,15 +99,17 @@ public struct HealthTable: Sendable {
             let style: TextStyle =
                 switch health.state {
                 case .healthy: .green
-                case .degraded: .yellow
+                case .degraded, .recovering: .yellow
                 case .down: .red
                 }
             state = style.apply(to: state)
         }
         if !health.reason.isEmpty { state += " (\(health.reason.printable))" }
         let last = health.secondsSinceLastToken.map { "last token \(Units.decimal($0, places: 1)) s ago" }
+        let interrupted = health.interruptedRequestCount
         let figures = [
-            "\(health.runningRequestCount) running, \(health.queuedRequestCount) of \(health.queueLimit) queued",
+            "\(health.runningRequestCount) running, \(health.queuedRequestCount) of \(health.queueLimit) queued"
+                + (interrupted > 0 ? ", \(interrupted) of them to be rebuilt" : ""),
             "\(Units.decimal(health.tokensPerSecond, places: 1)) tok/s", last ?? "no token yet",
             "\(health.droppedFrameCount) frames dropped",
         ]

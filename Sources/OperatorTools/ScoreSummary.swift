@@ -18,4 +18,13 @@ public enum ScoreSummary {
         lines.append("logits_sha256  \(answer.logitsSHA256)")
         return lines.joined(separator: "\n")
     }
+
+    /// How much one answer's perplexity differs from another's, in a line; nil if they have none.
+    public static func comparison(_ answer: ScoreAnswer, with other: ScoreAnswer, on name: String) -> String? {
+        guard let perplexity = answer.perplexity, let reference = other.perplexity, reference > 0 else { return nil }
+        let difference = (perplexity / reference - 1) * 100
+        let sign = difference < 0 ? "−" : "+"
+        return "on \(name)  perplexity \(Units.decimal(reference, places: 4)); the difference is "
+            + "\(sign)\(Units.decimal(abs(difference), places: 3)) %"
+    }
 }

@@ -40,6 +40,9 @@ extension EncodingArena {
         case .refusal(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_REFUSAL
             message.pointee.refusal = refusal(body)
+        case .keyring(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_KEYRING
+            message.pointee.keyring = keyring(body)
         case .measurementOrder(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_MEASUREMENT_ORDER
             message.pointee.measurement_order = order(body)
@@ -138,6 +141,20 @@ extension EncodingArena {
     private func refusal(_ refusal: Refusal) -> UnsafeMutablePointer<Ryz__V1__Refusal> {
         let message = make(ryz__v1__refusal__init)
         message.pointee.reason = string(refusal.reason)
+        return message
+    }
+
+    private func keyring(_ keyring: Keyring) -> UnsafeMutablePointer<Ryz__V1__Keyring> {
+        let message = make(ryz__v1__keyring__init)
+        message.pointee.n_keys = keyring.keys.count
+        message.pointee.keys = messages(keyring.keys, nodeKey)
+        return message
+    }
+
+    private func nodeKey(_ key: NodeKey) -> UnsafeMutablePointer<Ryz__V1__NodeKey> {
+        let message = make(ryz__v1__node_key__init)
+        message.pointee.node = string(key.node.name)
+        message.pointee.public_key = string(key.publicKey.text)
         return message
     }
 }

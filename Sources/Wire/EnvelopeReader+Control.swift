@@ -67,6 +67,22 @@ extension EnvelopeReader {
             dataEndpoint: try endpoint(message.pointee.data_endpoint, "welcome.dataEndpoint"))
     }
 
+    func keyring(_ message: UnsafeMutablePointer<Ryz__V1__Keyring>) throws(WireError) -> Keyring {
+        Keyring(
+            keys: try values(
+                message.pointee.keys, message.pointee.n_keys, "keyring.keys", limit: limits.maximumKeyCount, nodeKey))
+    }
+
+    private func nodeKey(
+        _ message: UnsafeMutablePointer<Ryz__V1__NodeKey>, _ field: String
+    ) throws(WireError) -> NodeKey {
+        let name = try text(message.pointee.node, "\(field).node", limit: 64)
+        guard let key = PublicKey(try text(message.pointee.public_key, "\(field).publicKey", limit: 40)) else {
+            throw .invalid(field: "\(field).publicKey", problem: "is not a key in Z85")
+        }
+        return NodeKey(node: try node(name, "\(field).node"), publicKey: key)
+    }
+
     func endpoint(
         _ pointer: UnsafeMutablePointer<CChar>?, _ field: String
     ) throws(WireError) -> String {

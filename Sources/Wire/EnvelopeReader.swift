@@ -41,6 +41,7 @@ struct EnvelopeReader {
             .assignment(try assignment(try present(message.pointee.assignment)))
         case RYZ__V1__ENVELOPE__BODY_REFUSAL:
             .refusal(Refusal(reason: try text(try present(message.pointee.refusal).pointee.reason, "refusal.reason")))
+        case RYZ__V1__ENVELOPE__BODY_KEYRING: .keyring(try keyring(try present(message.pointee.keyring)))
         case RYZ__V1__ENVELOPE__BODY_MEASUREMENT_ORDER:
             .measurementOrder(try order(try present(message.pointee.measurement_order)))
         case RYZ__V1__ENVELOPE__BODY_STEP: .step(try step(try present(message.pointee.step)))

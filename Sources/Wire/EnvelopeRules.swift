@@ -20,6 +20,7 @@ struct EnvelopeRules {
         case .heartbeatReply: break
         case .assignment(let body): try check(body)
         case .refusal(let body): try text(body.reason, "refusal.reason")
+        case .keyring(let body): try count(body.keys.count, "keyring.keys", limit: limits.maximumKeyCount)
         case .measurementOrder(let body): try check(body)
         case .step(let body): try check(body)
         case .stepResult(let body): try check(body)

@@ -24,6 +24,8 @@ public struct WireLimits: Equatable, Sendable {
     public var maximumPartCount = 1 << 20
     public var maximumHostIDByteCount = 128
     public var maximumThreadCount = 4096
+    /// Nodes that a keyring names.
+    public var maximumKeyCount = 512
     /// Sizes of messages that a link is measured with.
     public var maximumRoundTripCount = 16
     /// Positions in a sequence, and so rows in a step.

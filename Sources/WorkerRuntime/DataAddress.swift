@@ -13,13 +13,13 @@ struct DataAddress: Equatable {
         case configuration(String)
     }
 
-    /// Links are not encrypted, so nothing listens where it was not told to: only the address by which this machine
+    /// Unless links are encrypted, nothing listens where it was not told to: only the address by which this machine
     /// reaches the coordinator, and loopback, need no permission.
     ///
     /// - Parameters:
     ///   - dataEndpoint: as configured; nil for any free port of the address that reaches the coordinator.
-    ///   - allowsPlainText: whether any address may be listened on.
-    init(dataEndpoint: String?, coordinatorEndpoint: String, allowsPlainText: Bool) throws(Problem) {
+    ///   - allowsAnyAddress: whether links are encrypted, or need not be.
+    init(dataEndpoint: String?, coordinatorEndpoint: String, allowsAnyAddress: Bool) throws(Problem) {
         let local: String
         do throws(ZeroMQError) { local = try LocalAddress.reaching(coordinatorEndpoint) } catch { throw .noWay(error) }
         guard let dataEndpoint else {
@@ -29,11 +29,11 @@ struct DataAddress: Equatable {
         guard let given = HostPort(endpoint: dataEndpoint) else {
             throw .configuration("--data \(dataEndpoint): it is not an endpoint; write it as tcp://\(local):7071")
         }
-        guard allowsPlainText || given.isLoopback || given.host == local else {
+        guard allowsAnyAddress || given.isLoopback || given.host == local else {
             throw .configuration(
                 "--data \(dataEndpoint): links are not encrypted, and this is neither loopback nor \(local), by which "
-                    + "this machine reaches the coordinator; use that address, or give --allow-plain-text if you trust "
-                    + "the network")
+                    + "this machine reaches the coordinator; use that address, or give --key, or --security none if "
+                    + "you trust the network")
         }
         binding = dataEndpoint
         if given.isWildcard { advertisedHost = local }

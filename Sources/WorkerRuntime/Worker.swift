@@ -143,7 +143,8 @@ public final class Worker: Service, Sendable {
         do throws(ZeroMQError) {
             links = try ZeroMQDataLinks(
                 node: configuration.name, clusterID: configuration.clusterID, binding: address.binding,
-                advertisedHost: address.advertisedHost, limits: configuration.dataLinks, wake: [compute.wake])
+                advertisedHost: address.advertisedHost, limits: configuration.dataLinks,
+                security: configuration.security, wake: [compute.wake])
         } catch {
             control.post(.broken(error.description))
             return
@@ -164,7 +165,7 @@ public final class Worker: Service, Sendable {
             do throws(DataAddress.Problem) {
                 return try DataAddress(
                     dataEndpoint: configuration.dataEndpoint, coordinatorEndpoint: configuration.coordinatorEndpoint,
-                    allowsPlainText: configuration.allowsPlainText)
+                    allowsAnyAddress: configuration.allowsPlainText || configuration.security != nil)
             } catch {
                 if case .configuration(let problem) = error {
                     control.post(.broken(problem))

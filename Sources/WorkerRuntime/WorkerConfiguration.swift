@@ -12,6 +12,8 @@ public struct WorkerConfiguration: Sendable {
     /// Where the data plane listens, such as `tcp://192.168.1.11:7071`. Nil: any free port of the address that reaches
     /// the coordinator, which is loopback if the coordinator is there. A wildcard is announced as that address.
     public var dataEndpoint: String?
+    /// Encrypts all links; it knows the coordinator's key. Nil: they are plain text.
+    public var security: NodeSecurity?
     /// Whether the data plane may listen, unencrypted, on other addresses than loopback and the one that reaches the
     /// coordinator.
     public var allowsPlainText = false

@@ -1,3 +1,4 @@
+import Glibc
 import Transport
 import Wire
 
@@ -17,30 +18,38 @@ public final class ControlClient {
     private let node: NodeID
     private let endpoint: String
     private let limits: ControlLimits
+    private let curve: CurveRole?
     private let context: Context
     private let check: InboundCheck
     private var socket: Socket
     private var poller: Poller
     private let clock = ContinuousClock()
 
-    /// Connects to the coordinator's control endpoint, now or when it comes up; `wake` ends a `receive`.
+    /// Connects to the coordinator's control endpoint, now or when it comes up; `wake` ends a `receive`. Without
+    /// `security`, in plain text; with it, which must know the coordinator's key, to nobody else.
     public init(
-        node: NodeID, connecting endpoint: String, limits: ControlLimits = ControlLimits(), wake: [WakeSignal] = [],
-        context: Context = .shared
+        node: NodeID, connecting endpoint: String, limits: ControlLimits = ControlLimits(),
+        security: NodeSecurity? = nil, wake: [WakeSignal] = [], context: Context = .shared
     ) throws(ZeroMQError) {
         self.node = node
         self.endpoint = endpoint
         self.limits = limits
         self.context = context
+        curve = try security.map { security throws(ZeroMQError) in
+            guard let serverKey = security.publicKey(of: .coordinator) else {
+                throw ZeroMQError("know the coordinator's key for", endpoint, code: EINVAL)
+            }
+            return .client(security.keys, serverKey: serverKey)
+        }
         check = InboundCheck(limits: limits.wire, clusterID: nil, maximumPayloadByteCount: nil)
         poller = Poller(signals: wake)
-        socket = try Self.open(node, endpoint, limits, context)
+        socket = try Self.open(node, endpoint, limits, curve, context)
     }
 
     /// Replaces the connection by a fresh one, which the coordinator sees as another `ConnectionID`.
     public func reconnect() throws(LinkError) {
         do throws(ZeroMQError) {
-            socket = try Self.open(node, endpoint, limits, context)
+            socket = try Self.open(node, endpoint, limits, curve, context)
         } catch {
             throw error.asLinkError
         }
@@ -98,10 +107,11 @@ public final class ControlClient {
     }
 
     private static func open(
-        _ node: NodeID, _ endpoint: String, _ limits: ControlLimits, _ context: Context
+        _ node: NodeID, _ endpoint: String, _ limits: ControlLimits, _ curve: CurveRole?, _ context: Context
     ) throws(ZeroMQError) -> Socket {
         var options = limits.options
         options.routingID = ConnectionID(node: node).routingID
+        options.curve = curve
         let socket = try Socket(.dealer, name: endpoint, options: options, context: context)
         try socket.connect(endpoint)
         return socket

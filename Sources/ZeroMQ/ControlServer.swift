@@ -46,16 +46,18 @@ public final class ControlServer {
     private var poller: Poller
     private let clock = ContinuousClock()
 
-    /// Listens at `endpoint`, such as `tcp://*:7070`; `wake` ends a `receive`.
+    /// Listens at `endpoint`, such as `tcp://*:7070`; `wake` ends a `receive`. Without `security`, in plain text.
     public init(
-        binding endpoint: String, limits: ControlLimits = ControlLimits(), wake: [WakeSignal] = [],
-        context: Context = .shared
+        binding endpoint: String, limits: ControlLimits = ControlLimits(), security: NodeSecurity? = nil,
+        wake: [WakeSignal] = [], context: Context = .shared
     ) throws(ZeroMQError) {
         self.limits = limits
-        check = InboundCheck(limits: limits.wire, clusterID: nil, maximumPayloadByteCount: nil)
+        check = InboundCheck(
+            limits: limits.wire, clusterID: nil, maximumPayloadByteCount: nil, security: security)
         poller = Poller(signals: wake)
         var options = limits.options
         options.handsOverRoutingID = true
+        options.curve = security.map { .server($0.keys.secretKey, domain: $0.domain) }
         socket = try Socket(.router, name: endpoint, options: options, context: context)
         try socket.bind(endpoint)
         self.endpoint = try socket.lastEndpoint()

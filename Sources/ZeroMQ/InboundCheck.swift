@@ -8,6 +8,8 @@ struct InboundCheck {
     var clusterID: String?
     /// Bytes that the part behind the envelope may have; nil if there must be none.
     var maximumPayloadByteCount: Int?
+    /// Whose connections are taken; nil on plain text.
+    var security: NodeSecurity?
 
     /// A message that is not let through.
     struct Rejection: Error {
@@ -36,6 +38,13 @@ struct InboundCheck {
             throw rejection(of: error, from: connection)
         }
         if envelope.sender != connection.node { throw rejection(.forgedSender, from: connection) }
+        if let security {
+            guard part.authenticatedName == connection.node.name else {
+                throw rejection(.forgedSender, from: connection)
+            }
+            // Its connection may be older than the decision that it has no business here any more.
+            guard security.publicKey(of: connection.node) != nil else { throw rejection(.revoked, from: connection) }
+        }
         if let clusterID, envelope.clusterID != clusterID { throw rejection(.otherCluster, from: connection) }
         return envelope
     }

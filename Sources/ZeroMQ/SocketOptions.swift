@@ -1,4 +1,5 @@
 import CZeroMQ
+import Transport
 
 /// How a socket behaves. Set before it binds or connects; every wait it can cause is bounded.
 public struct SocketOptions: Equatable, Sendable {
@@ -35,7 +36,18 @@ public struct SocketOptions: Equatable, Sendable {
     public var reconnectInterval: Duration = .milliseconds(100)
     public var maximumReconnectInterval: Duration = .seconds(1)
 
+    /// Encryption, and who may connect; nil for plain text.
+    var curve: CurveRole?
+
     public init() {}
+}
+
+/// What a socket is in CurveZMQ.
+enum CurveRole: Equatable, Sendable {
+    /// It listens, and takes whom the authenticator lets into `domain`.
+    case server(SecretKey, domain: String)
+    /// It connects to whoever has the server key.
+    case client(KeyPair, serverKey: PublicKey)
 }
 
 extension SocketOptions {
@@ -66,9 +78,28 @@ extension SocketOptions {
         // zmq_setsockopt(3): "If a peer sends a message larger than ZMQ_MAXMSGSIZE it is disconnected." An int64_t.
         var byteCount = Int64(maximumMessageByteCount)
         try check(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &byteCount, MemoryLayout<Int64>.size), ZMQ_MAXMSGSIZE, name)
+        switch curve {
+        case nil: break
+        case .server(let secretKey, let domain):
+            var isServer: CInt = 1
+            try check(
+                zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &isServer, MemoryLayout<CInt>.size), ZMQ_CURVE_SERVER, name)
+            try set(secretKey.text, ZMQ_CURVE_SECRETKEY, socket, name)
+            try set(domain, ZMQ_ZAP_DOMAIN, socket, name)
+        case .client(let keys, let serverKey):
+            try set(serverKey.text, ZMQ_CURVE_SERVERKEY, socket, name)
+            try set(keys.publicKey.text, ZMQ_CURVE_PUBLICKEY, socket, name)
+            try set(keys.secretKey.text, ZMQ_CURVE_SECRETKEY, socket, name)
+        }
         if let routingID {
             try check(zmq_setsockopt(socket, ZMQ_ROUTING_ID, routingID, routingID.count), ZMQ_ROUTING_ID, name)
         }
+    }
+
+    private func set(
+        _ text: String, _ option: CInt, _ socket: UnsafeMutableRawPointer, _ name: String
+    ) throws(ZeroMQError) {
+        try check(zmq_setsockopt(socket, option, text, text.utf8.count), option, name)
     }
 
     private func check(_ result: CInt, _ option: CInt, _ name: String) throws(ZeroMQError) {

@@ -4,7 +4,7 @@ import Wire
 
 /// What data links may hold and how long they may wait.
 public struct DataLinkLimits: Equatable, Sendable {
-    public var sendTimeout: Duration = .seconds(1)
+    public var sendTimeout: Duration = .milliseconds(500)
     /// Messages queued to one peer before sending waits.
     public var sendQueueLength = 8
     /// Messages queued from one peer before its connection is no longer read. More than ever are under way, since a
@@ -26,6 +26,7 @@ public final class ZeroMQDataLinks: DataLinks {
     public private(set) var drops = DropCounters()
 
     private let limits: DataLinkLimits
+    private let security: NodeSecurity?
     private let check: InboundCheck
     private let context: Context
     private let inbound: Socket
@@ -48,22 +49,27 @@ public final class ZeroMQDataLinks: DataLinks {
     /// - Parameters:
     ///   - node: the name under which this node sends.
     ///   - clusterID: envelopes of another cluster are dropped.
+    ///   - security: encrypts all links and says who may connect; without it they are plain text.
     ///   - advertisedHost: what `endpoint` shall name as the host where a wildcard was bound.
     ///   - wake: signals that end a `receive`.
     public init(
         node: NodeID, clusterID: String, binding endpoint: String, advertisedHost: String? = nil,
-        limits: DataLinkLimits = DataLinkLimits(), wake: [WakeSignal] = [], context: Context = .shared
+        limits: DataLinkLimits = DataLinkLimits(), security: NodeSecurity? = nil, wake: [WakeSignal] = [],
+        context: Context = .shared
     ) throws(ZeroMQError) {
         self.node = node
         self.limits = limits
+        self.security = security
         self.context = context
         check = InboundCheck(
-            limits: limits.wire, clusterID: clusterID, maximumPayloadByteCount: limits.maximumPayloadByteCount)
+            limits: limits.wire, clusterID: clusterID, maximumPayloadByteCount: limits.maximumPayloadByteCount,
+            security: security)
         poller = Poller(signals: wake)
 
         var options = Self.options(limits)
         // The nonce in the routing id makes sure that only a node's own broken connection is ever taken over from.
         options.handsOverRoutingID = true
+        options.curve = security.map { .server($0.keys.secretKey, domain: $0.domain) }
         inbound = try Socket(.router, name: endpoint, options: options, context: context)
         try inbound.bind(endpoint)
         let bound = try inbound.lastEndpoint()
@@ -175,6 +181,12 @@ public final class ZeroMQDataLinks: DataLinks {
     private func open(_ peer: Peer) throws(LinkError) -> OutboundLink {
         var options = Self.options(limits)
         options.routingID = ConnectionID(node: node).routingID
+        if let security {
+            guard let serverKey = security.publicKey(of: peer.node) else {
+                throw .refused("\(peer.node)'s key is not known here; links are not made without")
+            }
+            options.curve = .client(security.keys, serverKey: serverKey)
+        }
         do throws(ZeroMQError) {
             let socket = try Socket(.dealer, name: peer.dataEndpoint, options: options, context: context)
             try socket.connect(peer.dataEndpoint)

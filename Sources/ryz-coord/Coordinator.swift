@@ -59,7 +59,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 metadata: ["problem": "\(problem)"])
         }
         let model = CoordinatedModel(file, head: settings.headPrecision, grid: settings.activationGrid)
-        let coordinator = try CoordinatorRuntime.Coordinator(configuration: settings, model: model, logger: logger)
+        let coordinator = try CoordinatorRuntime.Coordinator(
+            configuration: settings, model: model, security: security(settings), logger: logger)
         let server = HTTPServer(
             configuration: HTTPServerConfiguration(host: settings.httpHost, port: settings.httpPort),
             model: ServedModel(
@@ -90,6 +91,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
         }
         // What has been sent last gets out before the process ends.
         _ = Context.shared.terminate(within: .milliseconds(500))
+    }
+
+    /// Nil for plain text.
+    private func security(_ settings: ClusterConfiguration) throws -> NodeSecurity? {
+        guard settings.security == .keys else { return nil }
+        let folder = KeyFolder(path: settings.keysFolder ?? RyzHome.keysFolder)
+        return try NodeSecurity(keys: folder.coordinator().keys, allowed: folder.workers())
     }
 
     private func settings() throws -> ClusterConfiguration {
@@ -142,6 +150,9 @@ extension CoordinatedModel {
             layerByteCounts: model.residentLayerByteCounts.map(UInt64.init),
             embeddingByteCount: UInt64(model.embeddingByteCount),
             headByteCount: UInt64(model.residentHeadByteCount(head)),
+            keyValueByteCount: UInt64(
+                2 * model.configuration.keyValueHeadCount * model.configuration.headDimension
+                    * model.keyValuePrecision.byteCount),
             hiddenSize: model.configuration.hiddenSize,
             parts: RankParts(
                 keyValueHeadCount: model.configuration.keyValueHeadCount,

@@ -31,8 +31,10 @@ struct WorkerCommand: AsyncParsableCommand {
             "Where the data plane listens, such as tcp://192.168.1.11:7071. By default any free port of the address by which the coordinator is reached."
     )
     var data: String?
-    @Flag(help: "Let the data plane listen, unencrypted, on any address that --data names.")
-    var allowPlainText = false
+    @Option(help: "This worker's key file, as ryz keygen made it: links are encrypted, and the name is the key's.")
+    var key: String?
+    @Option(help: "With none, the data plane may listen, unencrypted, on any address that --data names.")
+    var security: WorkerSecurity?
     @Flag(help: "Exchange parts with other workers on this machine over sockets, as if they were elsewhere.")
     var noSharedMemory = false
     @Option(help: "The cluster to join.")
@@ -58,7 +60,7 @@ struct WorkerCommand: AsyncParsableCommand {
             threadCount: threadCount)
         configuration.clusterID = cluster
         configuration.dataEndpoint = data
-        configuration.allowsPlainText = allowPlainText
+        configuration.allowsPlainText = security == WorkerSecurity.none
         configuration.sharesMemory = !noSharedMemory
         if let name {
             guard let node = NodeID(name) else {
@@ -67,6 +69,7 @@ struct WorkerCommand: AsyncParsableCommand {
             }
             configuration.name = node
         }
+        if let key { try secure(&configuration, by: KeyFile(path: key)) }
         var loader = StageLoader(
             threadCount: threadCount, cpus: pinned, instructionSet: instructionSet, modelsFolder: RyzHome.modelsFolder,
             ternaryLayout: kernels.layout)
@@ -86,6 +89,19 @@ struct WorkerCommand: AsyncParsableCommand {
         _ = Context.shared.terminate(within: .milliseconds(500))
     }
 
+    private func secure(_ configuration: inout WorkerConfiguration, by file: KeyFile) throws {
+        guard security == nil else { throw ValidationError("--key and --security none: give only one of them") }
+        guard name == nil || configuration.name == file.node else {
+            throw ValidationError("--name \(configuration.name): the key is that of \(file.node); leave --name out")
+        }
+        guard let coordinator = file.coordinatorKey else {
+            throw ValidationError("--key \(file.path): it is the coordinator's key; give this worker's")
+        }
+        configuration.name = file.node
+        configuration.security = try NodeSecurity(
+            keys: file.keys, allowed: [NodeKey(node: .coordinator, publicKey: coordinator)])
+    }
+
     /// Threads are pinned where the user says, or when there are so many that they have the machine to themselves.
     private func pinnedProcessors(threadCount: Int, topology: ProcessorTopology) throws -> [Int32] {
         guard (1...1024).contains(threadCount) else { throw ValidationError("--threads \(threadCount): use 1 to 1024") }
@@ -100,4 +116,9 @@ struct WorkerCommand: AsyncParsableCommand {
         }
         return chosen
     }
+}
+
+/// What `--security` may say.
+enum WorkerSecurity: String, ExpressibleByArgument, CaseIterable {
+    case none
 }

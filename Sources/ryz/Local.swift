@@ -10,13 +10,18 @@ struct Local: AsyncParsableCommand {
         discussion: """
             Examples:
               ryz local --workers 3 --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf
-              ryz local --placement 2,1 --model model.gguf
+              ryz local --placement 2,1 --spares 1 --model model.gguf
 
             Starts ryz-coord and its workers as child processes, which end with this one. When the cluster is ready, one
-            line on standard output says where: http=…
+            line on standard output says where: http=… A worker that ends is not started anew, unless --restart is
+            given; a spare takes its place, or those that are left do.
             """)
 
     @OptionGroup var shape: LocalClusterShape
+    @Option(help: "Workers besides, each of which waits to take the place of one that is lost.")
+    var spares = 0
+    @Flag(help: "Start a worker anew when it has ended: after 1 s, then 2, 4 … up to 30 s.")
+    var restart = false
     @Option(help: "The GGUF file, or the folder of a Hugging Face checkpoint, to serve.")
     var model: String?
     @Option(help: "Threads of each worker. By default the workers share the physical cores.")
@@ -37,6 +42,7 @@ struct Local: AsyncParsableCommand {
     var logLevel = "warning"
 
     func validate() throws {
+        try ThreadOptions.check(spares, "--spares", in: 0...64)
         try ThreadOptions.check(threadsPerWorker, "--threads-per-worker", in: 1...1024)
         guard model != nil || config != nil else { throw ValidationError("no model: give --model FILE") }
     }
@@ -47,6 +53,8 @@ struct Local: AsyncParsableCommand {
             modelPath: model, workerCount: workerCount,
             threadsPerWorker: ThreadOptions.threadsPerWorker(threadsPerWorker, workerCount: workerCount))
         shape.apply(to: &options)
+        options.spareCount = spares
+        options.workerLoss = restart ? .restarts : .isLeft
         options.configurationFile = config
         options.http = http.description
         options.contextLength = context
@@ -57,13 +65,16 @@ struct Local: AsyncParsableCommand {
         let progress = ProgressLine()
         defer { progress.clear() }
         _ = try await Interruption.cancelling { [options] in
-            try await LocalCluster.run(options, report: progress.show) { cluster in
+            try await LocalCluster.run(
+                options, report: progress.show, notice: { Terminal.writeError($0) }
+            ) { cluster in
                 progress.clear()
                 Terminal.write("http=\(cluster.address)\n")
                 if Terminal.hasErrors {
-                    Terminal.writeError("\(workerCount) workers are ready; Ctrl-C ends the cluster")
+                    let spareText = spares > 0 ? " and \(spares) spare" : ""
+                    Terminal.writeError("\(workerCount) workers\(spareText) are ready; Ctrl-C ends the cluster")
                 }
-                // Until Ctrl-C, or until a child ends.
+                // Until Ctrl-C, or until the coordinator ends.
                 while true { try await Task.sleep(for: .seconds(3600)) }
             }
         }

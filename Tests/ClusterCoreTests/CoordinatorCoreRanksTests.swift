@@ -51,8 +51,12 @@ struct CoordinatorCoreRanksTests {
         return try #require(sent(core.handle(.submitted(Ticket(ticket), .generation(.prompt([1]))), at: .zero))).step
     }
 
-    private func failure(_ kind: WorkerFailure.Kind) -> Envelope.Body {
-        .failure(WorkerFailure(kind: kind, message: "no memory", isRetryable: true))
+    private func failure(_ kind: WorkerFailure.Kind, isRetryable: Bool = true) -> Envelope.Body {
+        .failure(WorkerFailure(kind: kind, message: "no memory", isRetryable: isRetryable))
+    }
+
+    private func ends(_ effects: [CoordinatorCore<Int>.Effect]) -> Bool {
+        effects.contains { if case .failed = $0 { true } else { false } }
     }
 
     @Test mutating func `steps go to every rank of the first stage, and rank 0 of the last one answers`() throws {
@@ -88,11 +92,10 @@ struct CoordinatorCoreRanksTests {
 
     @Test mutating func `one step's failure reported by several ranks counts once`() throws {
         let step = try run()
-        let first = hear(c, failure(.step(step.id)), epoch: 7)
+        let first = hear(c, failure(.step(step.id), isRetryable: false), epoch: 7)
         #expect(first.contains(.failed(Ticket(1), .workerFailed(node: "c", reason: "no memory"))))
         let next = try run(2)
-        let second = hear(d, failure(.step(step.id)), epoch: 7)
-        #expect(!second.contains { if case .failed = $0 { true } else { false } })
+        #expect(!ends(hear(d, failure(.step(step.id), isRetryable: false), epoch: 7)))
         #expect(answer(next).contains { if case .token(Ticket(2), _) = $0 { true } else { false } })
         #expect(core.placement.isServing)
     }
@@ -103,8 +106,9 @@ struct CoordinatorCoreRanksTests {
         let step = try run()
         let effects = hear(d, failure(.exchange(step.id, with: c)), epoch: 7)
         let reason = "it did not give d its part of step \(step.id.number): no memory"
-        #expect(effects.contains(.notice(.epochEnded(Epoch(7), node: c, reason: reason))))
-        #expect(effects.contains(.failed(Ticket(1), .workerFailed(node: "c", reason: reason))))
+        #expect(
+            effects.contains(.notice(.epochEnded(Epoch(7), node: c, reason: reason, openRequestCount: 1))))
+        #expect(!ends(effects))
         #expect(hear(c, failure(.exchange(step.id, with: d)), epoch: 7) == [])
         #expect(core.drops.count(.olderEpoch) == 1)
         #expect(core.health(at: .zero).nodes.map(\.detail) == ["", "", reason, ""])
@@ -117,9 +121,17 @@ struct CoordinatorCoreRanksTests {
         #expect(core.placement.pipeline?.epoch == Epoch(8))
     }
 
-    @Test mutating func `a rank can accuse only other ranks of its own stage`() throws {
+    @Test mutating func `a rank of the next stage that takes nothing ends the epoch, too`() throws {
         let step = try run()
-        for (accuser, accused) in [(a, c), (a, a), (c, b), (d, e), (b, .coordinator)] {
+        let effects = hear(a, failure(.exchange(step.id, with: c)), epoch: 7)
+        let reason = "it did not take step \(step.id.number) from a: no memory"
+        #expect(
+            effects.contains(.notice(.epochEnded(Epoch(7), node: c, reason: reason, openRequestCount: 1))))
+    }
+
+    @Test mutating func `a rank can accuse only other ranks of its own stage and of the next one`() throws {
+        let step = try run()
+        for (accuser, accused) in [(a, a), (c, b), (d, e), (b, .coordinator)] {
             let before = core.drops.count(.malformed)
             #expect(hear(accuser, failure(.exchange(step.id, with: accused)), epoch: 7) == [])
             #expect(core.drops.count(.malformed) == before + 1)
@@ -137,8 +149,8 @@ struct CoordinatorCoreRanksTests {
         #expect(core.placement.isServing)
         step = try run(2)
         let effects = core.handle(.stepNotSent(step.id, Epoch(7), to: b, .refused("too large")), at: .zero)
-        #expect(
-            effects.contains { if case .failed(Ticket(2), .workerFailed(node: "b", _)) = $0 { true } else { false } })
+        #expect(!ends(effects))
+        #expect(core.health(at: .zero).nodes[1].detail.contains("too large"))
         #expect(!core.placement.isServing)
     }
 
@@ -155,6 +167,12 @@ struct CoordinatorCoreRanksTests {
             }
         }
         let effects = core.handle(.tick, at: .seconds(30))
-        #expect(effects.first == .failed(Ticket(1), .timedOut(node: name, afterSeconds: 30)))
+        #expect(!ends(effects))
+        #expect(
+            effects.contains(
+                .notice(
+                    .epochEnded(
+                        Epoch(7), node: name.flatMap { NodeID($0) }, reason: "no result within 30 s",
+                        openRequestCount: 1))))
     }
 }

@@ -89,7 +89,8 @@ struct CoordinatorCoreTests {
                 == NodeHealth(
                     name: "b", state: .ready, detail: "", processID: 101, cpu: "Ryzen 9 9950X",
                     instructionSet: "avx512", threadCount: 16, memoryUsedByteCount: 1 << 30,
-                    memoryFreeByteCount: 50 << 30, stage: 1, rank: 0, firstLayer: 3, endLayer: 6, firstKeyValueHead: 0,
+                    memoryFreeByteCount: 50 << 30, epoch: 7, stage: 1, rank: 0, firstLayer: 3, endLayer: 6,
+                    firstKeyValueHead: 0,
                     endKeyValueHead: 5,
                     keyValueTokenCount: 7,
                     keyValueTokenCapacity: 4096, secondsSinceHeartbeat: 0.25, roundTripMilliseconds: 0.25,
@@ -109,43 +110,114 @@ struct CoordinatorCoreTests {
         }
         let sent = effects.count { if case .sendStep = $0 { true } else { false } }
         #expect(sent == 1)
-        #expect(
-            effects.contains { if case .failed(Ticket(1), .workerFailed(node: "a", _)) = $0 { true } else { false } })
+        #expect(!effects.contains { if case .failed = $0 { true } else { false } })
+        #expect(core.health(at: .zero).queuedRequestCount == 1)
     }
 
-    @Test mutating func `a silent worker ends its requests by name, and service resumes when it is back`() throws {
+    private func ends(_ effects: [CoordinatorCore<Int>.Effect]) -> [CoordinatorCore<Int>.Effect] {
+        effects.filter { if case .failed = $0 { true } else { false } }
+    }
+
+    @Test mutating func `requests outlive a silent worker and go on when it is back`() throws {
         let probe = try #require(step(serve()))
         _ = answer(probe, at: .zero)
         let request = GenerationRequest.prompt([1, 2])
-        #expect(step(core.handle(.submitted(Ticket(1), .generation(request)), at: .seconds(0.5))) != nil)
+        let first = try #require(
+            step(core.handle(.submitted(Ticket(1), .generation(request)), at: .seconds(0.5))))
+        let sent = try #require(step(answer(first, at: .seconds(0.5))))
         _ = hear(a, .heartbeat(.number(1)), at: .seconds(0.9))
         _ = core.handle(.tick, at: .seconds(1))
         #expect(core.health(at: .seconds(1)).state == .degraded)
         #expect(core.health(at: .seconds(1)).reason == "worker b has been silent for 1.0 s")
         _ = hear(a, .heartbeat(.number(2)), at: .seconds(1.5))
         let effects = core.handle(.tick, at: .seconds(2))
-        #expect(effects.contains(.failed(Ticket(1), .workerFailed(node: "b", reason: "silent for 2.0 s"))))
-        #expect(core.health(at: .seconds(2)).reason == "waiting for 1 of 2 workers")
-        #expect(core.health(at: .seconds(2)).secondsSinceLastToken == 2)
+        #expect(ends(effects) == [])
+        let ended = Notice.epochEnded(Epoch(7), node: b, reason: "silent for 2.0 s", openRequestCount: 1)
+        #expect(effects.contains(.notice(ended)))
+        let outage = core.health(at: .seconds(2))
+        #expect(outage.state == .recovering)
+        #expect(outage.reason == "waiting for 1 of 2 workers; in 5 s the model is placed on 1")
+        #expect(outage.secondsSinceLastToken == 1.5)
+        #expect(outage.interruptedRequestCount == 1)
         #expect(
             core.handle(.submitted(Ticket(2), .generation(request)), at: .seconds(2))
-                == [.failed(Ticket(2), .unavailable("waiting for 1 of 2 workers"))])
+                == [.failed(Ticket(2), .unavailable(outage.reason))])
         _ = hear(b, .hello(.from(b)), at: .seconds(3))
+        // Where a pipeline is on its way, new requests may wait for it, too.
+        #expect(core.handle(.submitted(Ticket(3), .generation(request)), at: .seconds(3)) == [])
         _ = hear(a, .ready(PlacementTests.loaded), epoch: 8, at: .seconds(3))
-        let again = try #require(step(hear(b, .ready(PlacementTests.loaded), epoch: 8, at: .seconds(3))))
+        let effect = hear(b, .ready(PlacementTests.loaded), epoch: 8, at: .seconds(3))
+        let pipeline = try #require(core.placement.pipeline)
+        #expect(
+            effect.contains(.notice(.serving(pipeline, after: .seconds(1), interruptedRequestCount: 1))))
+        let rebuilding = try #require(step(effect))
+        #expect(rebuilding.slices.map(\.tokens) == [[0], [1, 2, 5], [1, 2]])
+        // A result of the epoch before comes too late.
+        #expect(answer(sent, at: .seconds(3)) == [])
+        #expect(core.drops.count(.olderEpoch) == 1)
         #expect(!core.readiness(at: .seconds(3)).isReady)
-        _ = answer(again, epoch: 8, at: .seconds(3))
+        let tokens = answer(rebuilding, epoch: 8, at: .seconds(3))
         #expect(core.health(at: .seconds(3)).state == .healthy)
-        #expect(step(core.handle(.submitted(Ticket(3), .generation(request)), at: .seconds(3))) != nil)
+        #expect(tokens.contains(.token(Ticket(1), TokenChoice(token: 5))))
+        #expect(tokens.contains(.token(Ticket(3), TokenChoice(token: 5))))
+    }
+
+    @Test mutating func `requests that wait in vain end with what is missing`() throws {
+        let probe = try #require(step(serve()))
+        _ = answer(probe, at: .zero)
+        _ = core.handle(.submitted(Ticket(1), .generation(.prompt([1, 2]))), at: .zero)
+        let failure = WorkerFailure(kind: .loading, message: "no model file", isRetryable: false)
+        _ = hear(b, .leave(Leave(reason: "SIGTERM")), at: .seconds(1))
+        for second in 1...5 { _ = hear(a, .heartbeat(.number(UInt64(second))), at: .seconds(Double(second))) }
+        _ = core.handle(.tick, at: .seconds(6))
+        #expect(core.placement.pipeline?.nodes == [a])
+        #expect(ends(hear(a, .failure(failure), epoch: 8, at: .seconds(6))) == [])
+        for second in 7...60 {
+            _ = hear(a, .heartbeat(.number(UInt64(second))), at: .seconds(Double(second)))
+            #expect(ends(core.handle(.tick, at: .seconds(Double(second)))) == [])
+        }
+        #expect(core.nextDeadline ?? .zero <= .seconds(61))
+        _ = hear(a, .heartbeat(.number(61)), at: .seconds(60.9))
+        #expect(
+            ends(core.handle(.tick, at: .seconds(61))) == [
+                .failed(
+                    Ticket(1),
+                    .unavailable(
+                        "waited 60.0 s for another placement in vain: worker a: no model file; "
+                            + "remove the cause and start it again"))
+            ])
+        #expect(core.health(at: .seconds(61)).state == .down)
+    }
+
+    @Test mutating func `a worker whose connection is closed is lost long before the detection bound`() throws {
+        let probe = try #require(step(serve()))
+        _ = answer(probe, at: .zero)
+        #expect(core.nextDeadline == .seconds(0.5))
+        _ = hear(a, .heartbeat(.number(1)), at: .seconds(0.4))
+        let asked = core.handle(.tick, at: .seconds(0.5))
+        let answers = asked.compactMap { effect -> Int? in
+            guard case .answer(let envelope, let connection) = effect, case .heartbeatReply = envelope.body else {
+                return nil
+            }
+            return connection
+        }
+        #expect(answers == [2])
+        #expect(core.handle(.tick, at: .seconds(0.6)) == [])
+        // One that was heard of lately may just be connecting anew, and an old connection says nothing of the present.
+        #expect(core.handle(.closed(a, 1), at: .seconds(0.6)) == [])
+        #expect(core.handle(.closed(b, 9), at: .seconds(0.6)) == [])
+        let effects = core.handle(.closed(b, 2), at: .seconds(0.6))
+        #expect(effects.contains(.notice(.lost(b, reason: "its connection is closed"))))
+        #expect(!core.placement.isServing)
     }
 
     @Test mutating func `a worker's failure of a step reaches its requests and the pipeline goes on`() throws {
         let probe = try #require(step(serve()))
         _ = answer(probe, at: .zero)
         let sent = try #require(step(core.handle(.submitted(Ticket(1), .generation(.prompt([1]))), at: .zero)))
-        let failure = WorkerFailure(kind: .step(sent.id), message: "layer 4: no memory", isRetryable: true)
+        let failure = WorkerFailure(kind: .step(sent.id), message: "layer 4: not a number", isRetryable: false)
         let effects = hear(b, .failure(failure), epoch: 7, at: .zero)
-        #expect(effects.contains(.failed(Ticket(1), .workerFailed(node: "b", reason: "layer 4: no memory"))))
+        #expect(effects.contains(.failed(Ticket(1), .workerFailed(node: "b", reason: "layer 4: not a number"))))
         #expect(core.health(at: .zero).state == .healthy)
         #expect(step(core.handle(.submitted(Ticket(2), .generation(.prompt([1]))), at: .zero)) != nil)
     }
@@ -175,8 +247,7 @@ struct CoordinatorCoreTests {
             _ = hear(a, .heartbeat(.number(UInt64(beat), computedTokenCount: 4)), at: now)
             _ = hear(b, .heartbeat(.number(UInt64(beat), computedTokenCount: 1)), at: now)
         }
-        let effects = core.handle(.tick, at: .seconds(30))
-        #expect(effects.first == .failed(Ticket(1), .timedOut(node: "b", afterSeconds: 30)))
+        #expect(ends(core.handle(.tick, at: .seconds(30))) == [])
         #expect(core.health(at: .seconds(30)).reason == "worker b: no result within 30 s; next try in 2 s")
     }
 
@@ -187,7 +258,9 @@ struct CoordinatorCoreTests {
         let result = StepResult(id: sent.id, slices: [])
         let effects = core.handle(.data(from(b, .stepResult(result), epoch: 7)), at: .zero)
         let reason = "its result of step \(sent.id.number) is wrong: 0 slices answer 1"
-        #expect(effects.contains(.failed(Ticket(1), .workerFailed(node: "b", reason: reason))))
+        #expect(ends(effects) == [])
+        #expect(
+            effects.contains(.notice(.epochEnded(Epoch(7), node: b, reason: reason, openRequestCount: 1))))
         #expect(!core.placement.isServing)
     }
 
@@ -252,7 +325,8 @@ struct CoordinatorCoreTests {
         let next = try #require(step(core.handle(.submitted(Ticket(2), .generation(.prompt([1]))), at: .zero)))
         let error = LinkError.timedOut(a, afterMilliseconds: 1000)
         let effects = core.handle(.stepNotSent(next.id, Epoch(7), to: a, error), at: .zero)
-        #expect(effects.contains(.failed(Ticket(2), .workerFailed(node: "a", reason: error.description))))
+        #expect(ends(effects) == [])
+        #expect(core.health(at: .zero).nodes.map(\.detail) == [error.description, ""])
         #expect(!core.placement.isServing)
         #expect(core.handle(.stepNotSent(next.id, Epoch(7), to: a, error), at: .zero) == [])
     }

@@ -19,9 +19,12 @@ struct MembershipTests {
     @Test mutating func `silence makes a worker suspect, then lost, and never before the bounds`() {
         _ = membership.handle(.hello(a, .from(a), from: 1), at: .seconds(0))
         membership.setPhase(.ready, of: a)
+        #expect(membership.nextDeadline == .seconds(0.5))
+        #expect(membership.handle(.tick, at: .seconds(0.499)) == [])
+        #expect(membership.handle(.tick, at: .seconds(0.5)) == [.ask(a, 1)])
         #expect(membership.nextDeadline == .seconds(1))
         #expect(membership.handle(.tick, at: .seconds(0.999)) == [])
-        #expect(membership.handle(.tick, at: .seconds(1)) == [.suspected(a, silence: .seconds(1))])
+        #expect(membership.handle(.tick, at: .seconds(1)) == [.suspected(a, silence: .seconds(1)), .ask(a, 1)])
         #expect(membership[a]?.state == .suspect(.ready))
         #expect(membership.nextDeadline == .seconds(2))
         #expect(membership.handle(.tick, at: .seconds(1.999)) == [])
@@ -29,6 +32,30 @@ struct MembershipTests {
         #expect(membership[a]?.state == .lost)
         #expect(membership.nextDeadline == nil)
         #expect(membership.connection(of: a) == nil)
+    }
+
+    @Test
+    mutating func `a worker whose connection is closed is lost at once if it has been silent, not if it was heard`() {
+        _ = membership.handle(.hello(a, .from(a), from: 1), at: .seconds(0))
+        #expect(membership.handle(.closed(a, 1), at: .seconds(0.49)) == [])
+        #expect(membership.handle(.tick, at: .seconds(0.5)) == [.ask(a, 1)])
+        _ = membership.handle(.heartbeat(a, .number(1), from: 1), at: .seconds(0.6))
+        #expect(membership.handle(.closed(a, 1), at: .seconds(0.7)) == [])
+        #expect(membership.handle(.tick, at: .seconds(1.1)) == [.ask(a, 1)])
+        #expect(membership.handle(.closed(a, 2), at: .seconds(1.2)) == [])
+        #expect(membership.handle(.closed(b, 1), at: .seconds(1.2)) == [])
+        #expect(membership.handle(.closed(a, 1), at: .seconds(1.2)) == [.lost(a, reason: "its connection is closed")])
+        #expect(membership.handle(.closed(a, 1), at: .seconds(1.3)) == [])
+    }
+
+    @Test mutating func `a process started anew need not wait where its predecessor's connection is closed`() {
+        _ = membership.handle(.hello(a, .from(a), from: 1), at: .seconds(0))
+        #expect(membership.handle(.hello(a, .from(a, incarnation: 2), from: 2), at: .seconds(0.4)) == [])
+        #expect(
+            membership.handle(.closed(a, 1), at: .seconds(0.5)) == [
+                .lost(a, reason: "its process was started anew"), .welcome(a, 2), .joined(a),
+            ])
+        #expect(membership.connection(of: a) == 2)
     }
 
     @Test mutating func `a suspect that is heard of again is what it was before`() {
@@ -74,6 +101,7 @@ struct MembershipTests {
     @Test mutating func `a process started anew takes its silent predecessor's place at the suspicion bound`() {
         _ = membership.handle(.hello(a, .from(a), from: 1), at: .seconds(0))
         #expect(membership.handle(.hello(a, .from(a, incarnation: 2), from: 2), at: .seconds(0.4)) == [])
+        #expect(membership.handle(.tick, at: .seconds(0.5)) == [.ask(a, 1)])
         #expect(membership.nextDeadline == .seconds(1))
         #expect(
             membership.handle(.tick, at: .seconds(1)) == [

@@ -1,4 +1,5 @@
 import ClusterCore
+import TestSupport
 import Testing
 import Transport
 
@@ -71,7 +72,9 @@ struct PlacementTests {
         #expect(effects.first == .ended(first, node: a, reason: "silent for 2.0 s"))
         let second = try #require(Self.opened(effects)).pipeline
         #expect(second.epoch == Epoch(8))
-        #expect(second.nodes == [b, c])
+        // The one that stays keeps what it has loaded.
+        #expect(second.nodes == [c, b])
+        #expect(second.place(of: b) == first.place(of: b))
     }
 
     @Test func `the loss of a spare changes nothing`() throws {
@@ -89,6 +92,126 @@ struct PlacementTests {
         #expect(placement.handle(.gone(b, reason: "silent"), at: .zero) == [.ended(first, node: b, reason: "silent")])
         #expect(placement.problem(at: .zero) == "waiting for 1 of 2 workers")
         #expect(Self.opened(placement.handle(.joined(Self.peer(b)), at: .zero))?.pipeline.epoch == Epoch(8))
+    }
+
+    /// Two workers serve, and b goes at ten seconds.
+    private static func bereaved(
+        _ selection: WorkerSelection = .count(2), shape: [Int]? = nil, memory: UInt64? = nil
+    ) throws -> (placement: Placement, first: PlacedPipeline, effects: [Placement.Effect]) {
+        var configuration = try Self.configuration(selection, shape: shape)
+        configuration.keyValueByteCount = 2
+        var placement = try Placement(configuration: configuration)
+        let joined = [a, b].flatMap { placement.handle(.joined(Self.peer($0)), at: .zero) }
+        if let memory { _ = placement.handle(.memory(a, availableByteCount: memory), at: .zero) }
+        let first = try #require(Self.opened(joined)).pipeline
+        for node in [a, b] { _ = placement.handle(.ready(node, first.epoch, Self.loaded), at: .zero) }
+        let effects = placement.handle(.gone(b, reason: "silent"), at: .seconds(10))
+        return (placement, first, effects)
+    }
+
+    @Test func `without a spare those that are left take over after a while`() throws {
+        var (placement, first, effects) = try Self.bereaved()
+        #expect(effects == [.ended(first, node: b, reason: "silent")])
+        #expect(
+            placement.problem(at: .seconds(10))
+                == "waiting for 1 of 2 workers; in 5 s the model is placed on 1")
+        #expect(placement.nextDeadline == .seconds(15))
+        #expect(placement.handle(.tick, at: .seconds(14.9)) == [])
+        let second = try #require(Self.opened(placement.handle(.tick, at: .seconds(15)))).pipeline
+        #expect(second.epoch == Epoch(8))
+        #expect(second.nodes == [a])
+        #expect(second.stages.map(\.layers) == [0..<6])
+        _ = placement.handle(.ready(a, Epoch(8), Self.loaded), at: .seconds(16))
+        #expect(placement.problem(at: .seconds(16)) == "waiting for 1 of 2 workers")
+        // One that returns is a spare until it is needed.
+        #expect(placement.handle(.joined(Self.peer(b)), at: .seconds(17)) == [])
+        let third = Self.opened(placement.handle(.gone(a, reason: "silent"), at: .seconds(18)))
+        #expect(third == nil)
+        #expect(Self.opened(placement.handle(.tick, at: .seconds(23)))?.pipeline.nodes == [b])
+    }
+
+    @Test func `one that comes back in time takes its old place`() throws {
+        var (placement, _, _) = try Self.bereaved()
+        let second = try #require(Self.opened(placement.handle(.joined(Self.peer(b)), at: .seconds(11)))).pipeline
+        #expect(second.nodes == [a, b])
+        #expect(second.stages.map(\.layers) == [0..<3, 3..<6])
+    }
+
+    @Test func `a placement that the operator has fixed waits for a replacement`() throws {
+        let named = WorkerSelection.named([NamedWorker(node: a, layers: 0..<3), NamedWorker(node: b, layers: 3..<6)])
+        for (selection, shape) in [(WorkerSelection.count(2), [1, 1]), (.count(2), [2]), (named, nil)] {
+            var placement = try Self.bereaved(selection, shape: shape).placement
+            #expect(placement.problem(at: .seconds(10)) == "waiting for 1 of 2 workers")
+            #expect(placement.nextDeadline == nil)
+            #expect(placement.handle(.tick, at: .seconds(1000)) == [])
+        }
+        let free = WorkerSelection.named([NamedWorker(node: a), NamedWorker(node: b)])
+        var placement = try Self.bereaved(free).placement
+        #expect(Self.opened(placement.handle(.tick, at: .seconds(15)))?.pipeline.nodes == [a])
+    }
+
+    @Test func `those that are left take over only with memory enough, and it is said what is missing`() throws {
+        // 6 layers of 10 bytes, 5 of embedding, 2 bytes of KV cache for each of 1024 tokens in each layer.
+        let needs: UInt64 = 65 + 6 * 1024 * 2
+        var (placement, _, _) = try Self.bereaved(memory: needs - 1)
+        #expect(
+            placement.problem(at: .seconds(10))
+                == "waiting for 1 of 2 workers; those left cannot hold the model: a needs 1 MiB of memory and has 1 MiB"
+        )
+        #expect(placement.nextDeadline == nil)
+        #expect(placement.handle(.tick, at: .seconds(20)) == [])
+        let effects = placement.handle(.memory(a, availableByteCount: needs), at: .seconds(21))
+        #expect(Self.opened(effects)?.pipeline.nodes == [a])
+    }
+
+    @Test func `at the start all workers are waited for, however long`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(2)))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        _ = placement.handle(.joined(Self.peer(b)), at: .zero)
+        _ = placement.handle(.gone(b, reason: "silent"), at: .seconds(1))
+        #expect(placement.handle(.tick, at: .seconds(1000)) == [])
+        #expect(placement.problem(at: .seconds(1000)) == "waiting for 1 of 2 workers")
+    }
+
+    @Test func `a worker that has failed takes a place only after those that have not`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(1)))
+        for node in [a, b, c] { _ = placement.handle(.joined(Self.peer(node)), at: .zero) }
+        #expect(placement.pipeline?.nodes == [a])
+        _ = placement.handle(.stalled(a, reason: "no result"), at: .zero)
+        #expect(placement.pipeline?.nodes == [b])
+        _ = placement.handle(.tick, at: .seconds(2))
+        #expect(placement.problem(at: .seconds(2)) == "b still loading")
+        _ = placement.handle(.gone(b, reason: "silent"), at: .seconds(3))
+        #expect(placement.pipeline?.nodes == [c])
+    }
+
+    @Test func `epochs only grow, whoever goes while others take over`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(2)))
+        var random = SeededGenerator(seed: 11)
+        var last = Epoch(0)
+        var now = 0.0
+        var present: Set<NodeID> = []
+        for _ in 0..<2000 {
+            now += Double.random(in: 0...3, using: &random)
+            let node = [a, b, c, d].randomElement(using: &random) ?? a
+            let epoch = placement.pipeline?.epoch ?? Epoch(0)
+            let event: Placement.Event
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0: event = .joined(Self.peer(node)); present.insert(node)
+            case 1: event = .gone(node, reason: "silent"); present.remove(node)
+            case 2, 3: event = .ready(node, epoch, Self.loaded)
+            case 4: event = .stalled(node, reason: "no result")
+            default: event = .tick
+            }
+            if let (pipeline, _) = Self.opened(placement.handle(event, at: .seconds(now))) {
+                #expect(pipeline.epoch > last)
+                #expect(present.isSuperset(of: pipeline.nodes))
+                #expect(Set(pipeline.nodes).count == pipeline.nodes.count)
+                last = pipeline.epoch
+            }
+            #expect(present.isSuperset(of: placement.pipeline?.nodes ?? []))
+        }
+        #expect(last > Epoch(50))
     }
 
     @Test func `an answer of an older epoch does not count`() throws {

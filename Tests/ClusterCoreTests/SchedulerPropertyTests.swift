@@ -4,7 +4,7 @@ import Testing
 import Transport
 
 /// Whole lives of a scheduler with a simulated pipeline: requests at random times, results after random delays, random
-/// cancellations, failed steps and lost pipelines.
+/// cancellations, failed steps and lost pipelines. Whatever happens, a request's tokens are those it has alone.
 struct SchedulerPropertyTests {
     @Test(arguments: 0..<60)
     func `every request ends as it should and the stages hold nothing afterwards`(seed: Int) {
@@ -58,7 +58,8 @@ struct SchedulerLife {
             case 0..<15: submit()
             case 15..<19: cancel()
             case 19..<20: failStep()
-            case 20..<25: feed(.tick)
+            case 24..<25: lose()
+            case 20..<24: feed(.tick)
             default: deliver()
             }
         }
@@ -99,7 +100,23 @@ struct SchedulerLife {
 
     private mutating func failStep() {
         guard let step = pipeline.fail() else { return }
-        feed(.stepFailed(step, .workerFailed(node: "b", reason: "chance")))
+        let isRetryable = Bool.random(using: &random)
+        feed(.stepFailed(step, .workerFailed(node: "b", reason: "chance"), isRetryable: isRetryable))
+    }
+
+    /// Another pipeline takes over, of another depth; now and then one that is lost before it serves lies between.
+    private mutating func lose() {
+        feed(.closed(because: "chance"))
+        if Bool.random(using: &random) {
+            feed(.loading)
+            if Bool.random(using: &random) { submit() }
+            if Bool.random(using: &random) { cancel() }
+            feed(.closed(because: "chance"))
+        }
+        feed(.loading)
+        let stageCount = Int.random(in: 1...5, using: &random)
+        pipeline.begin(stageCount: stageCount)
+        feed(.opened(stageCount: stageCount, keyValueTokenCapacity: pipeline.keyValueTokenCapacity))
     }
 
     private mutating func deliver() {
@@ -109,7 +126,9 @@ struct SchedulerLife {
 
     private mutating func feed(_ event: Scheduler.Event) {
         for effect in scheduler.handle(event, at: now) { apply(effect) }
-        if scheduler.inFlightStepCount == 0, scheduler.runningRequestCount + scheduler.queuedRequestCount > 0 {
+        if scheduler.isOpen, scheduler.inFlightStepCount == 0,
+            scheduler.runningRequestCount + scheduler.queuedRequestCount > 0
+        {
             problems.append("there is work, and nothing is in flight")
         }
         if let deadline = scheduler.nextDeadline, deadline <= now, scheduler.inFlightStepCount == 0 {
@@ -155,10 +174,10 @@ struct SchedulerLife {
                 return
             }
             switch error {
-            case .queueFull, .workerFailed: break
+            case .queueFull, .workerFailed, .lostTooOften: break
             default: problems.append("request \(ticket.number) failed: \(error)")
             }
-        case .unexpectedResult, .brokenResult, .stalled: problems.append("\(effect)")
+        case .unexpectedResult, .brokenResult, .stalled, .outwaited: problems.append("\(effect)")
         }
     }
 

@@ -256,29 +256,110 @@ struct SchedulerTests {
         #expect(scheduler.reservedTokenCount == 0)
     }
 
-    static let lost = GenerationError.workerFailed(node: "b", reason: "silent for 2.0 s")
-    static let gone = GenerationError.unavailable("worker b: silent for 2.0 s")
+    static let lost = "worker b: silent for 2.0 s"
 
-    @Test mutating func `a pipeline that goes ends what runs, and what waits runs in the next one`() {
+    @Test mutating func `a pipeline that goes ends no request: all run in the next one, those that had begun first`() {
         _ = open()
         for number in 1...4 {
             _ = scheduler.handle(.submitted(Ticket(UInt64(number)), .generation(.prompt([Int32(number)]))), at: .zero)
         }
+        #expect(scheduler.handle(.closed(because: Self.lost), at: .zero) == [])
+        #expect(scheduler.queuedRequestCount == 4)
+        #expect(scheduler.interruptedRequestCount == 2)
+        #expect(scheduler.isInterrupted)
+        #expect(scheduler.reservedTokenCount == 0)
+        let limit = GenerationError.queueFull(limit: 2, retryAfterSeconds: 1)
         #expect(
-            scheduler.handle(.closed(running: Self.lost, waiting: Self.gone), at: .zero) == [
-                .failed(Ticket(1), Self.lost), .failed(Ticket(2), Self.lost),
-            ])
-        #expect(scheduler.queuedRequestCount == 2)
-        #expect(
-            scheduler.handle(.submitted(Ticket(5), .generation(.prompt([1]))), at: .zero)
-                == [.failed(Ticket(5), .unavailable("no pipeline is ready"))])
+            scheduler.handle(.submitted(Ticket(5), .generation(.prompt([1]))), at: .zero) == [.failed(Ticket(5), limit)]
+        )
         let reopened = steps(scheduler.handle(.opened(stageCount: 3, keyValueTokenCapacity: 2048), at: .seconds(9)))
         #expect(reopened.map(\.id) == [StepID(1)])
-        #expect(reopened.flatMap { $0.slices.map(\.tokens) } == [[0], [3], [4]])
+        #expect(reopened.flatMap { $0.slices.map(\.tokens) } == [[0], [1], [2]])
         #expect(reopened.allSatisfy { $0.released.isEmpty })
+        #expect(!scheduler.isInterrupted)
     }
 
-    @Test mutating func `a request that was admitted but not sent keeps its place when the pipeline goes`() {
+    @Test mutating func `before the first pipeline nothing is taken`() {
+        #expect(
+            scheduler.handle(.submitted(Ticket(1), .generation(.prompt([1]))), at: .zero)
+                == [.failed(Ticket(1), .unavailable("no pipeline is ready"))])
+        // One that never served is no loss.
+        #expect(scheduler.handle(.closed(because: Self.lost), at: .zero) == [])
+        #expect(!scheduler.isInterrupted)
+    }
+
+    @Test mutating func `a request goes on behind its committed tokens, which are sent like a prompt`() throws {
+        _ = open()
+        let request = GenerationRequest.prompt([1, 2, 3], maximum: 5)
+        var step = try #require(steps(scheduler.handle(.submitted(Ticket(1), .generation(request)), at: .zero)).first)
+        for token in [Int32(40), 41] {
+            let effects = scheduler.handle(.result(Self.answer(step, token: token)), at: .zero)
+            #expect(effects.first == .token(Ticket(1), TokenChoice(token: token)))
+            step = try #require(steps(effects).first)
+        }
+        let late = Self.answer(step, token: 42)
+        #expect(scheduler.handle(.closed(because: Self.lost), at: .seconds(1)) == [])
+        let reopened = steps(scheduler.handle(.opened(stageCount: 1, keyValueTokenCapacity: 2048), at: .seconds(2)))
+        // It rides along with the probe.
+        let first = try #require(reopened.first)
+        let slice = try #require(first.slices.last)
+        #expect(slice.startPosition == 0)
+        #expect(slice.tokens == [1, 2, 3, 40, 41])
+        // What it had sampled is no prompt to penalties.
+        #expect(slice.output == .sample(request.sampling, promptLength: 3))
+        #expect(slice.sequence != step.slices[0].sequence)
+        // A late result of the pipeline before is no answer to anything here.
+        let stale = scheduler.handle(.result(late), at: .seconds(2))
+        #expect(stale == [.unexpectedResult(late.id)])
+        let next = scheduler.handle(.result(Self.answer(first, token: 42)), at: .seconds(3))
+        #expect(next.first == .token(Ticket(1), TokenChoice(token: 42)))
+        let decode = try #require(steps(next).first)
+        #expect(decode.slices.map(\.tokens) == [[42]])
+        #expect(decode.slices.map(\.startPosition) == [5])
+        let after = scheduler.handle(.result(Self.answer(decode, token: 43)), at: .seconds(3))
+        let last = try #require(steps(after).first)
+        let end = scheduler.handle(.result(Self.answer(last, token: 44)), at: .seconds(3))
+        #expect(end.prefix(2) == [.token(Ticket(1), TokenChoice(token: 44)), .finished(Ticket(1), .length)])
+        #expect(scheduler.reservedTokenCount == 0)
+    }
+
+    @Test mutating func `a text that was half scored is scored from its start`() throws {
+        _ = open()
+        let work = Work.scoring(ScoringRequest(tokens: [1, 2, 3, 4], topCount: 0, chunk: 2))
+        let first = try #require(steps(scheduler.handle(.submitted(Ticket(1), work), at: .zero)).first)
+        _ = scheduler.handle(.result(Self.answer(first)), at: .zero)
+        _ = scheduler.handle(.closed(because: Self.lost), at: .zero)
+        var reopened = steps(scheduler.handle(.opened(stageCount: 3, keyValueTokenCapacity: 2048), at: .zero))
+        #expect(reopened.flatMap { $0.slices.map(\.tokens) } == [[0], [1, 2], [3, 4]])
+        var effects: [Scheduler.Effect] = []
+        while !reopened.isEmpty { effects += scheduler.handle(.result(Self.answer(reopened.removeFirst())), at: .zero) }
+        guard
+            case .scored(Ticket(1), let text)? = effects.first(where: { if case .scored = $0 { true } else { false } })
+        else {
+            Issue.record("not scored: \(effects)")
+            return
+        }
+        #expect(text.nextLogProbabilities == [-2, -3, -4])
+    }
+
+    @Test mutating func `a request that is lost too often ends, one that no stage has seen does not count it`() throws {
+        scheduler = Scheduler(
+            configuration: SchedulerConfiguration(contextLength: 1024, vocabularySize: 100, rebuildLimit: 2))
+        _ = open()
+        _ = scheduler.handle(.submitted(Ticket(1), .generation(.prompt([1]))), at: .zero)
+        for _ in 1...2 {
+            #expect(scheduler.handle(.closed(because: Self.lost), at: .zero) == [])
+            // Nor do pipelines that never served.
+            for _ in 1...5 { #expect(scheduler.handle(.closed(because: Self.lost), at: .zero) == []) }
+            _ = scheduler.handle(.opened(stageCount: 3, keyValueTokenCapacity: 2048), at: .zero)
+        }
+        #expect(
+            scheduler.handle(.closed(because: Self.lost), at: .zero)
+                == [.failed(Ticket(1), .lostTooOften(count: 3, reason: Self.lost))])
+        #expect(scheduler.queuedRequestCount == 0)
+    }
+
+    @Test mutating func `a request that was admitted but not sent comes behind those that had begun`() {
         _ = open(stageCount: 1)
         let long = [Int32](repeating: 1, count: 128)
         // Two steps of 64 rows fill the pipeline of one stage.
@@ -287,25 +368,44 @@ struct SchedulerTests {
             _ = scheduler.handle(.submitted(Ticket(UInt64(number)), .generation(.prompt([Int32(number)]))), at: .zero)
         }
         #expect(scheduler.runningRequestCount == 2)
-        #expect(
-            scheduler.handle(.closed(running: Self.lost, waiting: Self.gone), at: .zero)
-                == [.failed(Ticket(1), Self.lost)])
-        let reopened = steps(scheduler.handle(.opened(stageCount: 1, keyValueTokenCapacity: 2048), at: .seconds(9)))
-        #expect(reopened.flatMap { $0.slices.map(\.tokens) } == [[0], [2], [3]])
+        #expect(scheduler.handle(.closed(because: Self.lost), at: .zero) == [])
+        #expect(scheduler.interruptedRequestCount == 1)
+        var sent: [[Int32]] = []
+        var pending = steps(scheduler.handle(.opened(stageCount: 1, keyValueTokenCapacity: 2048), at: .seconds(9)))
+        while sent.count < 5, !pending.isEmpty {
+            let step = pending.removeFirst()
+            sent += step.slices.map(\.tokens)
+            pending += steps(scheduler.handle(.result(Self.answer(step)), at: .seconds(9)))
+        }
+        #expect(sent.prefix(5) == [[0], Array(long.prefix(63)), Array(long.prefix(64)), [1], [2]])
     }
 
-    @Test mutating func `requests that wait end when no pipeline comes within the outage limit`() {
+    @Test mutating func `requests that wait end when there is no placement for the outage limit`() {
         _ = open()
         for number in 1...3 {
             _ = scheduler.handle(.submitted(Ticket(UInt64(number)), .generation(.prompt([1]))), at: .zero)
         }
-        _ = scheduler.handle(.closed(running: Self.lost, waiting: .unavailable("first")), at: .seconds(1))
-        // An epoch that ends before it serves does not start the time anew.
-        #expect(scheduler.handle(.closed(running: Self.lost, waiting: Self.gone), at: .seconds(30)).isEmpty)
-        #expect(scheduler.nextDeadline == .seconds(61))
-        #expect(scheduler.handle(.tick, at: .seconds(60.9)).isEmpty)
-        #expect(scheduler.handle(.tick, at: .seconds(61)) == [.failed(Ticket(3), Self.gone)])
+        _ = scheduler.handle(.closed(because: Self.lost), at: .seconds(1))
+        // The time in which another one is loaded is not counted, and it does not start the time anew.
+        _ = scheduler.handle(.loading, at: .seconds(11))
         #expect(scheduler.nextDeadline == nil)
+        #expect(scheduler.handle(.closed(because: Self.lost), at: .seconds(100)).isEmpty)
+        #expect(scheduler.nextDeadline == .seconds(150))
+        #expect(scheduler.handle(.tick, at: .seconds(149.9)).isEmpty)
+        #expect(
+            scheduler.handle(.tick, at: .seconds(150))
+                == (1...3).map { .outwaited(Ticket($0), limit: .seconds(60)) })
+        #expect(scheduler.nextDeadline == nil)
+    }
+
+    @Test mutating func `a request that is cancelled during an outage is forgotten`() {
+        _ = open()
+        _ = scheduler.handle(.submitted(Ticket(1), .generation(.prompt([1]))), at: .zero)
+        _ = scheduler.handle(.closed(because: Self.lost), at: .zero)
+        #expect(scheduler.handle(.cancelled(Ticket(1)), at: .zero) == [])
+        #expect(scheduler.queuedRequestCount == 0)
+        let reopened = steps(scheduler.handle(.opened(stageCount: 3, keyValueTokenCapacity: 2048), at: .zero))
+        #expect(reopened.flatMap { $0.slices.map(\.tokens) } == [[0]])
     }
 
     @Test mutating func `a request that waits and does not fit the next pipeline is told so`() {
@@ -315,7 +415,7 @@ struct SchedulerTests {
         }
         let long = [Int32](repeating: 1, count: 600)
         _ = scheduler.handle(.submitted(Ticket(3), .generation(.prompt(long))), at: .zero)
-        _ = scheduler.handle(.closed(running: Self.lost, waiting: Self.gone), at: .zero)
+        _ = scheduler.handle(.closed(because: Self.lost), at: .zero)
         #expect(
             open(keyValueTokenCapacity: 512).contains(
                 .failed(
@@ -330,10 +430,29 @@ struct SchedulerTests {
         let second = try #require(
             steps(scheduler.handle(.submitted(Ticket(2), .generation(.prompt([2]))), at: .zero)).first)
         let error = GenerationError.workerFailed(node: "b", reason: "no memory")
-        #expect(scheduler.handle(.stepFailed(first.id, error), at: .zero) == [.failed(Ticket(1), error)])
+        #expect(
+            scheduler.handle(.stepFailed(first.id, error, isRetryable: false), at: .zero) == [.failed(Ticket(1), error)]
+        )
         let effects = scheduler.handle(.result(Self.answer(second)), at: .zero)
         #expect(effects.first == .token(Ticket(2), TokenChoice(token: 42)))
         #expect(steps(effects).first?.released == [first.slices[0].sequence])
+    }
+
+    @Test mutating func `the requests of a failed step begin anew if that can help, ahead of those that wait`() throws {
+        _ = open(stageCount: 1)
+        let request = GenerationRequest.prompt([1, 2], maximum: 5)
+        let first = try #require(steps(scheduler.handle(.submitted(Ticket(1), .generation(request)), at: .zero)).first)
+        let second = try #require(steps(scheduler.handle(.result(Self.answer(first)), at: .zero)).first)
+        _ = scheduler.handle(.submitted(Ticket(2), .generation(.prompt([7]))), at: .zero)
+        _ = scheduler.handle(.submitted(Ticket(3), .generation(.prompt([8]))), at: .zero)
+        let error = GenerationError.workerFailed(node: "b", reason: "no memory")
+        let effects = scheduler.handle(.stepFailed(second.id, error, isRetryable: true), at: .zero)
+        let again = try #require(steps(effects).first)
+        #expect(effects == [.send(again)])
+        #expect(again.slices.map(\.tokens) == [[1, 2, 42]])
+        #expect(again.slices.map(\.startPosition) == [0])
+        #expect(again.released == [second.slices[0].sequence])
+        #expect(scheduler.queuedRequestCount == 1)
     }
 
     @Test mutating func `what a failed step gave back is given back again`() throws {
@@ -343,7 +462,7 @@ struct SchedulerTests {
         let done = steps(scheduler.handle(.result(Self.answer(first)), at: .zero))
         #expect(done.map(\.released) == [[first.slices[0].sequence]])
         let error = GenerationError.workerFailed(node: "b", reason: "no memory")
-        let again = steps(scheduler.handle(.stepFailed(done[0].id, error), at: .zero))
+        let again = steps(scheduler.handle(.stepFailed(done[0].id, error, isRetryable: false), at: .zero))
         #expect(again.map(\.released) == [[first.slices[0].sequence]])
         #expect(again.map(\.id) == [StepID(done[0].id.number + 1)])
     }
@@ -357,7 +476,9 @@ struct SchedulerTests {
         let effects = scheduler.handle(.result(Self.answer(second)), at: .zero)
         #expect(effects.contains(.finished(Ticket(2), .length)))
         let error = GenerationError.workerFailed(node: "b", reason: "no memory")
-        #expect(scheduler.handle(.stepFailed(first.id, error), at: .zero).contains(.failed(Ticket(1), error)))
+        #expect(
+            scheduler.handle(.stepFailed(first.id, error, isRetryable: false), at: .zero).contains(
+                .failed(Ticket(1), error)))
     }
 
     @Test mutating func `a step without a result stalls the pipeline at the time-out, a large one later`() {

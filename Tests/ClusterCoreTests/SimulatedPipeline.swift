@@ -4,7 +4,7 @@ import Transport
 /// The stages as the scheduler sees them: steps go in and come out in order. It keeps what a worker's KV cache would
 /// hold and notes each breach of what the scheduler promises.
 struct SimulatedPipeline {
-    let stageCount: Int
+    private(set) var stageCount: Int
     let keyValueTokenCapacity: Int
     let maximumStepRowCount: Int
     let vocabularySize: Int
@@ -30,6 +30,14 @@ struct SimulatedPipeline {
     }
 
     var inFlightStepCount: Int { results.count }
+
+    /// Begins anew with empty stages, as in a new epoch.
+    mutating func begin(stageCount: Int) {
+        self.stageCount = stageCount
+        (sequences, results, lastReleaseStep, decodingInFlight, repeatable) = ([:], [], nil, [], [])
+        lastStep = StepID(0)
+        steps = []
+    }
 
     /// The token that follows `tokens`: any function of all of them will do.
     static func next(after tokens: [Int32], vocabularySize: Int) -> Int32 {

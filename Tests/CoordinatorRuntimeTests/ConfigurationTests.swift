@@ -38,7 +38,7 @@ struct ConfigurationTests {
             control: tcp://*:7070
             data: tcp://*:7071
             advertise: 192.168.1.10
-            allow_plain_text: true
+            security: none
             workers:
               - name: big
                 layers: 0-17
@@ -56,6 +56,9 @@ struct ConfigurationTests {
             step_timeout_seconds: 10
             loading_timeout_seconds: 60
             probe_seconds: 2.5
+            replan_seconds: 0
+            failover_seconds: 90
+            rebuild_limit: 3
             """)
         var wanted = ClusterConfiguration()
         wanted.clusterID = "home"
@@ -65,7 +68,7 @@ struct ConfigurationTests {
         wanted.controlEndpoint = "tcp://*:7070"
         wanted.dataEndpoint = "tcp://*:7071"
         wanted.advertisedHost = "192.168.1.10"
-        wanted.allowsPlainText = true
+        wanted.security = LinkSecurity.none
         wanted.workers = .named([
             NamedWorker(node: try #require(NodeID("big")), layers: 0..<18),
             NamedWorker(node: try #require(NodeID("small")), layers: 18..<30),
@@ -83,6 +86,9 @@ struct ConfigurationTests {
         wanted.stepTimeout = .seconds(10)
         wanted.loadingTimeout = .seconds(60)
         wanted.probeInterval = .milliseconds(2500)
+        wanted.replanDelay = .zero
+        wanted.outageLimit = .seconds(90)
+        wanted.rebuildLimit = 3
         #expect(configuration == wanted)
     }
 
@@ -102,7 +108,7 @@ struct ConfigurationTests {
             "queue_limit",
             "step_rows",
             "heartbeat_seconds", "detection_seconds", "step_timeout_seconds", "loading_timeout_seconds",
-            "probe_seconds",
+            "probe_seconds", "replan_seconds", "failover_seconds", "rebuild_limit",
         ]
         let settings = text.split(separator: "\n").compactMap { line -> Substring? in
             let line = line.hasPrefix("# ") ? line.dropFirst(2) : line
@@ -131,7 +137,7 @@ struct ConfigurationTests {
                 kv_tokens: 1024
                 heartbeat_seconds: 1
                 step_rows: 100000
-                allow_plain_text: yes please
+                security: yes please
                 probe_seconds:
                 head: 4bit
                 placement: 2,1
@@ -147,15 +153,16 @@ struct ConfigurationTests {
                     cluster.yaml:8: kv_tokens: 1024 cannot hold one sequence of context_length (4096); make it 4096 or more
                     cluster.yaml:9: heartbeat_seconds: 1 is too long to find a loss within detection_seconds (2); make it 0.5 or less
                     cluster.yaml:10: step_rows: 100000 is out of range; write 1 to 8192
-                    cluster.yaml:11: allow_plain_text: "yes please" is neither true nor false; write true or false
+                    cluster.yaml:11: security: "yes please" is none of its values; write one of none, keys
                     cluster.yaml:12: probe_seconds: nothing is not a number; write 0.1 to 3600 seconds
                     cluster.yaml:13: head: "4bit" is none of its values; write one of automatic, 8bit, stored
                     cluster.yaml:14: placement: it is a single value; list the ranks of each stage, such as [2, 1], or write auto
                     cluster.yaml:15: activation_grid: "fine" is none of its values; write one of exact, segment
                     cluster.yaml:16: colour: there is no such setting; use one of cluster, model, http, control, data, \
-                    advertise, allow_plain_text, workers, placement, planning, head, measure_links, activation_grid, \
-                    context_length, kv_tokens, maximum_running, queue_limit, step_rows, heartbeat_seconds, detection_seconds, \
-                    step_timeout_seconds, loading_timeout_seconds, probe_seconds
+                    advertise, security, keys, workers, placement, planning, head, measure_links, activation_grid, \
+                    context_length, kv_tokens, maximum_running, queue_limit, step_rows, heartbeat_seconds, \
+                    detection_seconds, step_timeout_seconds, loading_timeout_seconds, probe_seconds, replan_seconds, \
+                    failover_seconds, rebuild_limit
                     """)
     }
 
@@ -234,15 +241,15 @@ struct ConfigurationTests {
         #expect(
             complaint("control: tcp://192.168.1.10:7070") == """
                 cluster.yaml:1: control: tcp://192.168.1.10:7070 leaves this machine, and links are not encrypted; \
-                use 127.0.0.1, or write allow_plain_text: true if you trust the network
+                use 127.0.0.1, or write security: keys, or security: none if you trust the network
                 """)
-        #expect(complaint("control: tcp://192.168.1.10:7070\nallow_plain_text: true") == "")
+        #expect(complaint("control: tcp://192.168.1.10:7070\nsecurity: none") == "")
         #expect(
-            complaint("control: tcp://*:7070\nallow_plain_text: true") == """
+            complaint("control: tcp://*:7070\nsecurity: none") == """
                 cluster.yaml:1: control: it listens on all addresses, so workers cannot tell which one to answer to; \
                 write advertise: with this machine's address
                 """)
-        #expect(complaint("control: tcp://*:7070\nallow_plain_text: true\nadvertise: head.local") == "")
+        #expect(complaint("control: tcp://*:7070\nsecurity: none\nadvertise: head.local") == "")
     }
 
     @Test(arguments: [

@@ -56,7 +56,7 @@ import ZeroMQ
     {
         try await TestCluster.run(["a", "b", "c"], { $0.placement = [1, 2] }) { cluster in
             try await cluster.waitUntilHealthy()
-            cluster.script.fail(on: 666)
+            cluster.script.fail(on: 666, isRetryable: false)
             let stream = try await cluster.coordinator.generate(.of([666], maximum: 5))
             await #expect(throws: GenerationError.self) { try await TestCluster.collect(stream) }
             for token in 1...5 as ClosedRange<Int32> {
@@ -158,7 +158,7 @@ import ZeroMQ
         }
     }
 
-    @Test func `a worker that falls silent ends its requests by name, and service resumes with another`() async throws {
+    @Test func `requests outlive a worker that falls silent, and go on with another`() async throws {
         try await TestCluster.run(
             ["a"],
             {
@@ -166,6 +166,7 @@ import ZeroMQ
                 $0.maximumRunningCount = 1
                 $0.detectionBound = .seconds(1)
                 $0.heartbeatInterval = .milliseconds(100)
+                $0.replanDelay = .seconds(60)
             }
         ) { cluster in
             let frozen = try FrozenWorker(try #require(NodeID("b")), coordinator: cluster.coordinator.controlEndpoint)
@@ -175,26 +176,60 @@ import ZeroMQ
             let stream = try await cluster.coordinator.generate(.of([1, 2], maximum: 5))
             let queued = try await cluster.coordinator.generate(.of([3], maximum: 4))
             frozen.freeze()
+            try await cluster.wait(for: "loss") { $0.state == .recovering }
+            let health = await cluster.coordinator.health()
+            #expect(health.reason.hasPrefix("waiting for 1 of 2 workers; in "))
+            #expect(health.nodes.map(\.state) == [.joining, .lost])
+            #expect(health.nodes.last?.detail.hasPrefix("silent for 1.") == true)
+            await #expect(throws: GenerationError.self) {
+                try await cluster.coordinator.generate(.of([1], maximum: 1))
+            }
+            #expect(health.queuedRequestCount == 2)
+            #expect(health.interruptedRequestCount == 1)
+            try cluster.start("c")
+            #expect(try await TestCluster.collect(stream).tokens == TestCluster.expected([1, 2], count: 5))
+            #expect(try await TestCluster.collect(queued).tokens == TestCluster.expected([3], count: 4))
+        }
+    }
+
+    @Test func `a request ends with the reason when there is no other placement in time`() async throws {
+        try await TestCluster.run(
+            ["a", "b"],
+            {
+                $0.replanDelay = .seconds(60)
+                $0.outageLimit = .milliseconds(200)
+            }
+        ) { cluster in
+            try await cluster.waitUntilHealthy()
+            cluster.script.hold(true)
+            let stream = try await cluster.coordinator.generate(.of([1, 2], maximum: 5))
+            #expect(await cluster.stop("b") == nil)
             do {
                 _ = try await TestCluster.collect(stream)
                 Issue.record("the request ended as if nothing had happened")
             } catch let error as GenerationError {
-                guard case .workerFailed(node: "b", let reason) = error else { throw error }
-                #expect(reason.hasPrefix("silent for 1."))
+                guard case .unavailable(let reason) = error else { throw error }
+                #expect(
+                    reason.hasPrefix(
+                        "waited 0.2 s for another placement in vain: waiting for 1 of 2 workers; in "))
             }
-            let health = await cluster.coordinator.health()
-            #expect(health.state == .down)
-            #expect(health.reason == "waiting for 1 of 2 workers")
-            #expect(health.nodes.map(\.state) == [.joining, .lost])
-            await #expect(throws: GenerationError.unavailable("waiting for 1 of 2 workers")) {
-                try await cluster.coordinator.generate(.of([1], maximum: 1))
-            }
-            // What no worker had begun waits for the next pipeline.
-            #expect(health.queuedRequestCount == 1)
-            try cluster.start("c")
+        }
+    }
+
+    @Test func `a stream goes on when a worker leaves in its middle and the others take over`() async throws {
+        try await TestCluster.run(["a", "b"], { $0.replanDelay = .zero }) { cluster in
             try await cluster.waitUntilHealthy()
-            #expect(try await TestCluster.collect(queued).tokens == TestCluster.expected([3], count: 4))
-            #expect(try await cluster.tokens([1, 2], maximum: 5).tokens == TestCluster.expected([1, 2], count: 5))
+            let stream = try await cluster.coordinator.generate(.of([1, 2], maximum: 400))
+            var tokens: [Int32] = []
+            for try await event in stream {
+                if case .token(let choice) = event { tokens.append(choice.token) }
+                if tokens.count == 20 { #expect(await cluster.stop("b") == nil) }
+            }
+            #expect(tokens == TestCluster.expected([1, 2], count: 400))
+            let health = await cluster.coordinator.health()
+            #expect(health.nodes.map(\.state) == [.ready, .left])
+            #expect(health.nodes.first?.endLayer == 6)
+            try await cluster.wait(for: "empty KV cache") { $0.nodes[0].keyValueTokenCount == 0 }
         }
     }
 
@@ -205,9 +240,9 @@ import ZeroMQ
             try await cluster.wait(for: "a loaded stage") { $0.nodes.first?.state == .ready }
             #expect(!cluster.coordinator.isReady)
             let stream = try await cluster.coordinator.generate(.of([1, 2], maximum: 5))
-            await #expect(throws: GenerationError.timedOut(node: "m", afterSeconds: 1)) {
-                try await TestCluster.collect(stream)
-            }
+            try await cluster.wait(for: "the time-out") { $0.nodes.first?.detail == "no result within 1 s" }
+            try cluster.start("b")
+            #expect(try await TestCluster.collect(stream).tokens == TestCluster.expected([1, 2], count: 5))
         }
     }
 
@@ -217,7 +252,7 @@ import ZeroMQ
             let epoch = await cluster.coordinator.health().epoch
             #expect(await cluster.stop("b") == nil)
             try await cluster.wait(for: "departure") { $0.nodes.map(\.state) == [.joining, .left] }
-            #expect(await cluster.coordinator.health().reason == "waiting for 1 of 2 workers")
+            #expect(await cluster.coordinator.health().reason.hasPrefix("waiting for 1 of 2 workers; in "))
             try cluster.start("b")
             try await cluster.waitUntilHealthy()
             #expect(await cluster.coordinator.health().epoch > epoch)
@@ -228,7 +263,7 @@ import ZeroMQ
     @Test func `a failed step ends its request with the worker's words and the others go on`() async throws {
         try await TestCluster.run(["a", "b"]) { cluster in
             try await cluster.waitUntilHealthy()
-            cluster.script.fail(on: 666)
+            cluster.script.fail(on: 666, isRetryable: false)
             let stream = try await cluster.coordinator.generate(.of([666], maximum: 5))
             await #expect(throws: GenerationError.workerFailed(node: "b", reason: "the test wants it to fail")) {
                 try await TestCluster.collect(stream)
@@ -237,6 +272,21 @@ import ZeroMQ
             try await cluster.wait(for: "empty KV cache") { health in
                 health.nodes.allSatisfy { $0.keyValueTokenCount == 0 }
             }
+        }
+    }
+
+    @Test func `a request that fails each time it is begun anew ends, and the others go on`() async throws {
+        try await TestCluster.run(["a", "b"], { $0.rebuildLimit = 3 }) { cluster in
+            try await cluster.waitUntilHealthy()
+            cluster.script.fail(on: 666, isRetryable: true)
+            let stream = try await cluster.coordinator.generate(.of([666], maximum: 5))
+            let other = try await cluster.coordinator.generate(.of([4], maximum: 50))
+            let reason = "worker b failed: the test wants it to fail"
+            await #expect(throws: GenerationError.lostTooOften(count: 4, reason: reason)) {
+                try await TestCluster.collect(stream)
+            }
+            #expect(try await TestCluster.collect(other).tokens == TestCluster.expected([4], count: 50))
+            #expect(cluster.script.firstTokens.count { $0 == 666 } == 4)
         }
     }
 

@@ -11,6 +11,7 @@ final class StageScript: Sendable {
     private struct State {
         var isHeld = false
         var failingTokens: Set<Int32> = []
+        var failure = StageError("the test wants it to fail", isRetryable: false)
         var loadProblem: StageError?
         var firstTokens: [Int32] = []
         var rowCount = 0
@@ -22,7 +23,12 @@ final class StageScript: Sendable {
     func hold(_ isHeld: Bool) { state.withLock { $0.isHeld = isHeld } }
 
     /// From now on, last stages fail to compute slices with this token.
-    func fail(on token: Int32) { state.withLock { $0.failingTokens = [token] } }
+    func fail(on token: Int32, isRetryable: Bool) {
+        state.withLock { state in
+            state.failingTokens = [token]
+            state.failure.isRetryable = isRetryable
+        }
+    }
 
     /// From now on, parts load, or fail to.
     func failLoading(_ problem: StageError?) { state.withLock { $0.loadProblem = problem } }
@@ -35,8 +41,8 @@ final class StageScript: Sendable {
 
     var loadProblem: StageError? { state.withLock(\.loadProblem) }
 
-    fileprivate func isFailing(_ slice: SequenceSlice) -> Bool {
-        state.withLock { !$0.failingTokens.isDisjoint(with: slice.tokens) }
+    fileprivate func failure(on slice: SequenceSlice) -> StageError? {
+        state.withLock { $0.failingTokens.isDisjoint(with: slice.tokens) ? nil : $0.failure }
     }
 
     fileprivate func waitUntilReleased() {
@@ -106,7 +112,7 @@ final class FakeStage: StageComputing {
     }
 
     private func result(of slice: SequenceSlice, _ tokens: [Int32]) throws(StageError) -> SliceResult {
-        if script.isFailing(slice) { throw StageError("the test wants it to fail", isRetryable: true) }
+        if let failure = script.failure(on: slice) { throw failure }
         let output: SliceResult.Output
         switch slice.output {
         case .none: output = .none

@@ -85,7 +85,7 @@ struct ErrorTests {
             (.invalidRequest("token 900 is outside the vocabulary"), 400, "invalid_value", nil),
             (.unavailable("waiting for 2 of 3 workers"), 503, "unavailable", "2"),
             (.workerFailed(node: "a", reason: "gone"), 503, "worker_failed", nil),
-            (.timedOut(node: nil, afterSeconds: 5), 504, "timed_out", nil),
+            (.lostTooOften(count: 9, reason: "gone"), 503, "lost_too_often", nil),
         ]
         for (error, status, code, retryAfter) in cases {
             let engine = ScriptedEngine { _ in .init(tokens: [], refusal: error) }

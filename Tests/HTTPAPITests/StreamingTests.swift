@@ -116,15 +116,18 @@ struct StreamingTests {
     func `a failure in the middle of a stream is an error event after what has been said`(carrier: Carrier) async throws
     {
         let engine = ScriptedEngine { _ in
-            .init(tokens: [260], ending: .failure(.timedOut(node: "box-2", afterSeconds: 30)))
+            .init(tokens: [260], ending: .failure(.lostTooOften(count: 9, reason: "worker box-2: silent for 2.0 s")))
         }
         let body = #"{\#(Self.messages),"stream":true,"stop":"lo there"}"#
         let answer = try await TestServer(engine).serve(over: carrier) { try await $0("POST", Self.path, body) }
         #expect(answer.status == 200)
         let chunks = try answer.chunks
         #expect(chunks.compactMap { $0.choices[0].delta.content.string }.joined() == "Hel")
-        #expect(chunks.last?.error.code.string == "timed_out")
-        #expect(chunks.last?.error.message.string == "no result within 30 s; worker box-2 owed it")
+        #expect(chunks.last?.error.code.string == "lost_too_often")
+        #expect(
+            chunks.last?.error.message.string
+                == "the request was lost 9 times and is not begun anew once more, as it may itself be what breaks the "
+                + "workers; see their logs. The last time: worker box-2: silent for 2.0 s")
         #expect(answer.events.last == "[DONE]")
     }
 

@@ -9,12 +9,13 @@ import Transport
 /// Stages of a model in this process: one for each count of layers in `split`.
 func makePipeline(
     _ path: String, split: [Int], threads: Int = 1, instructionSet: InstructionSet = .best, context: Int = 256,
-    keyValueTokens: Int = 1024, ternaryLayout: TernaryLayout? = nil
+    keyValueTokens: Int = 1024, ternaryLayout: TernaryLayout? = nil, grid: ActivationGrid = .exact
 ) throws -> Pipeline {
     let model = try ModelFile(path: path)
-    let options = StageOptions(
+    var options = StageOptions(
         threadCount: threads, instructionSet: instructionSet, contextLength: context,
         keyValueTokenCapacity: keyValueTokens, ternaryLayout: ternaryLayout)
+    options.activationGrid = grid
     var first = 0
     let stages = try split.map { count in
         defer { first += count }

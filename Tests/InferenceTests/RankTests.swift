@@ -24,6 +24,38 @@ import Transport
         #expect(try ranked.score(tokens, chunk: 7, topCount: 2) == expected)
     }
 
+    @Test(arguments: TernaryLayout.allCases)
+    func `a grid for each segment gives its own bits, the same on any number of ranks`(layout: TernaryLayout) throws {
+        let tokens = randomTokens(40, below: 1024)
+        var exact = try makePipeline(Fixtures.ryzTinyPath, split: [6])
+        var whole = try makePipeline(Fixtures.ryzTinyPath, split: [6], ternaryLayout: .twoBits, grid: .segment)
+        let expected = try whole.score(tokens, chunk: 40, topCount: 2)
+        let reference = try exact.score(tokens, chunk: 40, topCount: 2)
+        #expect(expected.logitsDigest != reference.logitsDigest)
+        for instructionSet in InstructionSet.allCases where instructionSet <= .best {
+            var pipeline = try makePipeline(
+                Fixtures.ryzTinyPath, split: [2, 4], threads: 2, instructionSet: instructionSet, ternaryLayout: layout,
+                grid: .segment)
+            #expect(try pipeline.score(tokens, chunk: 9, topCount: 2) == expected)
+        }
+        for (placement, chunk) in [([2], 40), ([3], 1), ([2, 1, 3], 7)] {
+            let ranked = try RankedPipeline(
+                Fixtures.ryzTinyPath, placement: placement, instructionSets: Self.instructionSets,
+                ternaryLayout: layout, grid: .segment)
+            #expect(try ranked.score(tokens, chunk: chunk, topCount: 2) == expected, "\(placement)")
+        }
+    }
+
+    @Test func `a grid for each segment is close to the reference's`() throws {
+        let tokens = randomTokens(60, below: 1024)
+        var exact = try makePipeline(Fixtures.ryzTinyPath, split: [6])
+        var segment = try makePipeline(Fixtures.ryzTinyPath, split: [6], grid: .segment)
+        let reference = try exact.score(tokens, chunk: 60, topCount: 0).targetLogProbabilities
+        let score = try segment.score(tokens, chunk: 60, topCount: 0).targetLogProbabilities
+        let differences = zip(reference, score).map { abs($0 - $1) }
+        #expect(differences.reduce(0, +) / Float(differences.count) < 0.2)
+    }
+
     @Test(arguments: [true, false])
     func `five KV heads make up to five ranks, with and without inner norms`(hasInnerNorms: Bool) throws {
         var tiny = TinyCheckpoint()
@@ -39,6 +71,10 @@ import Transport
                 folder.path, placement: placement, instructionSets: Self.instructionSets)
             #expect(try ranked.score(tokens, chunk: 11, topCount: 2) == expected, "\(placement)")
         }
+        var segments = try makePipeline(folder.path, split: [2], grid: .segment)
+        let ranked = try RankedPipeline(folder.path, placement: [5, 2], grid: .segment)
+        #expect(
+            try ranked.score(tokens, chunk: 11, topCount: 2) == segments.score(tokens, chunk: 30, topCount: 2))
         withExtendedLifetime(folder) {}
     }
 

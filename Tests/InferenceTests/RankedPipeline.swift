@@ -19,7 +19,7 @@ final class RankedPipeline {
     ///   - slotByteCount: how much ranks exchange at a time.
     init(
         _ path: String, placement: [Int], threads: Int = 1, instructionSets: [InstructionSet] = [.best],
-        slotByteCount: Int = 1 << 20, ternaryLayout: TernaryLayout? = nil,
+        slotByteCount: Int = 1 << 20, ternaryLayout: TernaryLayout? = nil, grid: ActivationGrid = .exact,
         shares: ((Int, RankParts) -> [RankShare])? = nil
     ) throws {
         let model = try ModelFile(path: path)
@@ -35,6 +35,10 @@ final class RankedPipeline {
             return try (0..<rankCount).map { rank in
                 defer { node += 1 }
                 let wait = ExchangeWait(names: (0..<rankCount).map { "worker-\($0)" })
+                var options = StageOptions(
+                    threadCount: threads, instructionSet: instructionSets[node % instructionSets.count],
+                    contextLength: 256, keyValueTokenCapacity: 1024, ternaryLayout: ternaryLayout)
+                options.activationGrid = grid
                 return try Stage(
                     model: model, layers: layers,
                     shares: (shares ?? evenShares)(rankCount, model.configuration.rankParts),
@@ -43,9 +47,7 @@ final class RankedPipeline {
                             SharedMemoryLinks(
                                 $0, ranks: Array(0..<rankCount), rank: rank, rankCount: rankCount, wait: wait))
                     } ?? .alone,
-                    options: StageOptions(
-                        threadCount: threads, instructionSet: instructionSets[node % instructionSets.count],
-                        contextLength: 256, keyValueTokenCapacity: 1024, ternaryLayout: ternaryLayout))
+                    options: options)
             }
         }
     }

@@ -209,6 +209,39 @@ import Testing
         }
     }
 
+    @Test(arguments: TernaryLayout.allCases, [(864, 256), (2560, 512), (96, 96), (160, 32)])
+    func `segments of activations have a scale each, and their sums the same bits everywhere`(
+        layout: TernaryLayout, shape: (columns: Int, segment: Int)
+    ) throws {
+        var random = SeededGenerator(seed: 4)
+        let (_, source, weights) = try ternary(rows: 40, columns: shape.columns) { _, _ in
+            Int.random(in: -1...1, using: &random)
+        }
+        // Segments of very different size, so that one scale would lose the small ones; one of zeros.
+        let rows = randomRows(11, shape.columns).enumerated().map { index, row in
+            row.enumerated().map { column, value in
+                let segment = column / shape.segment
+                return segment == index % 3 ? 0 : value * Float(sign: .plus, exponent: -5 * segment, significand: 1)
+            }
+        }
+        let grouping = Activations.Grouping.segments(columns: shape.segment)
+        var matrix = try PackedMatrix([source], layout: layout)
+        try expectSameBits(&matrix, rows, grouping: grouping)
+        let values = try product(matrix, rows, grouping: grouping).map { Float(bitPattern: $0) }
+        for (index, row) in rows.enumerated() {
+            let grid = stride(from: 0, to: row.count, by: shape.segment).flatMap { first in
+                let part = row[first..<min(first + shape.segment, row.count)].map(Double.init)
+                let step = max(part.map(abs).max()!, 1e-30) / 127
+                return part.map { ($0 / step).rounded(.toNearestOrEven) * step }
+            }
+            for (output, weights) in weights.enumerated() {
+                let exact = zip(weights, grid).reduce(0) { $0 + Double($1.0) * $1.1 } * 0.5
+                let magnitude = grid.reduce(0) { $0 + abs($1) }
+                #expect(abs(Double(values[index * 40 + output]) - exact) <= 1e-6 * magnitude + 1e-7)
+            }
+        }
+    }
+
     @Test func `every three digits count in every place of a row, by every kernel`() throws {
         // Row r has the digits of r mod 27 in triple r mod 32 of 96 columns, and zeros elsewhere.
         let rows = 27 * 32

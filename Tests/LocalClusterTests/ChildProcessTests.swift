@@ -14,7 +14,7 @@ import Testing
         try children.start(name: "short", program: "/bin/sh", arguments: ["-c", "exit 3"])
         let status = ExitStatus(code: 3, isSignal: false)
         await #expect(throws: LocalClusterError.childEnded(name: "short", status: status)) {
-            try await children.watch()
+            try await WorkerSupervision(.endsCluster, notice: { _ in }).watch(children)
         }
     }
 
@@ -23,7 +23,47 @@ import Testing
         try children.start(name: "long", program: "/bin/sh", arguments: Self.obedient)
         children.all[0].send(9)
         let status = ExitStatus(code: 9, isSignal: true)
-        await #expect(throws: LocalClusterError.childEnded(name: "long", status: status)) { try await children.watch() }
+        await #expect(throws: LocalClusterError.childEnded(name: "long", status: status)) {
+            try await WorkerSupervision(.endsCluster, notice: { _ in }).watch(children)
+        }
+    }
+
+    /// Watches a coordinator and a worker, of which first the worker ends and, after all that follows, the coordinator.
+    private static func notices(_ loss: WorkerLoss, isReady: Bool) async throws -> [String] {
+        let children = Children(stopTimeout: .seconds(10))
+        let (notices, continuation) = AsyncStream.makeStream(of: String.self)
+        let workers = WorkerSupervision(loss) { notice in
+            continuation.yield(notice)
+            if loss == .isLeft || notice.hasSuffix("2 s") { children.all.first { $0.name == "head" }?.send(9) }
+        }
+        try children.start(name: "head", program: "/bin/sh", arguments: obedient)
+        try workers.start("worker-1") { () throws(LocalClusterError) in
+            try children.start(name: "worker-1", program: "/bin/sh", arguments: ["-c", "exit 5"])
+        }
+        if isReady { workers.noteReady() }
+        do { try await workers.watch(children) } catch { continuation.yield("\(error)") }
+        await children.stop()
+        continuation.finish()
+        return await notices.reduce(into: []) { $0.append($1) }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a cluster goes on without a worker, starts it anew, or ends, as it is told`()
+        async throws
+    {
+        let headEnded = "head ended early (it was killed by signal 9); see its log above"
+        let workerEnded = "worker-1 ended early (its exit status is 5); see its log above"
+        #expect(try await Self.notices(.endsCluster, isReady: true) == [workerEnded])
+        // What ends before the cluster is ready would only be started in vain.
+        #expect(try await Self.notices(.restarts, isReady: false) == [workerEnded])
+        #expect(
+            try await Self.notices(.isLeft, isReady: true) == [
+                "worker-1 ended (its exit status is 5); the cluster goes on without it", headEnded,
+            ])
+        #expect(
+            try await Self.notices(.restarts, isReady: true) == [
+                "worker-1 ended (its exit status is 5); it is started anew in 1 s",
+                "worker-1 ended (its exit status is 5); it is started anew in 2 s", headEnded,
+            ])
     }
 
     @Test(.timeLimit(.minutes(1))) func `children end when their input does, whichever was started first`() async throws

@@ -18,13 +18,14 @@ import Transport
 
     private static func answers(
         of model: String, workers: Int, threads: Int, chunk: Int, tokens: [Int32], layout: TernaryLayout? = nil,
-        head: HeadPrecision? = nil, placement: [Int]? = nil, sharesMemory: Bool = true
+        head: HeadPrecision? = nil, placement: [Int]? = nil, sharesMemory: Bool = true, grid: ActivationGrid = .exact
     ) async throws -> Answers {
         var options = LocalClusterOptions(modelPath: model, workerCount: workers, threadsPerWorker: threads)
         options.ternaryLayout = layout
         options.headPrecision = head
         options.placement = placement
         options.sharesMemory = sharesMemory
+        options.activationGrid = grid
         // One kind of machine beside another.
         if placement != nil { options.instructionSets = InstructionSet.allCases.filter { $0 <= .best }.reversed() }
         return try await LocalCluster.run(options) { cluster in
@@ -106,6 +107,20 @@ import Transport
             let answers = try await Self.answers(
                 of: path, workers: placement.reduce(0, +), threads: 1, chunk: chunk, tokens: tokens,
                 placement: placement, sharesMemory: sharesMemory)
+            #expect(answers == expected, "placement \(placement), shared memory: \(sharesMemory)")
+        }
+    }
+
+    @Test func `ranks that need not agree on a grid answer the same`() async throws {
+        var random = SeededGenerator(seed: 8)
+        let tokens = (0..<70).map { _ in Int32.random(in: 0..<1024, using: &random) }
+        let path = Fixtures.ryzTinyPath
+        let expected = try await Self.answers(
+            of: path, workers: 1, threads: 2, chunk: 512, tokens: tokens, grid: .segment)
+        for (placement, sharesMemory, chunk) in [([2, 3], true, 7), ([3], false, 64)] {
+            let answers = try await Self.answers(
+                of: path, workers: placement.reduce(0, +), threads: 1, chunk: chunk, tokens: tokens,
+                placement: placement, sharesMemory: sharesMemory, grid: .segment)
             #expect(answers == expected, "placement \(placement), shared memory: \(sharesMemory)")
         }
     }

@@ -93,7 +93,7 @@ import Testing
     private func node(_ name: String, _ state: NodeHealth.State) -> NodeHealth {
         NodeHealth(
             name: name, state: state, detail: "", processID: 1, cpu: "", instructionSet: "", threadCount: 1,
-            memoryUsedByteCount: 0, memoryFreeByteCount: 0, stage: nil, rank: nil, firstLayer: nil,
+            memoryUsedByteCount: 0, memoryFreeByteCount: 0, epoch: nil, stage: nil, rank: nil, firstLayer: nil,
             endLayer: nil, firstKeyValueHead: nil, endKeyValueHead: nil,
             keyValueTokenCount: 0, keyValueTokenCapacity: 0, secondsSinceHeartbeat: 0, roundTripMilliseconds: nil,
             tokensPerSecond: 0, droppedFrameCount: 0)

@@ -11,7 +11,8 @@ import Testing
     ) -> NodeHealth {
         NodeHealth(
             name: name, state: state, detail: detail, processID: 4711, cpu: cpu, instructionSet: "avx512",
-            threadCount: 2, memoryUsedByteCount: 123_456_789, memoryFreeByteCount: 23_000_000_000, stage: stage,
+            threadCount: 2, memoryUsedByteCount: 123_456_789, memoryFreeByteCount: 23_000_000_000, epoch: nil,
+            stage: stage,
             rank: rank, firstLayer: layers?.lowerBound, endLayer: layers?.upperBound,
             firstKeyValueHead: heads.lowerBound, endKeyValueHead: heads.upperBound, keyValueTokenCount: 512,
             keyValueTokenCapacity: layers == nil ? 0 : 16384, secondsSinceHeartbeat: 0.14,
@@ -70,6 +71,24 @@ import Testing
                 default: SmolLM2-135M is healthy; 1 running, 0 of 64 queued; 45.2 tok/s; last token 1.2 s ago; \
                 3 frames dropped
                 """)
+    }
+
+    @Test func `spares and a failover that is under way are shown`() {
+        var health = Self.cluster(
+            .recovering, reason: "worker-3 still loading",
+            [
+                Self.node("worker-1"), Self.node("worker-2", state: .lost, detail: "silent for 2.0 s", layers: nil),
+                Self.node("worker-3", state: .loading, stage: 1, layers: 10..<11),
+                Self.node("worker-4", state: .spare, layers: nil),
+            ])
+        (health.runningRequestCount, health.queuedRequestCount, health.interruptedRequestCount) = (0, 3, 2)
+        let lines = HealthTable().text(health).split(separator: "\n")
+        #expect(lines.contains { $0.hasPrefix("worker-4  spare ") })
+        #expect(
+            lines.last?.hasPrefix(
+                "default: SmolLM2-135M is recovering (worker-3 still loading); 0 running, 3 of 64 queued, 2 of them to be "
+                    + "rebuilt; ") == true)
+        #expect(HealthTable.exitStatus(.recovering) == 1)
     }
 
     @Test func `what other machines say of themselves cannot steer the terminal`() {

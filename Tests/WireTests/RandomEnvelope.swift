@@ -4,7 +4,7 @@ import Wire
 
 /// Makes valid envelopes of every kind.
 struct RandomEnvelope {
-    static let kindCount = 15
+    static let kindCount = 16
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -39,9 +39,19 @@ struct RandomEnvelope {
             body = .linkProbe(
                 LinkProbe(
                     order: id(), kind: kinds[int(0...kinds.count - 1)], round: UInt32(truncatingIfNeeded: id())))
+        case 14: body = .keyring(keyring())
         default: body = .exchange(Exchange(step: StepID(id()), round: UInt32(truncatingIfNeeded: id())))
         }
         return Envelope(clusterID: "c" + text(upTo: 20), epoch: Epoch(id()), sender: node(), body: body)
+    }
+
+    private mutating func keyring() -> Keyring {
+        let digits = Array("0123456789abcXYZ.-:+=^!/*?&<>()[]{}@%$#")
+        return Keyring(
+            keys: (0..<int(0...5)).map { _ in
+                let text = String((0..<40).map { _ in digits[int(0...digits.count - 1)] })
+                return NodeKey(node: node(), publicKey: PublicKey(text)!)
+            })
     }
 
     private mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }

@@ -42,15 +42,6 @@ import WorkerRuntime
         }
     }
 
-    @Test func `a grid that this release does not compute is refused`() throws {
-        try TinyLlama().builder().withFile { path in
-            var wanted = try assignment(path)
-            wanted.activationGrid = .segment
-            let error = #expect(throws: StageError.self) { _ = try loader.load(wanted, .alone) }
-            #expect(error?.message.contains("activation_grid: segment") == true)
-        }
-    }
-
     @Test func `shares that do not make up the stage are refused`() throws {
         try TinyLlama().builder().withFile { path in
             var wanted = try assignment(path)

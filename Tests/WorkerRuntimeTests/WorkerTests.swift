@@ -345,7 +345,7 @@ import ZeroMQ
                 Issue.record("the worker did not end")
                 return
             }
-            #expect(problem.contains("--data \(endpoint)") && problem.contains("--allow-plain-text"))
+            #expect(problem.contains("--data \(endpoint)") && problem.contains("--security none"))
         }
         let worker = try RunningWorker(
             "told", coordinator: coordinator.control.endpoint, dataEndpoint: "tcp://*:0", allowsPlainText: true)

@@ -132,17 +132,27 @@ const ryz_kernels *ryz_kernels_for(ryz_isa isa);
 // MARK: activations
 
 // Rows of activations as the matrix kernels read them: float32, and int8 with a scale for each group of columns. A
-// group is a block of 32, or the whole row, as ternary layouts want it.
+// group is a block of 32, or as ternary layouts want it the whole row, or a segment of it.
 typedef struct {
-    const float *values;  // [rows × columns]
-    int8_t *quantised;    // [rows × columns], readable for 64 bytes more
-    float *scales;        // [rows × groups]
-    float *sums;          // [rows × groups]: scale × counts
-    int32_t *counts;      // [rows × groups]: sum of the group's int8 values
+    const float *values;     // [rows × columns]
+    int8_t *quantised;       // [rows × stride], readable for 64 bytes more
+    float *scales;           // [rows × groups]
+    float *sums;             // [rows × groups]: scale × counts
+    int32_t *counts;         // [rows × groups]: sum of the group's int8 values
+    float *factors;          // [rows], segments only: what the sums over all segments are multiplied by
     size_t columns;
-    size_t groups;        // columns / 32, or 1
-    bool by_rows;         // a group is a whole row
+    size_t groups;           // columns / 32, or 1, or the number of segments
+    size_t stride;           // columns, or ryz_segment_stride for each segment
+    size_t segment_columns;  // of each segment, but perhaps the last; a multiple of 32. 0: there are none
+    bool by_rows;            // a group is a whole row
 } ryz_activations;
+
+// The int8 values of each segment stand between zeroes, so that steps of ternary tiles may begin before the segment and
+// end behind it.
+enum { RYZ_SEGMENT_MARGIN = 24 };
+static inline size_t ryz_segment_stride(size_t segment_columns) {
+    return (segment_columns + 2 * RYZ_SEGMENT_MARGIN + 63) / 64 * 64;
+}
 
 // out[r] = x[r] / sqrt(mean(x[r]²) + epsilon) · weight; x may be out.
 void ryz_rms_norm(ryz_compute compute, const float *x, const float *weight, float *out, size_t rows, size_t columns,
@@ -160,7 +170,8 @@ void ryz_weigh(ryz_compute compute, float *x, const float *weight, size_t rows, 
 void ryz_measure(ryz_compute compute, const float *x, size_t rows, size_t columns, float *maxima);
 // 2. Rounds rows with the largest magnitudes of all nodes.
 void ryz_quantise_within(ryz_compute compute, ryz_activations activations, size_t rows, const float *maxima);
-// 3. Multiplies the scales by 1 / sqrt(mean of the squares + epsilon), of all segments in order.
+//    Rows of segments are rounded by ryz_quantise instead, each segment with its own largest magnitude.
+// 3. Multiplies the scales, or factors, by 1 / sqrt(mean of the squares + epsilon), of all segments in order.
 void ryz_apply_norm(ryz_activations activations, size_t rows, const float *squares, size_t squares_stride,
                     size_t segment_count, size_t norm_columns, float epsilon);
 
@@ -181,7 +192,7 @@ typedef enum {
     RYZ_STORE = 0,       // y = W x
     RYZ_ACCUMULATE = 1,  // y = y + W x
     // y is integers that add up to W x over parts of the inner dimension, in any order: int32 dot products for ternary
-    // layouts, else int64 sums of segments in fixed point. See ryz_add_sums.
+    // layouts and whole rows, else int64 sums of segments in fixed point. See ryz_add_sums.
     RYZ_SUMS = 2
 } ryz_output_mode;
 
@@ -197,9 +208,10 @@ void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t produ
                   size_t rows);
 // Whether a layout holds −1, 0 and 1, and so takes activations of one scale for each row.
 static inline bool ryz_is_ternary(ryz_layout layout) { return layout >= RYZ_T2 && layout <= RYZ_L3; }
-// y [rows × columns] = y + W x, of which `sums` [rows × stride] are the integers that RYZ_SUMS gave, added up over all parts. `scales` are
-// those of the activations and `scale` the matrix's, for ternary layouts. Gives the bits of RYZ_ACCUMULATE.
-void ryz_add_sums(ryz_compute compute, ryz_layout layout, const void *sums, size_t sums_stride, const float *scales,
+// y [rows × columns] = y + W x, of which `sums` [rows × stride] are the integers that RYZ_SUMS gave, added up over all
+// parts. For ternary layouts, `factors` are the activations' scales of rows or their factors, and `scale` is the matrix's;
+// else they are NULL and 1. Gives the bits of RYZ_ACCUMULATE.
+void ryz_add_sums(ryz_compute compute, bool exact, const void *sums, size_t sums_stride, const float *factors,
                   float scale, float *y, size_t rows, size_t columns);
 // How nodes' integers are combined, element by element. The bits of floats that are not negative can be taken for int32.
 typedef enum { RYZ_ADD_32 = 0, RYZ_ADD_64 = 1, RYZ_MAXIMUM_32 = 2 } ryz_combination;

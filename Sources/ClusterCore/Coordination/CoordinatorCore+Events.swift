@@ -6,6 +6,8 @@ extension CoordinatorCore {
         case control(Envelope, from: Connection)
         /// A control message of a protocol version that is not ours.
         case otherVersion(theirs: UInt32, NodeID, from: Connection)
+        /// A control message could not be sent, as its connection is closed.
+        case closed(NodeID, Connection)
         /// A message on the data plane, whose cluster and sender have been checked.
         case data(Envelope)
         /// A step could not be sent to that rank of the first stage: it breaks a limit of the protocol, or the rank takes
@@ -45,8 +47,11 @@ public enum Notice: Sendable, Equatable {
     case epochOpened(PlacedPipeline)
     case stageReady(NodeID, StageReady)
     case loadingFailed(NodeID, reason: String)
-    case serving(PlacedPipeline)
-    case epochEnded(Epoch, node: NodeID?, reason: String)
+    /// Requests can run; how long after the pipeline before ended, if there was one, and how many that had begun are now
+    /// rebuilt.
+    case serving(PlacedPipeline, after: Duration?, interruptedRequestCount: Int)
+    /// A placement is over; how many requests were open then.
+    case epochEnded(Epoch, node: NodeID?, reason: String, openRequestCount: Int)
     case stepFailed(StepID, NodeID, reason: String)
     /// All that was to be measured is; how many links are.
     case measured(linkCount: Int)

@@ -22,7 +22,8 @@ extension CoordinatorCore {
             epoch: placement.pipeline?.epoch.number ?? 0,
             secondsSinceLastToken: scheduler.lastTokenPassedAt.map { $0.duration(to: now).secondCount },
             runningRequestCount: scheduler.runningRequestCount, queuedRequestCount: scheduler.queuedRequestCount,
-            queueLimit: configuration.scheduler.queueLimit, tokensPerSecond: scheduler.tokensPerSecond(at: now),
+            interruptedRequestCount: scheduler.interruptedRequestCount, queueLimit: configuration.scheduler.queueLimit,
+            tokensPerSecond: scheduler.tokensPerSecond(at: now),
             droppedFrameCount: linkDropCount + drops.total,
             nodes: membership.members.map { self.health(of: $0, at: now) })
         health.measuring = measuringHealth
@@ -30,7 +31,10 @@ extension CoordinatorCore {
     }
 
     private func verdict(at now: Instant) -> (ClusterHealth.State, String) {
-        guard placement.isServing else { return (.down, readiness(at: now).reason) }
+        guard placement.isServing else {
+            let isAwaited = isRecovering || scheduler.queuedRequestCount > 0
+            return (isAwaited ? .recovering : .down, readiness(at: now).reason)
+        }
         let (isReady, reason) = readiness(at: now)
         guard isReady else { return (.degraded, reason) }
         let suspects = membership.members.filter { if case .suspect = $0.state { true } else { false } }
@@ -48,13 +52,15 @@ extension CoordinatorCore {
         let stage = place.flatMap { placement.pipeline?.stages[$0.stage] }
         let heads = place.flatMap { stage?.ranks[$0.rank].share.keyValueHeads }
         let heartbeat = member.lastHeartbeat
+        let isSpare = member.state == .live(.joining) && placement.isSpare(member.node)
         var health = NodeHealth(
-            name: member.node.name, state: NodeHealth.State(member.state), detail: member.detail,
+            name: member.node.name, state: isSpare ? .spare : NodeHealth.State(member.state), detail: member.detail,
             processID: member.hello.processID, cpu: member.hello.cpuModel,
             instructionSet: member.hello.instructionSet, threadCount: member.hello.threadCount,
             memoryUsedByteCount: heartbeat?.memoryUsedByteCount ?? 0,
             memoryFreeByteCount: heartbeat?.memoryFreeByteCount ?? member.hello.memoryFreeByteCount,
-            stage: place?.stage, rank: place?.rank, firstLayer: stage?.layers.lowerBound,
+            epoch: place.flatMap { _ in placement.pipeline?.epoch.number }, stage: place?.stage, rank: place?.rank,
+            firstLayer: stage?.layers.lowerBound,
             endLayer: stage?.layers.upperBound, firstKeyValueHead: heads?.lowerBound,
             endKeyValueHead: heads?.upperBound,
             keyValueTokenCount: heartbeat?.keyValueTokenCount ?? 0,

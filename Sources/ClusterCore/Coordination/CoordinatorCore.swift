@@ -13,6 +13,8 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     /// Frames that were refused here; those that the links refused are not among them.
     public internal(set) var drops = DropCounters()
     private var progress = StageProgress()
+    /// When the pipeline ended that the next one to serve replaces.
+    private var endedAt: Instant?
     /// The revision of the survey that placement has.
     private var plannedRevision = 0
 
@@ -45,12 +47,14 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
                 + "install the same release on all machines"
             drops.count(.otherVersion, from: node.name)
             return refuse(node, connection, reason: reason)
+        case .closed(let node, let connection):
+            return apply(membership.handle(.closed(node, connection), at: now), at: now)
         case .data(let envelope):
             return takeData(envelope, at: now)
         case .stepNotSent(let step, let epoch, let node, let error):
             return noteNotSent(step, in: epoch, to: node, error, at: now)
         case .submitted(let ticket, let work):
-            guard placement.isServing else {
+            guard placement.isServing || isRecovering else {
                 return [.failed(ticket, .unavailable(placement.problem(at: now) ?? "no pipeline is ready"))]
             }
             return schedule(.submitted(ticket, work), at: now)
@@ -88,6 +92,9 @@ extension CoordinatorCore {
         }
     }
 
+    /// Whether a pipeline is being loaded that takes over from another one.
+    var isRecovering: Bool { scheduler.isInterrupted && placement.pipeline != nil }
+
     private func isServing(_ epoch: Epoch) -> Bool { placement.isServing && placement.pipeline?.epoch == epoch }
 }
 
@@ -117,6 +124,7 @@ extension CoordinatorCore {
             return apply(membership.handle(.hello(node, hello, from: connection), at: now), at: now)
         case .heartbeat(let heartbeat):
             return apply(membership.handle(.heartbeat(node, heartbeat, from: connection), at: now), at: now)
+                + weigh(node, at: now)
         case .leave(let leave):
             return apply(membership.handle(.leave(node, reason: leave.reason, from: connection), at: now), at: now)
         case .ready(let ready):
@@ -133,8 +141,8 @@ extension CoordinatorCore {
                 return []
             }
             return apply(survey.handle(.reported(node, report), at: now))
-        case .welcome, .heartbeatReply, .assignment, .refusal, .step, .stepResult, .exchange, .measurementOrder,
-            .linkProbe:
+        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .step, .stepResult, .exchange,
+            .measurementOrder, .linkProbe:
             drops.count(.unexpectedMessage, from: node.name)
             return []
         }
@@ -167,25 +175,27 @@ extension CoordinatorCore {
             progress.isReliable = false
             let error = GenerationError.workerFailed(node: node.name, reason: failure.message)
             return [.notice(.stepFailed(step, node, reason: failure.message))]
-                + schedule(.stepFailed(step, error), at: now)
+                + schedule(.stepFailed(step, error, isRetryable: failure.isRetryable), at: now)
         case .exchange(let step, let silent):
             return takeExchangeFailure(of: step, by: node, with: silent, failure.message, at: now)
         }
     }
 
-    /// The ranks of a stage are no longer in step, so the epoch is over. The others may say the same of it, or of the
-    /// one that accuses: what they say comes in an epoch that is over by then.
+    /// The nodes are no longer in step, so the epoch is over. The others may say the same of it, or of the one that
+    /// accuses: what they say comes in an epoch that is over by then.
     private mutating func takeExchangeFailure(
         of step: StepID, by node: NodeID, with silent: NodeID, _ message: String, at now: Instant
     ) -> [Effect] {
-        guard silent != node, let stage = placement.pipeline?.place(of: node)?.stage,
-            placement.pipeline?.place(of: silent)?.stage == stage
+        guard let pipeline = placement.pipeline, silent != node, let stage = pipeline.place(of: node)?.stage,
+            let silentStage = pipeline.place(of: silent)?.stage, (stage...stage + 1).contains(silentStage)
         else {
             drops.count(.malformed, from: node.name)
             return []
         }
-        let reason = "it did not give \(node) its part of step \(step.number): \(message)"
-        return apply(placement.handle(.stalled(silent, reason: reason), at: now), at: now)
+        let deed =
+            silentStage == stage
+            ? "did not give \(node) its part of step \(step.number)" : "did not take step \(step.number) from \(node)"
+        return apply(placement.handle(.stalled(silent, reason: "it \(deed): \(message)"), at: now), at: now)
     }
 
     private mutating func takeData(_ envelope: Envelope, at now: Instant) -> [Effect] {
@@ -212,7 +222,7 @@ extension CoordinatorCore {
         // Once another rank has the step, the ranks are no longer in step.
         if case .refused(let problem) = error, node == pipeline.entrances[0].node {
             progress.isReliable = false
-            return schedule(.stepFailed(step, .invalidRequest(problem)), at: now)
+            return schedule(.stepFailed(step, .invalidRequest(problem), isRetryable: false), at: now)
         }
         return apply(placement.handle(.stalled(node, reason: error.description), at: now), at: now)
     }
@@ -233,11 +243,16 @@ extension CoordinatorCore {
             return refuse(node, connection, reason: reason)
         case .acknowledge(_, let connection, let number):
             return [.answer(envelope(.heartbeatReply(HeartbeatReply(number: number))), to: connection)]
+        case .ask(let node, let connection):
+            // Says again what it knows already.
+            let reply = HeartbeatReply(number: membership[node]?.lastHeartbeat?.number ?? 0)
+            return [.answer(envelope(.heartbeatReply(reply)), to: connection)]
         case .joined(let node):
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
             _ = survey.handle(.joined(peer, hello), at: now)
             return [.notice(.joined(node, hello))] + apply(placement.handle(.joined(peer), at: now), at: now)
+                + weigh(node, at: now)
         case .returned(let node):
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
@@ -261,6 +276,12 @@ extension CoordinatorCore {
         }
     }
 
+    /// Tells the placement what memory a worker has.
+    private mutating func weigh(_ node: NodeID, at now: Instant) -> [Effect] {
+        guard let availableByteCount = membership[node]?.availableByteCount else { return [] }
+        return apply(placement.handle(.memory(node, availableByteCount: availableByteCount), at: now), at: now)
+    }
+
     private mutating func apply(_ effects: [Placement.Effect], at now: Instant) -> [Effect] {
         effects.flatMap { apply($0, at: now) }
     }
@@ -269,6 +290,7 @@ extension CoordinatorCore {
         switch effect {
         case .opened(let pipeline, let assignments):
             var effects: [Effect] = [.notice(.epochOpened(pipeline)), .connect(pipeline.entrances)]
+            effects += schedule(.loading, at: now)
             for (node, assignment) in zip(pipeline.nodes, assignments) {
                 membership.setPhase(.loading, of: node)
                 guard let connection = membership.connection(of: node) else { continue }
@@ -277,19 +299,37 @@ extension CoordinatorCore {
             return effects
         case .serving(let pipeline, let keyValueTokenCapacity):
             progress.start(pipeline, membership.members)
-            return [.notice(.serving(pipeline))]
+            return noteServing(pipeline, at: now)
                 + schedule(
                     .opened(stageCount: pipeline.stages.count, keyValueTokenCapacity: keyValueTokenCapacity), at: now)
         case .ended(let pipeline, let node, let reason):
             for node in pipeline.nodes { membership.setPhase(.joining, of: node) }
-            let waiting = GenerationError.unavailable(node.map { "worker \($0): \(reason)" } ?? reason)
-            let running = node.map { GenerationError.workerFailed(node: $0.name, reason: reason) } ?? waiting
-            return [.notice(.epochEnded(pipeline.epoch, node: node, reason: reason))]
-                + schedule(.closed(running: running, waiting: waiting), at: now)
+            return noteEnded(pipeline, because: node, reason: reason, at: now)
+                + schedule(.closed(because: node.map { "worker \($0): \(reason)" } ?? reason), at: now)
         case .detail(let node, let detail):
             membership.setDetail(detail, of: node)
             return []
         }
+    }
+
+    private mutating func noteEnded(
+        _ pipeline: PlacedPipeline, because node: NodeID?, reason: String, at now: Instant
+    ) -> [Effect] {
+        if scheduler.isOpen { endedAt = now }
+        return [
+            .notice(
+                .epochEnded(
+                    pipeline.epoch, node: node, reason: reason,
+                    openRequestCount: scheduler.runningRequestCount + scheduler.queuedRequestCount))
+        ]
+    }
+
+    private mutating func noteServing(_ pipeline: PlacedPipeline, at now: Instant) -> [Effect] {
+        let outage = endedAt?.duration(to: now)
+        endedAt = nil
+        return [
+            .notice(.serving(pipeline, after: outage, interruptedRequestCount: scheduler.interruptedRequestCount))
+        ]
     }
 
     private mutating func schedule(_ event: Scheduler.Event, at now: Instant) -> [Effect] {
@@ -307,6 +347,9 @@ extension CoordinatorCore {
         case .finished(let ticket, let reason): return [.finished(ticket, reason)]
         case .scored(let ticket, let text): return [.scored(ticket, text)]
         case .failed(let ticket, let error): return [.failed(ticket, error)]
+        case .outwaited(let ticket, let limit):
+            let problem = placement.problem(at: now) ?? "no pipeline is ready"
+            return [.failed(ticket, .unavailable("waited \(limit.tenths) s for another placement in vain: \(problem)"))]
         case .unexpectedResult:
             drops.count(.unexpectedMessage, from: placement.pipeline?.answering.name ?? "unknown")
             return []
@@ -320,17 +363,13 @@ extension CoordinatorCore {
         }
     }
 
-    /// No result for too long: the requests end, and a new epoch starts from a clean state.
+    /// No result for too long: a new epoch starts from a clean state.
     private mutating func giveUp(after silence: Duration, at now: Instant) -> [Effect] {
         let node = placement.pipeline.flatMap { pipeline in
             progress.owingNode(
                 of: pipeline, members: membership.members, newerRowCount: scheduler.newerInFlightRowCount)
         }
-        let seconds = Int(silence.secondCount)
-        let reason = "no result within \(seconds) s"
-        let waiting = GenerationError.unavailable(node.map { "worker \($0): \(reason)" } ?? reason)
-        let running = GenerationError.timedOut(node: node?.name, afterSeconds: seconds)
-        return schedule(.closed(running: running, waiting: waiting), at: now)
-            + apply(placement.handle(.stalled(node, reason: reason), at: now), at: now)
+        let reason = "no result within \(Int(silence.secondCount)) s"
+        return apply(placement.handle(.stalled(node, reason: reason), at: now), at: now)
     }
 }

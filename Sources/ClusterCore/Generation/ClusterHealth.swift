@@ -5,6 +5,8 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
         case healthy
         /// Serving, or about to, with something amiss that `reason` names.
         case degraded
+        /// Not serving for the moment: another placement takes over, and open requests wait for it.
+        case recovering
         /// Not serving.
         case down
     }
@@ -19,6 +21,8 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
     public var secondsSinceLastToken: Double?
     public var runningRequestCount: Int
     public var queuedRequestCount: Int
+    /// How many of the queued requests had begun and wait to be rebuilt after a loss.
+    public var interruptedRequestCount: Int
     public var queueLimit: Int
     /// Over all requests, since the last 10 seconds.
     public var tokensPerSecond: Double
@@ -35,6 +39,7 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
         case secondsSinceLastToken = "seconds_since_last_token"
         case runningRequestCount = "running_request_count"
         case queuedRequestCount = "queued_request_count"
+        case interruptedRequestCount = "interrupted_request_count"
         case queueLimit = "queue_limit"
         case tokensPerSecond = "tokens_per_second"
         case droppedFrameCount = "dropped_frame_count"
@@ -43,7 +48,8 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
 
     public init(
         clusterID: String, model: String, state: State, reason: String, epoch: UInt64, secondsSinceLastToken: Double?,
-        runningRequestCount: Int, queuedRequestCount: Int, queueLimit: Int, tokensPerSecond: Double,
+        runningRequestCount: Int, queuedRequestCount: Int, interruptedRequestCount: Int = 0, queueLimit: Int,
+        tokensPerSecond: Double,
         droppedFrameCount: UInt64, nodes: [NodeHealth]
     ) {
         self.clusterID = clusterID
@@ -54,6 +60,7 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
         self.secondsSinceLastToken = secondsSinceLastToken
         self.runningRequestCount = runningRequestCount
         self.queuedRequestCount = queuedRequestCount
+        self.interruptedRequestCount = interruptedRequestCount
         self.queueLimit = queueLimit
         self.tokensPerSecond = tokensPerSecond
         self.droppedFrameCount = droppedFrameCount

@@ -47,16 +47,16 @@ public enum GenerationError: Error, Equatable, Sendable {
     case invalidRequest(String)
     /// The cluster cannot serve now: the reason, such as `waiting for 2 of 3 workers`.
     case unavailable(String)
-    /// A worker was lost or failed while the request ran.
+    /// A worker failed on the request in a way that trying again cannot mend.
     case workerFailed(node: String, reason: String)
-    /// No result within the step time-out; the stage that owed it, if known.
-    case timedOut(node: String?, afterSeconds: Int)
+    /// The request was begun anew after each loss, and lost as often as it may be; what it was lost to last.
+    case lostTooOften(count: Int, reason: String)
 
     /// Whether the same request may succeed later.
     public var isRetryable: Bool {
         switch self {
-        case .queueFull, .unavailable, .workerFailed, .timedOut: true
-        case .contextExceeded, .invalidRequest: false
+        case .queueFull, .unavailable: true
+        case .contextExceeded, .invalidRequest, .workerFailed, .lostTooOften: false
         }
     }
 }
@@ -72,8 +72,9 @@ extension GenerationError: CustomStringConvertible {
         case .invalidRequest(let problem): problem
         case .unavailable(let reason): "the cluster is not ready: \(reason)"
         case .workerFailed(let node, let reason): "worker \(node) failed: \(reason)"
-        case .timedOut(let node, let afterSeconds):
-            "no result within \(afterSeconds) s" + (node.map { "; worker \($0) owed it" } ?? "")
+        case .lostTooOften(let count, let reason):
+            "the request was lost \(count) times and is not begun anew once more, as it may itself be what breaks the "
+                + "workers; see their logs. The last time: \(reason)"
         }
     }
 }

@@ -3,7 +3,11 @@ public import Transport
 /// One worker as the coordinator knows it.
 public struct NodeHealth: Codable, Sendable, Equatable {
     public enum State: String, Codable, Sendable {
-        case joining, loading, ready, suspect, lost, left
+        /// There, without a part of the model.
+        case joining
+        /// There, and free to take the place of a node that is lost.
+        case spare
+        case loading, ready, suspect, lost, left
     }
 
     public var name: String
@@ -16,6 +20,8 @@ public struct NodeHealth: Codable, Sendable, Equatable {
     public var threadCount: Int
     public var memoryUsedByteCount: UInt64
     public var memoryFreeByteCount: UInt64
+    /// The placement in which it has a part; nil if it has none.
+    public var epoch: UInt64?
     /// Position of its stage in the pipeline; nil if it has none.
     public var stage: Int?
     /// Position among the ranks of its stage; nil if it has none.
@@ -46,7 +52,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         case threadCount = "thread_count"
         case memoryUsedByteCount = "memory_used_byte_count"
         case memoryFreeByteCount = "memory_free_byte_count"
-        case stage, rank
+        case epoch, stage, rank
         case firstLayer = "first_layer"
         case endLayer = "end_layer"
         case firstKeyValueHead = "first_key_value_head"
@@ -62,7 +68,8 @@ public struct NodeHealth: Codable, Sendable, Equatable {
 
     public init(
         name: String, state: State, detail: String, processID: Int32, cpu: String, instructionSet: String,
-        threadCount: Int, memoryUsedByteCount: UInt64, memoryFreeByteCount: UInt64, stage: Int?, rank: Int?,
+        threadCount: Int, memoryUsedByteCount: UInt64, memoryFreeByteCount: UInt64, epoch: UInt64?, stage: Int?,
+        rank: Int?,
         firstLayer: Int?,
         endLayer: Int?, firstKeyValueHead: Int?, endKeyValueHead: Int?, keyValueTokenCount: Int,
         keyValueTokenCapacity: Int, secondsSinceHeartbeat: Double,
@@ -77,6 +84,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         self.threadCount = threadCount
         self.memoryUsedByteCount = memoryUsedByteCount
         self.memoryFreeByteCount = memoryFreeByteCount
+        self.epoch = epoch
         self.stage = stage
         self.rank = rank
         self.firstLayer = firstLayer
@@ -103,6 +111,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         try container.encode(threadCount, forKey: .threadCount)
         try container.encode(memoryUsedByteCount, forKey: .memoryUsedByteCount)
         try container.encode(memoryFreeByteCount, forKey: .memoryFreeByteCount)
+        try container.encode(epoch, forKey: .epoch)
         try container.encode(stage, forKey: .stage)
         try container.encode(rank, forKey: .rank)
         try container.encode(firstLayer, forKey: .firstLayer)

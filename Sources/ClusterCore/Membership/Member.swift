@@ -67,6 +67,14 @@ public struct Member: Sendable, Equatable {
         }
     }
 
+    /// Memory that a part of the model can take: what is free, and what its process has now; nil if it does not say.
+    public var availableByteCount: UInt64? {
+        let free = lastHeartbeat?.memoryFreeByteCount ?? hello.memoryFreeByteCount
+        guard free > 0 else { return nil }
+        let sum = free.addingReportingOverflow(lastHeartbeat?.memoryUsedByteCount ?? 0)
+        return sum.overflow ? .max : sum.partialValue
+    }
+
     mutating func note(_ heartbeat: Heartbeat, at now: Instant) {
         lastHeartbeat = heartbeat
         computedTokens.append(Sample(at: now, tokenCount: heartbeat.computedTokenCount))

@@ -12,6 +12,8 @@ public struct MembershipConfiguration: Sendable, Equatable {
         self.memberLimit = memberLimit
     }
 
+    /// A worker that is silent for this long is sent a message, as that finds out whether its connection is closed.
+    public var askingBound: Duration { detectionBound / 4 }
     /// A worker that is silent for this long is suspect.
     public var suspicionBound: Duration { detectionBound / 2 }
 }
@@ -21,6 +23,8 @@ extension Membership {
         case hello(NodeID, Hello, from: Connection)
         case heartbeat(NodeID, Heartbeat, from: Connection)
         case leave(NodeID, reason: String, from: Connection)
+        /// Something could not be sent over it: it is closed.
+        case closed(NodeID, Connection)
         /// Time has passed.
         case tick
     }
@@ -32,6 +36,8 @@ extension Membership {
         case refuse(NodeID, Connection, reason: String)
         /// Answer heartbeat `number`.
         case acknowledge(NodeID, Connection, number: UInt64)
+        /// Send the worker something, and report if its connection is closed.
+        case ask(NodeID, Connection)
         /// A worker is there that was not.
         case joined(NodeID)
         /// A worker that is there introduced itself again: it lost its connection, or the welcome was lost.

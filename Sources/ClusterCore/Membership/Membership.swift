@@ -2,7 +2,8 @@ import Transport
 
 /// Who is in the cluster: joining → loading → ready → suspect → lost, and → left.
 ///
-/// A worker is in from its hello until it leaves or is silent for the detection bound. Names are unique. When a second
+/// A worker is in from its hello until it leaves or is silent for the detection bound, or for a quarter of it if its
+/// connection is closed, as it is when its process has ended. Names are unique. When a second
 /// process says hello under the name of one that is still counted on, it waits: the first one's next heartbeat has the
 /// newcomer refused; the first one's silence for the suspicion bound shows that it is gone, as after a crash and a
 /// quick restart, and the newcomer takes its place.
@@ -18,6 +19,8 @@ public struct Membership<Connection: Hashable & Sendable>: Sendable {
         var member: Member
         var connection: Connection
         var challenger: Challenger?
+        /// Whether it was asked for since it was heard of last.
+        var isAsked = false
     }
 
     private struct Challenger: Sendable {
@@ -41,6 +44,7 @@ public struct Membership<Connection: Hashable & Sendable>: Sendable {
     public var nextDeadline: Instant? {
         entries.compactMap { entry in
             switch entry.member.state {
+            case .live where !entry.isAsked: entry.member.lastHeard.advanced(by: configuration.askingBound)
             case .live: entry.member.lastHeard.advanced(by: configuration.suspicionBound)
             case .suspect: entry.member.lastHeard.advanced(by: configuration.detectionBound)
             case .lost, .left: nil
@@ -53,6 +57,7 @@ public struct Membership<Connection: Hashable & Sendable>: Sendable {
         case .hello(let node, let hello, let connection): greet(node, hello, from: connection, at: now)
         case .heartbeat(let node, let heartbeat, let connection): hear(node, heartbeat, from: connection, at: now)
         case .leave(let node, let reason, let connection): dismiss(node, reason: reason, from: connection, at: now)
+        case .closed(let node, let connection): close(node, connection, at: now)
         case .tick: entries.indices.flatMap { watch($0, at: now) }
         }
     }
@@ -138,6 +143,7 @@ extension Membership {
     private mutating func heard(_ index: Int, at now: Instant) -> [Effect] {
         let node = entries[index].member.node
         entries[index].member.lastHeard = now
+        entries[index].isAsked = false
         var effects: [Effect] = []
         if let challenger = entries[index].challenger {
             entries[index].challenger = nil
@@ -172,21 +178,42 @@ extension Membership {
     private mutating func watch(_ index: Int, at now: Instant) -> [Effect] {
         let member = entries[index].member
         let silence = member.lastHeard.duration(to: now)
-        guard member.isPresent, silence >= configuration.suspicionBound else { return [] }
-        if let challenger = entries[index].challenger {
-            entries.remove(at: index)
-            return [.lost(member.node, reason: "its process was started anew")]
-                + take(member.node, challenger.hello, from: challenger.connection, at: now)
-        }
+        guard member.isPresent, silence >= configuration.askingBound else { return [] }
+        if silence >= configuration.suspicionBound, entries[index].challenger != nil { return replace(index, at: now) }
         if silence >= configuration.detectionBound {
-            let reason = "silent for \(silence.tenths) s"
-            entries[index].member.state = .lost
-            entries[index].member.detail = reason
-            return [.lost(member.node, reason: reason)]
+            return lose(index, reason: "silent for \(silence.tenths) s")
+        }
+        let asking: [Effect] = [.ask(member.node, entries[index].connection)]
+        guard silence >= configuration.suspicionBound else {
+            defer { entries[index].isAsked = true }
+            return entries[index].isAsked ? [] : asking
         }
         guard case .live(let phase) = member.state else { return [] }
         entries[index].member.state = .suspect(phase)
-        return [.suspected(member.node, silence: silence)]
+        return [.suspected(member.node, silence: silence)] + asking
+    }
+
+    /// A connection may close for a moment and come back, but not the one of a process that has ended.
+    private mutating func close(_ node: NodeID, _ connection: Connection, at now: Instant) -> [Effect] {
+        guard let index = index(of: node), entries[index].member.isPresent, entries[index].connection == connection,
+            entries[index].member.lastHeard.duration(to: now) >= configuration.askingBound
+        else { return [] }
+        if entries[index].challenger != nil { return replace(index, at: now) }
+        return lose(index, reason: "its connection is closed")
+    }
+
+    /// The one who has said hello under its name takes its place.
+    private mutating func replace(_ index: Int, at now: Instant) -> [Effect] {
+        let entry = entries.remove(at: index)
+        guard let challenger = entry.challenger else { return [] }
+        return [.lost(entry.member.node, reason: "its process was started anew")]
+            + take(entry.member.node, challenger.hello, from: challenger.connection, at: now)
+    }
+
+    private mutating func lose(_ index: Int, reason: String) -> [Effect] {
+        entries[index].member.state = .lost
+        entries[index].member.detail = reason
+        return [.lost(entries[index].member.node, reason: reason)]
     }
 }
 

@@ -3,31 +3,38 @@ import Transport
 /// Who holds which part of the model, and since when it serves: waiting → loading → serving, and back when a worker goes.
 ///
 /// When enough workers are there, it opens an epoch and assigns parts; when all have loaded theirs, it serves. A worker
-/// that goes ends the epoch, and the next one is opened as soon as there are enough workers again. A worker that
-/// fails to load is set aside for a while that doubles with each failure, or, when doing it again cannot help, until
-/// its process is started anew.
+/// that goes ends the epoch, and the next one is opened as soon as there are enough workers again: a spare takes the
+/// place of the one that went. Without a spare, and unless the operator has fixed the stages, those that are left take
+/// over after a short wait. A worker that fails to load is set aside for a while that doubles with each failure, or,
+/// when doing it again cannot help, until its process is started anew.
 public struct Placement: Sendable {
     public let configuration: PlacementConfiguration
-    private var state = State.waiting
+    private var state = State.waiting(since: nil)
     private var nextEpoch: UInt64
-    /// In order of joining.
-    private var workers: [Worker] = []
+    /// In order of joining, those last that have failed since.
+    var workers: [Worker] = []
+    /// Those of the newest epoch, in order of stages and ranks.
+    private(set) var lastNodes: [NodeID] = []
+    private var hasServed = false
     /// Nil where the operator has settled the shape.
     private var planner: StagePlanner?
 
     private enum State: Sendable {
-        case waiting
+        /// Since a pipeline ended, if there was one.
+        case waiting(since: Instant?)
         case loading(PlacedPipeline, ready: [NodeID: StageReady], since: Instant)
         case serving(PlacedPipeline)
     }
 
-    private struct Worker: Sendable {
+    struct Worker: Sendable {
         var peer: Peer
+        /// Memory that a part of the model can take, its present one included; nil if that is not known.
+        var availableByteCount: UInt64?
         var failureCount = 0
         var setAside: SetAside?
     }
 
-    private struct SetAside: Sendable {
+    struct SetAside: Sendable {
         var reason: String
         /// Nil: until its process is started anew.
         var until: Instant?
@@ -61,6 +68,12 @@ public struct Placement: Sendable {
         if case .serving = state { true } else { false }
     }
 
+    /// Whether a worker has no place in the pipeline, and could take that of another.
+    public func isSpare(_ node: NodeID) -> Bool {
+        guard let pipeline, pipeline.place(of: node) == nil else { return false }
+        return workers.contains { $0.peer.node == node && $0.setAside == nil }
+    }
+
     /// The newest epoch that was opened; before the first, the one before it.
     public var epoch: Epoch { Epoch(nextEpoch == 0 ? 0 : nextEpoch - 1) }
 
@@ -85,12 +98,13 @@ public struct Placement: Sendable {
         }
         let missing = missingWorkerCount
         guard missing > 0 else { return pipeline == nil ? planner?.problem : nil }
-        return "waiting for \(missing) of \(configuration.selection.workerCount) workers"
+        return "waiting for \(missing) of \(configuration.selection.workerCount) workers" + (outlook(at: now) ?? "")
     }
 
     /// When `tick` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
         var deadlines = workers.compactMap { $0.setAside?.until }
+        if let reduction, reduction.shortage == nil { deadlines.append(reduction.from) }
         if case .loading(_, _, let since) = state { deadlines.append(since.advanced(by: configuration.loadingTimeout)) }
         return deadlines.min()
     }
@@ -98,25 +112,29 @@ public struct Placement: Sendable {
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
         switch event {
         case .joined(let peer):
-            let effects = remove(peer.node, reason: "its process was started anew")
+            let effects = remove(peer.node, reason: "its process was started anew", at: now)
             workers.append(Worker(peer: peer))
             return effects + open(at: now)
         case .returned(let peer):
             return reconnect(peer, at: now)
         case .gone(let node, let reason):
-            return remove(node, reason: reason) + open(at: now)
+            return remove(node, reason: reason, at: now) + open(at: now)
         case .ready(let node, let epoch, let ready):
             return note(ready, of: node, in: epoch)
         case .loadingFailed(let node, let epoch, let message, let isRetryable):
             guard case .loading(let pipeline, _, _) = state, pipeline.epoch == epoch, pipeline.place(of: node) != nil
             else { return [] }
-            return end(because: node, reason: message)
+            return end(because: node, reason: message, at: now)
                 + setAside(node, reason: message, isRetryable: isRetryable, at: now) + open(at: now)
         case .stalled(let node, let reason):
-            let ended = end(because: node, reason: reason)
+            let ended = end(because: node, reason: reason, at: now)
             guard !ended.isEmpty else { return [] }
             let aside = node.map { setAside($0, reason: reason, isRetryable: true, at: now) } ?? []
             return ended + aside + open(at: now)
+        case .memory(let node, let availableByteCount):
+            guard let index = workers.firstIndex(where: { $0.peer.node == node }) else { return [] }
+            workers[index].availableByteCount = availableByteCount
+            return open(at: now)
         case .measured(let measurements):
             return planner?.take(measurements) == true ? open(at: now) : []
         case .tick:
@@ -130,11 +148,11 @@ public struct Placement: Sendable {
 }
 
 extension Placement {
-    private mutating func remove(_ node: NodeID, reason: String) -> [Effect] {
+    private mutating func remove(_ node: NodeID, reason: String, at now: Instant) -> [Effect] {
         guard workers.contains(where: { $0.peer.node == node }) else { return [] }
         workers.removeAll { $0.peer.node == node }
         guard pipeline?.place(of: node) != nil else { return [] }
-        return end(because: node, reason: reason)
+        return end(because: node, reason: reason, at: now)
     }
 
     /// A stage that lost its connection while it was to load may have missed its assignment, or its answer was lost.
@@ -148,10 +166,11 @@ extension Placement {
         workers[index].peer = peer
         guard let place = pipeline?.place(of: peer.node) else { return [] }
         if case .loading(_, let ready, _) = state, ready[peer.node] == nil {
-            return end(because: peer.node, reason: "it lost its connection while loading") + open(at: now)
+            return end(because: peer.node, reason: "it lost its connection while loading", at: now) + open(at: now)
         }
         guard moved else { return [] }
-        return end(because: peer.node, reason: "the data endpoint of stage \(place.stage) has changed") + open(at: now)
+        let reason = "the data endpoint of stage \(place.stage) has changed"
+        return end(because: peer.node, reason: reason, at: now) + open(at: now)
     }
 
     private mutating func note(_ ready: StageReady, of node: NodeID, in epoch: Epoch) -> [Effect] {
@@ -171,12 +190,13 @@ extension Placement {
             return effects
         }
         state = .serving(pipeline)
+        hasServed = true
         return effects + [.serving(pipeline, keyValueTokenCapacity: capacity)]
     }
 
-    private mutating func end(because node: NodeID?, reason: String) -> [Effect] {
+    private mutating func end(because node: NodeID?, reason: String, at now: Instant) -> [Effect] {
         guard let pipeline else { return [] }
-        state = .waiting
+        state = .waiting(since: now)
         return [.ended(pipeline, node: node, reason: reason)]
     }
 
@@ -187,6 +207,7 @@ extension Placement {
         workers[index].failureCount = min(workers[index].failureCount + 1, 6)
         let delay = Duration.seconds(min(60, 1 << workers[index].failureCount))
         workers[index].setAside = SetAside(reason: reason, until: isRetryable ? now.advanced(by: delay) : nil)
+        workers.append(workers.remove(at: index))
         return [.detail(node, reason)]
     }
 
@@ -197,30 +218,33 @@ extension Placement {
         else { return [] }
         let late = pipeline.nodes.filter { ready[$0] == nil }
         let reason = "its part was not loaded within \(configuration.loadingTimeout.tenths) s"
-        var effects = end(because: late.first, reason: reason)
+        var effects = end(because: late.first, reason: reason, at: now)
         for node in late { effects += setAside(node, reason: reason, isRetryable: true, at: now) }
         return effects
     }
 
     /// Opens an epoch if none is open and enough workers are there.
     private mutating func open(at now: Instant) -> [Effect] {
-        guard case .waiting = state, let stages = nextStages() else { return [] }
-        let epoch = Epoch(nextEpoch)
+        guard case .waiting = state, let stages = nextStages(at: now) else { return [] }
+        let pipeline = PlacedPipeline(epoch: Epoch(nextEpoch), stages: stages)
         nextEpoch += 1
-        let pipeline = PlacedPipeline(epoch: epoch, stages: stages)
+        lastNodes = pipeline.nodes
         state = .loading(pipeline, ready: [:], since: now)
         return [.opened(pipeline, pipeline.assignments(configuration))]
     }
 
     /// The stages of the next pipeline; nil if there are not enough workers, or no plan for them.
-    private mutating func nextStages() -> [PlacedPipeline.Stage]? {
+    private mutating func nextStages(at now: Instant) -> [PlacedPipeline.Stage]? {
         if planner != nil {
-            guard missingWorkerCount == 0 else { return nil }
+            let isReduced = reductionTime.map { $0 <= now } ?? false
+            guard isReduced || missingWorkerCount == 0 else { return nil }
+            let count = isReduced ? 1 : configuration.selection.workerCount
             let candidates = candidates
-            return planner?.stages(of: candidates, atLeast: configuration.selection.workerCount, configuration)
+            return planner?.stages(of: candidates, atLeast: count, configuration)
         }
-        guard let peers = chosen(), let split = try? configuration.split() else { return nil }
-        return stages(of: peers, split)
+        if let stages = fullStages { return stages }
+        guard let reduction, reduction.from <= now, reduction.shortage == nil else { return nil }
+        return reduction.stages
     }
 
     /// The workers that may have a part in a planned pipeline.
@@ -230,29 +254,21 @@ extension Placement {
         return available.filter { peer in named.contains { $0.node == peer.node } }
     }
 
-    /// The workers fill the stages in their order.
-    private func stages(of peers: [Peer], _ split: LayerSplit) -> [PlacedPipeline.Stage] {
-        var rest = peers[...]
-        return zip(configuration.resolvedShape, split.ranges).map { rankCount, layers in
-            let shares = configuration.parts.shares(weights: [UInt64](repeating: 1, count: rankCount))
-            defer { rest = rest.dropFirst(rankCount) }
-            return PlacedPipeline.Stage(
-                ranks: zip(rest, shares).map { StageRank(peer: $0, share: $1) }, layers: layers)
-        }
+    /// The placement over the workers that are left, if there may be one.
+    private var reduction: Reduction? { reductionTime.flatMap(reduction(from:)) }
+
+    /// When those that are left may take over; nil while nobody is missing.
+    private var reductionTime: Instant? {
+        guard case .waiting(let since?) = state, hasServed else { return nil }
+        return since.advanced(by: configuration.replanDelay)
     }
 
-    /// The workers that make up the next pipeline, in order of stages and ranks; nil if there are not enough.
-    private func chosen() -> [Peer]? {
-        let available = workers.filter { $0.setAside == nil }.map(\.peer)
-        let count = configuration.resolvedShape.reduce(0, +)
-        switch configuration.selection {
-        case .count:
-            guard available.count >= count else { return nil }
-            return available.prefix(count).sorted { $0.node < $1.node }
-        case .named(let named):
-            let wanted = named.prefix(count)
-            let peers = wanted.compactMap { worker in available.first { $0.node == worker.node } }
-            return peers.count == wanted.count ? peers : nil
+    /// What comes of the workers that are left while others are missing.
+    private func outlook(at now: Instant) -> String? {
+        reduction.map { reduction in
+            if let shortage = reduction.shortage { return "; those left cannot hold the model: \(shortage)" }
+            let delay = max(0, now.duration(to: reduction.from).wholeNanoseconds + 999_999_999) / 1_000_000_000
+            return "; in \(delay) s the model is placed on \(reduction.stages.count)"
         }
     }
 }

@@ -43,6 +43,8 @@ public struct PlacementConfiguration: Sendable, Equatable {
     public var contextLength: Int
     /// KV cache of every stage, in tokens over all sequences.
     public var keyValueTokenCapacity: Int
+    /// Bytes that the keys and values of a token take in a layer, over all heads.
+    public var keyValueByteCount: UInt64
     public var maximumStepRowCount: Int
     /// How exactly the last stage keeps the head.
     public var headPrecision: HeadPrecision
@@ -50,6 +52,8 @@ public struct PlacementConfiguration: Sendable, Equatable {
     public var activationGrid: ActivationGrid
     /// A worker that has not loaded its part by then is set aside.
     public var loadingTimeout: Duration
+    /// How long a lost worker is waited for before the model is placed on fewer.
+    public var replanDelay: Duration
     /// The first epoch to open. Workers outlive a coordinator and drop older epochs than they have seen, so it must be
     /// over every epoch that a predecessor opened.
     public var firstEpoch: Epoch
@@ -58,9 +62,9 @@ public struct PlacementConfiguration: Sendable, Equatable {
         selection: WorkerSelection, shape: [Int]? = nil, planning: PlacementPlanning? = nil, layout: ModelLayout,
         parts: RankParts,
         modelFile: ModelFileReference,
-        contextLength: Int, keyValueTokenCapacity: Int, maximumStepRowCount: Int,
+        contextLength: Int, keyValueTokenCapacity: Int, keyValueByteCount: UInt64 = 0, maximumStepRowCount: Int,
         headPrecision: HeadPrecision = .automatic, activationGrid: ActivationGrid = .exact,
-        loadingTimeout: Duration = .seconds(600), firstEpoch: Epoch = Epoch(1)
+        loadingTimeout: Duration = .seconds(600), replanDelay: Duration = .seconds(5), firstEpoch: Epoch = Epoch(1)
     ) {
         self.selection = selection
         self.shape = shape
@@ -70,10 +74,12 @@ public struct PlacementConfiguration: Sendable, Equatable {
         self.modelFile = modelFile
         self.contextLength = contextLength
         self.keyValueTokenCapacity = keyValueTokenCapacity
+        self.keyValueByteCount = keyValueByteCount
         self.maximumStepRowCount = maximumStepRowCount
         self.headPrecision = headPrecision
         self.activationGrid = activationGrid
         self.loadingTimeout = loadingTimeout
+        self.replanDelay = replanDelay
         self.firstEpoch = firstEpoch
     }
 }

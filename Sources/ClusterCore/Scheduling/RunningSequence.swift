@@ -1,64 +1,66 @@
 import Transport
 
-/// A sequence that has been admitted: what is known of it, what was sent, what came back.
+/// A request's sequence on the open pipeline: what was sent of it. A token that was sampled is sent like one of the prompt.
 struct RunningSequence: Sendable {
-    /// Who asked for it; nil for the probe.
-    let ticket: Ticket?
+    var request: RequestRecord
     let id: SequenceID
-    let work: Work
     let blockCount: Int
     /// Tokens that have gone into steps; the next slice starts at this position.
     var sentTokenCount = 0
-    /// Tokens sampled so far.
-    var generatedTokenCount = 0
-    /// A sampled token that has not gone into a step.
-    var unsentToken: Int32?
-    /// Whether it has sampled its first token and goes on by one token a step.
+    /// Whether it has sampled a token on this pipeline and goes on by one token a step.
     var isDecoding = false
     /// The number of the last step with a slice of it, for fairness; 0 before the first.
     var lastStepNumber: UInt64 = 0
     var score: ScoreAssembly?
 
-    init(ticket: Ticket?, id: SequenceID, work: Work, blockCount: Int) {
-        self.ticket = ticket
+    init(_ request: RequestRecord, id: SequenceID, blockCount: Int) {
+        self.request = request
         self.id = id
-        self.work = work
         self.blockCount = blockCount
-        if case .scoring(let request) = work { score = ScoreAssembly(tokenCount: request.tokens.count) }
+        if case .scoring(let text) = request.work { score = ScoreAssembly(tokenCount: text.tokens.count) }
     }
 
-    /// Tokens of the prompt or text that have not gone into a step.
-    var unsentKnownTokenCount: Int { max(0, work.knownTokens.count - sentTokenCount) }
+    var ticket: Ticket? { request.ticket }
 
-    /// The next slice of the prompt or text, of at most `rowLimit` rows; nil if all is sent. A chunk of a text to
-    /// score is never cut: nil, too, if it does not fit.
+    /// Tokens known but not yet sent of a sequence that does not decode: of its prompt or text, and of what it had
+    /// sampled on pipelines before this one.
+    var unsentKnownTokenCount: Int { isDecoding ? 0 : request.tokens.count - sentTokenCount }
+
+    /// The next slice of what is known, of at most `rowLimit` rows; nil if all is sent. A chunk of a text to score is
+    /// never cut: nil, too, if it does not fit.
     func nextKnownSlice(rowLimit: Int, maximumStepRowCount: Int) -> SequenceSlice? {
-        let tokens = work.knownTokens
-        guard rowLimit > 0, sentTokenCount < tokens.count else { return nil }
-        switch work {
-        case .generation(let request):
-            let end = min(tokens.count, sentTokenCount + rowLimit)
-            return SequenceSlice(
-                sequence: id, startPosition: sentTokenCount, tokens: Array(tokens[sentTokenCount..<end]),
-                output: end == tokens.count ? .sample(request.sampling, promptLength: tokens.count) : .none)
-        case .scoring(let request):
-            let rowCount = min(
-                request.chunk, maximumStepRowCount, request.maximumChunk, tokens.count - sentTokenCount)
+        guard rowLimit > 0, unsentKnownTokenCount > 0 else { return nil }
+        switch request.work {
+        case .generation(let generation):
+            return slice(of: generation, rowCount: min(rowLimit, unsentKnownTokenCount))
+        case .scoring(let text):
+            let rowCount = min(text.chunk, maximumStepRowCount, text.maximumChunk, unsentKnownTokenCount)
             guard rowCount <= rowLimit else { return nil }
+            let tokens = text.tokens
             let end = sentTokenCount + rowCount
             let targets = Array(tokens[(sentTokenCount + 1)..<min(end + 1, tokens.count)])
             return SequenceSlice(
                 sequence: id, startPosition: sentTokenCount, tokens: Array(tokens[sentTokenCount..<end]),
-                output: .score(targets: targets, topCount: request.topCount))
+                output: .score(targets: targets, topCount: text.topCount))
         }
     }
 
+    /// Whether the token sampled last has not been sent.
+    var hasDecodeSlice: Bool { isDecoding && sentTokenCount < request.tokens.count }
+
     /// The slice for the token sampled last; nil if that has been sent.
     var decodeSlice: SequenceSlice? {
-        guard let unsentToken, case .generation(let request) = work else { return nil }
+        guard hasDecodeSlice, case .generation(let generation) = request.work else { return nil }
+        return slice(of: generation, rowCount: 1)
+    }
+
+    /// Samples behind the last token that is known.
+    private func slice(of generation: GenerationRequest, rowCount: Int) -> SequenceSlice {
+        let end = sentTokenCount + rowCount
         return SequenceSlice(
-            sequence: id, startPosition: sentTokenCount, tokens: [unsentToken],
-            output: .sample(request.sampling, promptLength: request.promptTokens.count))
+            sequence: id, startPosition: sentTokenCount, tokens: Array(request.tokens[sentTokenCount..<end]),
+            output: end == request.tokens.count
+                ? .sample(generation.sampling, promptLength: generation.promptTokens.count) : .none)
     }
 }
 

@@ -4,14 +4,17 @@ extension Scheduler {
     public enum Event: Sendable, Equatable {
         /// The pipeline is ready for steps.
         case opened(stageCount: Int, keyValueTokenCapacity: Int)
-        /// The pipeline is gone: what running requests end with, and what waiting ones do if none follows in time.
-        case closed(running: GenerationError, waiting: GenerationError)
+        /// The pipeline is gone.
+        case closed(because: String)
+        /// Another pipeline is being loaded.
+        case loading
         case submitted(Ticket, Work)
         /// Nobody waits for the answer any more.
         case cancelled(Ticket)
         case result(StepResult)
-        /// A stage could not compute a step and goes on, or the step could not be sent.
-        case stepFailed(StepID, GenerationError)
+        /// A stage could not compute a step and goes on, or the step could not be sent; whether its requests begin anew,
+        /// or end with that.
+        case stepFailed(StepID, GenerationError, isRetryable: Bool)
         /// Time has passed.
         case tick
     }
@@ -20,10 +23,12 @@ extension Scheduler {
         /// Send the step to the first stage. Steps are to arrive in the order of these effects.
         case send(Step)
         case token(Ticket, TokenChoice)
-        /// Each request ends with one of `finished`, `scored` and `failed`, unless it is cancelled.
+        /// Each request ends with one of `finished`, `scored`, `failed` and `outwaited`, unless it is cancelled.
         case finished(Ticket, FinishReason)
         case scored(Ticket, ScoredText)
         case failed(Ticket, GenerationError)
+        /// It has waited for another pipeline for that long, in vain.
+        case outwaited(Ticket, limit: Duration)
         /// A result without a step; nothing changes.
         case unexpectedResult(StepID)
         /// A result that does not answer its step; the text says how. The last stage cannot be trusted; close the pipeline.

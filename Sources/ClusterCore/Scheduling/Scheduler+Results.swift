@@ -34,16 +34,15 @@ extension Scheduler {
     }
 
     private mutating func commit(_ choice: TokenChoice, to index: Int, at now: Instant) -> [Effect] {
-        guard case .generation(let request) = running[index].work else { return [] }
+        guard case .generation(let request) = running[index].request.work else { return [] }
         guard let ticket = running[index].ticket else {
             end(index, at: now)
             return []
         }
         tokenRate.add(1, at: now)
-        running[index].generatedTokenCount += 1
+        running[index].request.commit(choice.token)
         let isStop = request.stopTokens.contains(choice.token)
-        guard isStop || running[index].generatedTokenCount >= request.maximumTokenCount else {
-            running[index].unsentToken = choice.token
+        guard isStop || running[index].request.committedTokenCount >= request.maximumTokenCount else {
             running[index].isDecoding = true
             return [.token(ticket, choice)]
         }
@@ -74,9 +73,9 @@ extension Scheduler {
         return nil
     }
 
-    /// Ends the requests that have a slice in a step. Stages after the failure have not seen what it gave back, so that
-    /// goes out again.
-    mutating func fail(_ id: StepID, _ error: GenerationError, at now: Instant) -> [Effect] {
+    /// Takes the sequences that have a slice in a step off the pipeline: their requests begin anew, or end if that
+    /// cannot help. Stages after the failure have not seen what it gave back, so that goes out again.
+    mutating func fail(_ id: StepID, _ error: GenerationError, isRetryable: Bool, at now: Instant) -> [Effect] {
         if let position = releaseSteps.firstIndex(where: { $0.id == id }) {
             unreleased += releaseSteps.remove(at: position).released
             return []
@@ -85,13 +84,13 @@ extension Scheduler {
         let step = inFlight.remove(at: position).step
         unreleased += step.released
         lastProgressAt = now
-        var effects: [Effect] = []
-        for slice in step.slices {
-            guard let index = running.firstIndex(where: { $0.id == slice.sequence }) else { continue }
-            if let ticket = running[index].ticket { effects.append(.failed(ticket, error)) }
-            end(index, at: now)
+        let hit = running.indices.filter { index in step.slices.contains { $0.sequence == running[index].id } }
+        guard isRetryable else {
+            let effects = hit.compactMap { index in running[index].ticket.map { Effect.failed($0, error) } }
+            for index in hit.reversed() { end(index, at: now) }
+            return effects
         }
-        return effects
+        return rebuild(hit.reversed().map { release($0) }.reversed(), because: error.description)
     }
 
     /// When the oldest step is overdue; nil if none is in flight.

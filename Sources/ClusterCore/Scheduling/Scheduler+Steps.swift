@@ -29,7 +29,7 @@ extension Scheduler {
         guard inFlight.count(where: \.isDecoding) < stageCount else { return [] }
         let decodingCount = running.count { $0.isDecoding }
         let groupSize = min((decodingCount + stageCount - 1) / stageCount, configuration.maximumStepRowCount)
-        let ready = running.indices.filter { running[$0].unsentToken != nil }
+        let ready = running.indices.filter { running[$0].hasDecodeSlice }
             .sorted { (running[$0].lastStepNumber, $0) < (running[$1].lastStepNumber, $1) }
         return ready.prefix(groupSize).compactMap { running[$0].decodeSlice }
     }
@@ -58,7 +58,6 @@ extension Scheduler {
         for slice in slices {
             guard let index = running.firstIndex(where: { $0.id == slice.sequence }) else { continue }
             running[index].sentTokenCount = slice.startPosition + slice.tokens.count
-            running[index].unsentToken = nil
             running[index].lastStepNumber = number
         }
     }

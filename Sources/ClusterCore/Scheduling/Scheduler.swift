@@ -8,14 +8,14 @@ import Transport
 ///   next step at hand. A sequence has one decode row in flight at most, its prompt any number of chunks.
 /// - Decoding sequences are spread over as many steps as there are stages, for all stages to be busy. They go first in
 ///   each step, and a prompt's chunk rides along with them, so neither starves the other.
-/// - When the pipeline is gone, requests that no stage has seen keep their places for the next one, for as long as the
-///   outage limit. Those that have begun end.
+/// - When the pipeline is gone, all requests wait for the next one, for as long as the outage limit. Those that have begun
+///   come first; their prompts and committed tokens go through it like prompts, and they go on from there.
 /// - KV is given back in the next step that is sent. As steps pass each stage in order, a sequence admitted later can
 ///   rely on it.
 public struct Scheduler: Sendable {
     public let configuration: SchedulerConfiguration
-    /// In order of arrival.
-    var waiting: [(ticket: Ticket, work: Work)] = []
+    /// In order of arrival; before them, those that are to be rebuilt, in their order of admission.
+    var waiting: [RequestRecord] = []
     /// In order of admission.
     var running: [RunningSequence] = []
     /// In order of sending.
@@ -55,13 +55,6 @@ public struct Scheduler: Sendable {
         var hasPassedToken = false
     }
 
-    /// The time after a pipeline.
-    struct Outage: Sendable {
-        var since: Instant
-        /// What requests end with that waited through it in vain.
-        var error: GenerationError
-    }
-
     struct InFlightStep: Sendable {
         var step: Step
         var sentAt: Instant
@@ -75,6 +68,10 @@ public struct Scheduler: Sendable {
     /// Requests that are running; the probe does not count.
     public var runningRequestCount: Int { running.count { $0.ticket != nil } }
     public var queuedRequestCount: Int { waiting.count }
+    /// Requests that had begun and wait to be rebuilt.
+    public var interruptedRequestCount: Int { waiting.count { $0.lossCount > 0 } }
+    /// Whether there was a pipeline and the next one does not serve yet.
+    public var isInterrupted: Bool { outage != nil }
     /// Steps sent that have had no result.
     public var inFlightStepCount: Int { inFlight.count }
     /// KV promised to sequences, in tokens.
@@ -89,8 +86,11 @@ public struct Scheduler: Sendable {
         switch event {
         case .opened(let stageCount, let keyValueTokenCapacity):
             effects = open(stageCount: stageCount, keyValueTokenCapacity: keyValueTokenCapacity, at: now)
-        case .closed(let runningError, let waitingError):
-            effects = close(running: runningError, waiting: waitingError, at: now)
+        case .closed(let reason):
+            effects = close(because: reason, at: now)
+        case .loading:
+            noteLoading(at: now)
+            effects = []
         case .submitted(let ticket, let work):
             effects = submit(ticket, work)
         case .cancelled(let ticket):
@@ -100,8 +100,8 @@ public struct Scheduler: Sendable {
         case .result(let result):
             effects = take(result, at: now)
             if case .brokenResult? = effects.first { return effects }
-        case .stepFailed(let step, let error):
-            effects = fail(step, error, at: now)
+        case .stepFailed(let step, let error, let isRetryable):
+            effects = fail(step, error, isRetryable: isRetryable, at: now)
         case .tick:
             if let stalled = stalled(at: now) { return [stalled] }
             effects = endOutage(at: now)
@@ -131,32 +131,10 @@ public struct Scheduler: Sendable {
         return refuseWaiting { $0.problem(contextLength: contextLength, vocabularySize: vocabularySize) }
     }
 
-    private mutating func close(
-        running runningError: GenerationError, waiting waitingError: GenerationError, at now: Instant
-    ) -> [Effect] {
-        let requests = running.filter { $0.ticket != nil }
-        // What was admitted, but not yet sent, goes back to where it came from.
-        waiting.insert(
-            contentsOf: requests.filter { $0.sentTokenCount == 0 }.compactMap { sequence in
-                sequence.ticket.map { ($0, sequence.work) }
-            }, at: 0)
-        let effects = requests.filter { $0.sentTokenCount > 0 }.compactMap { sequence in
-            sequence.ticket.map { Effect.failed($0, runningError) }
-        }
-        running = []
-        inFlight = []
-        unreleased = []
-        releaseSteps = []
-        line = nil
-        outage = Outage(since: outage?.since ?? now, error: waitingError)
-        budget = KeyValueBudget(tokenCapacity: 0)
-        return effects
-    }
-
-    mutating func newSequence(_ work: Work, ticket: Ticket?, blockCount: Int) {
+    mutating func newSequence(_ request: RequestRecord) {
         lastSequenceNumber += 1
         let id = SequenceID(lastSequenceNumber)
-        running.append(RunningSequence(ticket: ticket, id: id, work: work, blockCount: blockCount))
+        running.append(RunningSequence(request, id: id, blockCount: request.blockCount))
     }
 
     mutating func newStep(_ slices: [SequenceSlice], isDecoding: Bool, at now: Instant) -> Effect {

@@ -15,13 +15,15 @@ public struct SchedulerConfiguration: Sendable, Equatable {
     public var stepTimeout: Duration
     /// With nothing to do for this long, one token is sent through all stages to see that they work.
     public var probeInterval: Duration
-    /// How long requests that have not begun wait for another pipeline when theirs is gone.
+    /// How long requests wait for another placement when theirs is gone; the time in which one is loaded is not counted.
     public var outageLimit: Duration
+    /// How often a request may be computed anew after a loss.
+    public var rebuildLimit: Int
 
     public init(
         contextLength: Int, vocabularySize: Int, maximumRunningCount: Int = 8, queueLimit: Int = 64,
         maximumStepRowCount: Int = 512, stepTimeout: Duration = .seconds(30), probeInterval: Duration = .seconds(5),
-        outageLimit: Duration = .seconds(60)
+        outageLimit: Duration = .seconds(60), rebuildLimit: Int = 8
     ) {
         self.contextLength = contextLength
         self.vocabularySize = vocabularySize
@@ -31,5 +33,6 @@ public struct SchedulerConfiguration: Sendable, Equatable {
         self.stepTimeout = stepTimeout
         self.probeInterval = probeInterval
         self.outageLimit = outageLimit
+        self.rebuildLimit = rebuildLimit
     }
 }

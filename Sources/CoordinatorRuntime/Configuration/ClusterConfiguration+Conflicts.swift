@@ -41,11 +41,11 @@ extension ClusterConfiguration {
             }
             // Without a data endpoint of its own it is the control endpoint's host that is meant, and named already.
             if setting == .data, dataEndpoint == nil { continue }
-            if !allowsPlainText, !address.isLoopback {
+            if security == nil, !address.isLoopback {
                 problems.append(
                     conflict(
                         setting, "\(endpoint) leaves this machine, and links are not encrypted",
-                        "use 127.0.0.1, or write allow_plain_text: true if you trust the network"))
+                        "use 127.0.0.1, or write security: keys, or security: none if you trust the network"))
             }
         }
         if let wildcard, advertisedHost == nil {

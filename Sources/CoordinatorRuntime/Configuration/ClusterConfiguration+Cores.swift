@@ -30,13 +30,15 @@ extension ClusterConfiguration {
             layout: layout, parts: model.parts, modelFile: model.file,
             contextLength: contextLength,
             keyValueTokenCapacity: Self.wholeBlocks(keyValueTokenCapacity ?? 2 * contextLength),
-            maximumStepRowCount: resolvedStepRowCount(of: model), headPrecision: headPrecision,
-            activationGrid: activationGrid, loadingTimeout: loadingTimeout, firstEpoch: firstEpoch)
+            keyValueByteCount: model.keyValueByteCount, maximumStepRowCount: resolvedStepRowCount(of: model),
+            headPrecision: headPrecision,
+            activationGrid: activationGrid, loadingTimeout: loadingTimeout, replanDelay: replanDelay,
+            firstEpoch: firstEpoch)
         let scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: maximumRunningCount, queueLimit: queueLimit,
-            maximumStepRowCount: resolvedStepRowCount(of: model), stepTimeout: stepTimeout, probeInterval: probeInterval
-        )
+            maximumStepRowCount: resolvedStepRowCount(of: model), stepTimeout: stepTimeout,
+            probeInterval: probeInterval, outageLimit: outageLimit, rebuildLimit: rebuildLimit)
         return CoordinationConfiguration(
             clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
             heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),

@@ -112,7 +112,8 @@ extension ClusterConfiguration {
                 return reader.report(node, path, "\(node.quotedText) is not a host", remedy)
             }
             advertisedHost = text
-        case .allowPlainText: allowsPlainText = reader.flag(node, path) ?? allowsPlainText
+        case .security: security = reader.choice(node, path) ?? security
+        case .keys: keysFolder = reader.path(node, path, environment: environment) ?? keysFolder
         case .workers: selection = reader.workers(node, path) ?? selection
         case .placement:
             plansPlacement = node.plainOrQuotedText == "auto"
@@ -132,6 +133,9 @@ extension ClusterConfiguration {
         case .stepTimeoutSeconds: stepTimeout = reader.seconds(node, path, in: 1...3600) ?? stepTimeout
         case .loadingTimeoutSeconds: loadingTimeout = reader.seconds(node, path, in: 1...86400) ?? loadingTimeout
         case .probeSeconds: probeInterval = reader.seconds(node, path, in: 0.1...3600) ?? probeInterval
+        case .replanSeconds: replanDelay = reader.seconds(node, path, in: 0...3600) ?? replanDelay
+        case .failoverSeconds: outageLimit = reader.seconds(node, path, in: 0...86400) ?? outageLimit
+        case .rebuildLimit: rebuildLimit = reader.wholeNumber(node, path, in: 0...1000) ?? rebuildLimit
         }
     }
 }

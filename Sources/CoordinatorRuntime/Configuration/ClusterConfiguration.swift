@@ -18,8 +18,10 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var dataEndpoint: String?
     /// The host name or address under which workers reach this machine, if it listens on all of its addresses.
     public var advertisedHost: String?
-    /// Whether links may leave this machine unencrypted.
-    public var allowsPlainText = false
+    /// How links to workers are secured; nil: they are plain text, and do not leave this machine.
+    public var security: LinkSecurity?
+    /// The folder with the cluster's keys, with `~` and `${RYZ_HOME}` replaced; nil if it is named elsewhere.
+    public var keysFolder: String?
     /// Which workers make up the pipeline, as the operator says; nil leaves it to the placement.
     public var selection: WorkerSelection?
     /// How many ranks each stage has, 1 to 64 each and 256 in all; nil: one, in as many stages as there are workers.
@@ -50,6 +52,12 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var stepTimeout = Duration.seconds(30)
     public var loadingTimeout = Duration.seconds(600)
     public var probeInterval = Duration.seconds(5)
+    /// How long a lost worker is waited for before the model is placed on fewer, where nobody has fixed the placement.
+    public var replanDelay = Duration.seconds(5)
+    /// How long requests wait for another placement when theirs is gone.
+    public var outageLimit = Duration.seconds(60)
+    /// How often a request may be computed anew after losses.
+    public var rebuildLimit = 8
 
     public init() {}
 
@@ -60,10 +68,18 @@ public struct ClusterConfiguration: Sendable, Equatable {
     }
 }
 
+/// How links between nodes are secured.
+public enum LinkSecurity: String, CaseIterable, Sendable {
+    /// They are not: plain text, wherever they go.
+    case none
+    /// They are encrypted, and only nodes whose keys are known may connect.
+    case keys
+}
+
 /// A setting's key in `cluster.yaml`.
 enum Setting: String, CaseIterable {
     case cluster, model, http, control, data, advertise
-    case allowPlainText = "allow_plain_text"
+    case security, keys
     case workers, placement, planning, head
     case measureLinks = "measure_links"
     case activationGrid = "activation_grid"
@@ -77,4 +93,7 @@ enum Setting: String, CaseIterable {
     case stepTimeoutSeconds = "step_timeout_seconds"
     case loadingTimeoutSeconds = "loading_timeout_seconds"
     case probeSeconds = "probe_seconds"
+    case replanSeconds = "replan_seconds"
+    case failoverSeconds = "failover_seconds"
+    case rebuildLimit = "rebuild_limit"
 }

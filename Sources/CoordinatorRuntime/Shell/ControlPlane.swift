@@ -18,10 +18,12 @@ final class ControlPlane: Sendable {
     private let outbox = Mutex(Outbox())
     private let counted = Mutex(DropCounters())
     private let mailbox: Mailbox
+    private let security: NodeSecurity?
     private let logger: Logger
 
-    init(mailbox: Mailbox, logger: Logger) throws(ZeroMQError) {
+    init(mailbox: Mailbox, security: NodeSecurity?, logger: Logger) throws(ZeroMQError) {
         wake = try WakeSignal()
+        self.security = security
         self.mailbox = mailbox
         self.logger = logger
     }
@@ -34,6 +36,12 @@ final class ControlPlane: Sendable {
         let isQueued = outbox.withLock { outbox in
             guard !outbox.isStopped, outbox.messages.count < Self.outboxLimit else { return false }
             outbox.messages.append((envelope, connection))
+            // Whoever is taken in learns whom else to let in.
+            if case .welcome = envelope.body, let security {
+                var keyring = envelope
+                keyring.body = .keyring(Keyring(keys: security.allowed))
+                outbox.messages.append((keyring, connection))
+            }
             return true
         }
         if isQueued { wake.signal() }
@@ -48,7 +56,7 @@ final class ControlPlane: Sendable {
     func run(binding endpoint: String, started: (Result<String, ZeroMQError>) -> Void) {
         let server: ControlServer
         do throws(ZeroMQError) {
-            server = try ControlServer(binding: endpoint, wake: [wake])
+            server = try ControlServer(binding: endpoint, security: security, wake: [wake])
         } catch {
             return started(.failure(error))
         }
@@ -87,6 +95,9 @@ final class ControlPlane: Sendable {
                 logger.error(
                     "control message breaks the protocol's limits",
                     metadata: ["node": "\(connection.node)", "reason": "\(reason)"])
+            } catch .unreachable {
+                // If there is no room for it: silence tells, too, a little later.
+                _ = mailbox.post(.closed(connection))
             } catch {
                 // A worker that is gone is found by its silence, and one that is there says hello again.
                 logger.debug(

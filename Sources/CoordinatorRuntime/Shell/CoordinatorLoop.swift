@@ -75,6 +75,8 @@ final class CoordinatorLoop {
             apply(.control(envelope, from: connection))
         case .control(.otherVersion(let theirs, let connection)):
             apply(.otherVersion(theirs: theirs, connection.node, from: connection))
+        case .closed(let connection):
+            apply(.closed(connection.node, connection))
         case .submit(let ticket, let work, let sink, let accepted):
             sinks[ticket] = sink
             apply(.submitted(ticket, work), refusal: (ticket, accepted))
@@ -105,7 +107,7 @@ final class CoordinatorLoop {
             case .health(let reply): reply.answer(health())
             case .measure(let reply): reply.answer(.failure(MeasuringRefusal(reason)))
             case .planningInput(let reply): reply.answer(nil)
-            case .control: break
+            case .control, .closed: break
             }
         }
         control.stop()

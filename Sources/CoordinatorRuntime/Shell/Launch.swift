@@ -14,6 +14,7 @@ struct Launch {
     private let configuration: ClusterConfiguration
     private let model: CoordinatedModel
     private let firstEpoch: Epoch
+    private let security: NodeSecurity?
     private let logger: Logger
 
     struct Running {
@@ -23,10 +24,12 @@ struct Launch {
     }
 
     init(
-        configuration: ClusterConfiguration, model: CoordinatedModel, firstEpoch: Epoch, logger: Logger
+        configuration: ClusterConfiguration, model: CoordinatedModel, firstEpoch: Epoch, security: NodeSecurity?,
+        logger: Logger
     ) throws(ZeroMQError) {
         mailbox = try Mailbox()
-        control = try ControlPlane(mailbox: mailbox, logger: logger)
+        control = try ControlPlane(mailbox: mailbox, security: security, logger: logger)
+        self.security = security
         self.configuration = configuration
         self.model = model
         self.firstEpoch = firstEpoch
@@ -82,7 +85,8 @@ struct Launch {
         do throws(ZeroMQError) {
             return try ZeroMQDataLinks(
                 node: .coordinator, clusterID: configuration.clusterID, binding: configuration.boundDataEndpoint,
-                advertisedHost: configuration.advertisedHost, limits: limits, wake: [mailbox.wake])
+                advertisedHost: configuration.advertisedHost, limits: limits, security: security,
+                wake: [mailbox.wake])
         } catch {
             throw .system("data: \(error)")
         }

@@ -7,6 +7,8 @@ import ZeroMQ
 final class Mailbox: Sendable {
     enum Mail: Sendable {
         case control(ControlArrival)
+        /// What was sent over it found it closed.
+        case closed(ConnectionID)
         /// The sink hears of the request's end unless it is cancelled; `accepted` says whether it was let in.
         case submit(Ticket, Work, RequestSink, accepted: Reply<GenerationError?>)
         case health(Reply<ClusterHealth>)

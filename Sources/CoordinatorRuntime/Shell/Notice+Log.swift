@@ -42,12 +42,21 @@ extension Notice {
             )
         case .loadingFailed(let node, let reason):
             (.error, "worker could not load its part", ["node": "\(node)", "reason": "\(reason)"])
-        case .serving(let pipeline):
-            (.notice, "serving", ["epoch": "\(pipeline.epoch.number)", "stages": "\(pipeline.summary)"])
-        case .epochEnded(let epoch, let node, let reason):
+        case .serving(let pipeline, let outage, let interruptedRequestCount):
+            (
+                .notice, outage == nil ? "serving" : "service has resumed",
+                ["epoch": "\(pipeline.epoch.number)", "stages": "\(pipeline.summary)"].merging(
+                    outage.map {
+                        ["seconds": "\($0.plainSeconds)", "rebuilt_requests": "\(interruptedRequestCount)"]
+                    } ?? [:], uniquingKeysWith: { $1 })
+            )
+        case .epochEnded(let epoch, let node, let reason, let openRequestCount):
             (
                 .warning, "epoch ended",
-                ["epoch": "\(epoch.number)", "node": "\(node?.name ?? "unknown")", "reason": "\(reason)"]
+                [
+                    "epoch": "\(epoch.number)", "node": "\(node?.name ?? "unknown")", "reason": "\(reason)",
+                    "open_requests": "\(openRequestCount)",
+                ]
             )
         case .stepFailed(let step, let node, let reason):
             (.warning, "step failed", ["step": "\(step.number)", "node": "\(node)", "reason": "\(reason)"])

@@ -103,8 +103,8 @@ struct ErrorAnswer: Equatable, Sendable {
                 retryAfterSeconds: 2)
         case .workerFailed:
             self.init(status: .serviceUnavailable, message: message, type: "server_error", code: "worker_failed")
-        case .timedOut:
-            self.init(status: .gatewayTimeout, message: message, type: "server_error", code: "timed_out")
+        case .lostTooOften:
+            self.init(status: .serviceUnavailable, message: message, type: "server_error", code: "lost_too_often")
         }
     }
 

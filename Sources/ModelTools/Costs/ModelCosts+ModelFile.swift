@@ -109,8 +109,8 @@ extension ModelCosts {
             keyValueByteCount: 2 * Double(dimensions.keyValueSize * dimensions.keyValueValueByteCount) / heads,
             attentionMultiplyAdds: 2 * Double(dimensions.querySize) / heads,
             synchronisation: SynchronisationCosts(
-                bytesPerValue: dimensions.isTernary ? 4 : 8,
-                scalarCount: dimensions.hasSubNorms && dimensions.isTernary && grid == .exact ? 2 : 0),
+                bytesPerValue: dimensions.isTernary && grid == .exact ? 4 : 8,
+                scalarCount: dimensions.isTernary && grid == .exact ? 2 : 0),
             workspaceByteCountPerRow: Double(4 * floats + 2 * quantised))
     }
 }

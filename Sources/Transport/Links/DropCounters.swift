@@ -8,6 +8,8 @@ public enum DropReason: String, CaseIterable, Sendable, Codable {
     case otherCluster
     /// The envelope names another sender than the connection does.
     case forgedSender
+    /// The connection's key is no longer one that is taken.
+    case revoked
     /// The connection's routing id is not that of a node.
     case unknownSender
     /// More bytes than a frame may have.

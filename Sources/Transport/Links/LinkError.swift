@@ -18,6 +18,14 @@ public enum LinkError: Error, Equatable, Sendable {
         case .notConnected, .refused: false
         }
     }
+
+    /// The node that took nothing, if that was it.
+    public var silentNode: NodeID? {
+        switch self {
+        case .timedOut(let node, _), .unreachable(let node): node
+        case .notConnected, .refused, .system: nil
+        }
+    }
 }
 
 extension LinkError: CustomStringConvertible {

@@ -124,7 +124,8 @@ public struct WorkerFailure: Equatable, Sendable {
         case loading
         /// One step failed; the worker goes on.
         case step(StepID)
-        /// In that step, another rank of its stage did not give its part in time: the ranks are no longer in step.
+        /// In that step, another rank of its stage did not give its part in time, or one of the next stage took nothing:
+        /// the nodes are no longer in step.
         case exchange(StepID, with: NodeID)
     }
 

@@ -21,6 +21,7 @@ public struct Envelope: Equatable, Sendable {
         case heartbeatReply(HeartbeatReply)
         case assignment(StageAssignment)
         case refusal(Refusal)
+        case keyring(Keyring)
         case measurementOrder(MeasurementOrder)
         // Data plane.
         case step(Step)

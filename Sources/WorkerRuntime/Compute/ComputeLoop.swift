@@ -13,8 +13,8 @@ final class ComputeLoop {
         let assignment: StageAssignment
         let results: Peer
         let computing: any StageComputing
-        /// Takes parts of other ranks that come over the data plane.
-        let sockets: SocketLinks?
+        /// Holds what the ranks share until the epoch is over.
+        let linking: RankLinking
         var gate: StepGate
     }
 
@@ -101,7 +101,7 @@ final class ComputeLoop {
             try kept?.reset(joining: linking.group)
             stage = LoadedStage(
                 epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
-                computing: computing, sockets: linking.sockets,
+                computing: computing, linking: linking,
                 gate: StepGate(
                     isFirstStage: assignment.stage.isFirstStage, hiddenSize: computing.hiddenSize,
                     maximumStepRowCount: assignment.stage.maximumStepRowCount))
@@ -151,7 +151,7 @@ final class ComputeLoop {
             links.drop(from: delivery.sender, because: .olderEpoch)
             return
         }
-        if case .exchange = delivery.envelope.body, let sockets = stage.sockets {
+        if case .exchange = delivery.envelope.body, let sockets = stage.linking.sockets {
             sockets.take(delivery)
             return
         }
@@ -168,11 +168,20 @@ final class ComputeLoop {
             fail(step, stage, StageError("from \(delivery.sender): \(error.message)", isRetryable: false))
             return
         }
+        let output: StageOutput
         do throws(StageError) {
-            try pass(on: try run(step, delivery.payload, stage), of: step, stage)
+            output = try run(step, delivery.payload, stage)
+        } catch {
+            fail(step, stage, error, silent: error.silentRank.map { stage.assignment.ranks[$0].peer.node })
+            return
+        }
+        do throws(LinkError) {
+            try pass(on: output, of: step, stage)
             usage.update { $0.computedTokenCount += UInt64(step.rowCount) }
         } catch {
-            fail(step, stage, error)
+            let problem = StageError(
+                "step \(step.id.number) computed, but not passed on: \(error)", isRetryable: error.isRetryable)
+            fail(step, stage, problem, silent: error.silentNode.flatMap { $0 == .coordinator ? nil : $0 })
         }
     }
 
@@ -189,26 +198,21 @@ final class ComputeLoop {
         }
     }
 
-    private func pass(on output: StageOutput, of step: Step, _ stage: LoadedStage) throws(StageError) {
+    private func pass(on output: StageOutput, of step: Step, _ stage: LoadedStage) throws(LinkError) {
         let assignment = stage.assignment
-        do throws(LinkError) {
-            switch output {
-            case .hiddenStates where !assignment.isLastStage:
-                let envelope = envelope(.step(step), stage)
-                try stage.computing.withHiddenStates { bytes throws(LinkError) in
-                    for peer in assignment.next { try links.send(envelope, payload: bytes, to: peer.node) }
-                }
-            case .result(let result) where assignment.answers:
-                try links.send(envelope(.stepResult(result), stage), to: stage.results.node)
-            case .nothing where assignment.isLastStage && !assignment.answers: break
-            case .hiddenStates, .result, .nothing:
-                throw .refused(
-                    "rank \(assignment.rank) of stage \(assignment.stage) of \(assignment.stageCount) computed what "
-                        + "is not for it to pass on")
+        switch output {
+        case .hiddenStates where !assignment.isLastStage:
+            let envelope = envelope(.step(step), stage)
+            try stage.computing.withHiddenStates { bytes throws(LinkError) in
+                for peer in assignment.next { try links.send(envelope, payload: bytes, to: peer.node) }
             }
-        } catch {
-            throw StageError(
-                "step \(step.id.number) computed, but not passed on: \(error)", isRetryable: error.isRetryable)
+        case .result(let result) where assignment.answers:
+            try links.send(envelope(.stepResult(result), stage), to: stage.results.node)
+        case .nothing where assignment.isLastStage && !assignment.answers: break
+        case .hiddenStates, .result, .nothing:
+            throw .refused(
+                "rank \(assignment.rank) of stage \(assignment.stage) of \(assignment.stageCount) computed what "
+                    + "is not for it to pass on")
         }
     }
 
@@ -216,14 +220,10 @@ final class ComputeLoop {
         Envelope(clusterID: clusterID, epoch: stage.epoch, sender: links.node, body: body)
     }
 
-    private func fail(_ step: Step, _ stage: LoadedStage, _ error: StageError) {
+    /// - Parameter silent: the node that did not do its part, if that was it.
+    private func fail(_ step: Step, _ stage: LoadedStage, _ error: StageError, silent: NodeID? = nil) {
         logger.error("step failed", metadata: ["step": "\(step.id.number)", "problem": "\(error.message)"])
-        let kind: WorkerFailure.Kind =
-            if let rank = error.silentRank {
-                .exchange(step.id, with: stage.assignment.ranks[rank].peer.node)
-            } else {
-                .step(step.id)
-            }
+        let kind: WorkerFailure.Kind = silent.map { .exchange(step.id, with: $0) } ?? .step(step.id)
         control.post(
             .failure(
                 WorkerFailure(

@@ -21,6 +21,11 @@ final class ControlLoop {
     private var unsent: [Envelope] = []
     private let unsentLimit = 64
     private var ending: ControlSession.Ending?
+    private var hasJoined = false
+    private var hasComplained = false
+
+    /// How long to be turned away in silence before saying so.
+    private static let complaintDelay: Duration = .seconds(5)
 
     init(
         configuration: WorkerConfiguration, incarnation: UInt64, dataEndpoint: String, logger: Logger,
@@ -35,6 +40,7 @@ final class ControlLoop {
         self.usage = usage
         client = try ControlClient(
             node: configuration.name, connecting: configuration.coordinatorEndpoint, limits: configuration.control,
+            security: configuration.security,
             wake: [inbox.wake])
         start = clock.now
         session = ControlSession(node: configuration.name, clusterID: configuration.clusterID, at: .zero)
@@ -48,6 +54,7 @@ final class ControlLoop {
                 for report in inbox.takeReports() { try handle(.report(report)) }
                 try handle(.tick)
                 if let ending { return ending }
+                complainIfTurnedAway()
                 flush()
                 // Also when reports could not be sent, the next heartbeat is soon enough.
                 let wait = (session.nextDeadline ?? .zero) - now
@@ -99,6 +106,9 @@ final class ControlLoop {
                     "next": "\(stage.next.map(\.node.name).joined(separator: " "))",
                 ])
             compute.post(ComputeInbox.Assignment(epoch: epoch, stage: stage, results: results))
+        case .trust(let keys):
+            // It never tells a worker of its own key: that one was given by hand.
+            configuration.security?.allow(besides: .coordinator, keys)
         case .measure(let order, let epoch):
             compute.post(order, epoch)
         case .drop(let reason):
@@ -157,8 +167,20 @@ final class ControlLoop {
             droppedFrameCount: figures.droppedFrameCount + client.drops.total, roundTrip: roundTrip)
     }
 
+    /// Who has not the right key is not told so: there is no connection to be told through.
+    private func complainIfTurnedAway() {
+        guard !hasJoined, !hasComplained, now >= Self.complaintDelay else { return }
+        hasComplained = true
+        logger.warning(
+            configuration.security == nil
+                ? "no answer from the coordinator yet; is it running, and without security: keys?"
+                : "no answer from the coordinator yet; is it running, with security: keys, and does it know this key?",
+            metadata: ["coordinator": "\(configuration.coordinatorEndpoint)"])
+    }
+
     private func logChange() {
         if session.isWelcomed {
+            hasJoined = true
             logger.info("joined the cluster", metadata: ["coordinator": "\(configuration.coordinatorEndpoint)"])
         } else if session.nextDeadline != nil {
             logger.warning(

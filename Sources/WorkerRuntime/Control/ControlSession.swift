@@ -39,6 +39,8 @@ package struct ControlSession: Sendable {
         /// Open a fresh connection in place of the present one.
         case reconnect
         case assign(StageAssignment, Epoch, results: Peer)
+        /// Take connections from these nodes, besides the coordinator's, and from no others.
+        case trust([NodeKey])
         case measure(MeasurementOrder, Epoch)
         /// Count a message that was not taken.
         case drop(DropReason)
@@ -179,6 +181,7 @@ package struct ControlSession: Sendable {
                 welcomed.unanswered = nil
             }
             return []
+        case .keyring(let keyring): return [.trust(keyring.keys)]
         case .assignment(let assignment):
             if let epoch, envelope.epoch <= epoch { return [.drop(.olderEpoch)] }
             guard assignment.ranks.indices.contains(assignment.rank),

@@ -36,18 +36,14 @@ public struct StageLoader: Sendable {
 
     /// Opens the model, checks that it is the one the coordinator means, and loads the assigned layers.
     public func load(_ assignment: StageAssignment, _ group: RankGroup) throws(StageError) -> any StageComputing {
-        guard assignment.activationGrid == .exact else {
-            throw StageError(
-                "activation_grid: \(assignment.activationGrid.rawValue) is not computed by this release; leave it out of "
-                    + "the settings", isRetryable: false)
-        }
         let model = try open(assignment.modelFile)
         try checkMemory(for: assignment, of: model)
-        let options = StageOptions(
+        var options = StageOptions(
             threadCount: threadCount, cpus: cpus, instructionSet: instructionSet,
             contextLength: assignment.contextLength, keyValueTokenCapacity: assignment.keyValueTokenCapacity,
             maximumStepRowCount: assignment.maximumStepRowCount, ternaryLayout: ternaryLayout, kernel: kernel,
             headPrecision: assignment.headPrecision, tuningFolder: tuningFolder)
+        options.activationGrid = assignment.activationGrid
         do throws(InferenceError) {
             return ModelStage(
                 try Stage(

@@ -62,8 +62,9 @@ struct Evaluate: AsyncParsableCommand {
                 "--workers, --placement, --activation-grid, --worker-isa, --threads, --context, --head, "
                     + "--ternary-layout and --kernel are settled by the running cluster")
         }
-        guard try !shape.isGiven || shape.workerCount != nil else {
-            throw ValidationError("--activation-grid and --worker-isa are for a cluster; give --workers or --placement")
+        guard try !shape.needsCluster || shape.workerCount != nil else {
+            throw ValidationError(
+                "--worker-isa and --no-shared-memory are for a cluster; give --workers or --placement")
         }
         try ThreadOptions.check(threads, "--threads", in: 1...1024)
         try ThreadOptions.check(chunk, "--chunk", in: 1...65536)
@@ -74,22 +75,28 @@ struct Evaluate: AsyncParsableCommand {
     func run() async throws {
         let clock = ContinuousClock()
         let start = clock.now
-        guard let answer = try await answer() else { throw Interruption.exitCode }
-        if json {
+        guard let answer = try await answer(shape) else { throw Interruption.exitCode }
+        guard !json else {
             Terminal.write(try JSONOutput.text(answer) + "\n")
-        } else {
-            Terminal.write(ScoreSummary.text(answer, duration: start.duration(to: clock.now)) + "\n")
+            return
         }
+        Terminal.write(ScoreSummary.text(answer, duration: start.duration(to: clock.now)) + "\n")
+        guard shape.placement.activationGrid == .segment else { return }
+        // What the other grid costs, which only the same text can tell.
+        var exactShape = shape
+        exactShape.placement.activationGrid = .exact
+        guard let exact = try await self.answer(exactShape) else { throw Interruption.exitCode }
+        if let line = ScoreSummary.comparison(answer, with: exact, on: "the exact grid") { Terminal.write(line + "\n") }
     }
 
     /// Nil if the user pressed Ctrl-C.
-    private func answer() async throws -> ScoreAnswer? {
+    private func answer(_ shape: LocalClusterShape) async throws -> ScoreAnswer? {
         guard let model else { return try await askCluster() }
         let file = try ModelFile(path: model)
         let tokens = try tokens(of: file)
         let contextLength = try contextLength(tokenCount: tokens.count, model: file)
         guard let workerCount = try shape.workerCount else {
-            return try score(tokens, file, contextLength: contextLength)
+            return try score(tokens, file, contextLength: contextLength, grid: shape.placement.activationGrid)
         }
         var options = LocalClusterOptions(
             modelPath: model, workerCount: workerCount,
@@ -149,18 +156,21 @@ struct Evaluate: AsyncParsableCommand {
         return length
     }
 
-    private func score(_ tokens: [Int32], _ model: ModelFile, contextLength: Int) throws -> ScoreAnswer {
+    private func score(
+        _ tokens: [Int32], _ model: ModelFile, contextLength: Int, grid: ActivationGrid?
+    ) throws -> ScoreAnswer {
         let progress = ProgressLine()
         defer { progress.clear() }
         progress.show("loading …")
         let threadCount = threads ?? Processor.topology.cores.count
-        return try OwnProcessScore.score(
-            tokens, model: model,
-            options: StageOptions(
-                threadCount: threadCount, cpus: ThreadOptions.processors(threadCount: threadCount),
-                instructionSet: try .selected(), contextLength: contextLength, keyValueTokenCapacity: contextLength,
-                maximumStepRowCount: min(chunk, tokens.count), ternaryLayout: kernels.layout,
-                kernel: kernels.kernel, headPrecision: head ?? .automatic, tuningFolder: RyzHome.tuningFolder), top: top
-        ) { progress.show("scored \($0) of \(tokens.count) tokens") }
+        var options = StageOptions(
+            threadCount: threadCount, cpus: ThreadOptions.processors(threadCount: threadCount),
+            instructionSet: try .selected(), contextLength: contextLength, keyValueTokenCapacity: contextLength,
+            maximumStepRowCount: min(chunk, tokens.count), ternaryLayout: kernels.layout, kernel: kernels.kernel,
+            headPrecision: head ?? .automatic, tuningFolder: RyzHome.tuningFolder)
+        options.activationGrid = grid ?? .exact
+        return try OwnProcessScore.score(tokens, model: model, options: options, top: top) {
+            progress.show("scored \($0) of \(tokens.count) tokens")
+        }
     }
 }

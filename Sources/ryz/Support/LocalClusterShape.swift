@@ -21,10 +21,11 @@ struct LocalClusterShape: ParsableArguments {
     var workerCount: Int? { get throws { try placement.workerCount(workers) } }
 
     /// Whether any option was given.
-    var isGiven: Bool {
-        workers != nil || placement.ranks != nil || placement.isPlanned || placement.activationGrid != nil
-            || instructionSets != nil
-            || noSharedMemory
+    var isGiven: Bool { needsCluster || placement.activationGrid != nil }
+
+    /// Whether an option was given that says something of workers.
+    var needsCluster: Bool {
+        workers != nil || placement.ranks != nil || placement.isPlanned || instructionSets != nil || noSharedMemory
     }
 
     func validate() throws {

@@ -135,7 +135,7 @@ final class ScriptedEngine: GenerationEngine {
             nodes: [
                 NodeHealth(
                     name: "box-1", state: .ready, detail: "", processID: 42, cpu: "Ryzen", instructionSet: "avx2",
-                    threadCount: 8, memoryUsedByteCount: 1, memoryFreeByteCount: 2, stage: 0, rank: 0,
+                    threadCount: 8, memoryUsedByteCount: 1, memoryFreeByteCount: 2, epoch: nil, stage: 0, rank: 0,
                     firstLayer: 0, endLayer: 10, firstKeyValueHead: 0, endKeyValueHead: 5,
                     keyValueTokenCount: 5, keyValueTokenCapacity: 100, secondsSinceHeartbeat: 0.1,
                     roundTripMilliseconds: nil, tokensPerSecond: 3, droppedFrameCount: 0)

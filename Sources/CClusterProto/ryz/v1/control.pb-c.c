@@ -457,6 +457,96 @@ void   ryz__v1__peer__free_unpacked
   assert(message->base.descriptor == &ryz__v1__peer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ryz__v1__keyring__init
+                     (Ryz__V1__Keyring         *message)
+{
+  static const Ryz__V1__Keyring init_value = RYZ__V1__KEYRING__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__keyring__get_packed_size
+                     (const Ryz__V1__Keyring *message)
+{
+  assert(message->base.descriptor == &ryz__v1__keyring__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__keyring__pack
+                     (const Ryz__V1__Keyring *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__keyring__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__keyring__pack_to_buffer
+                     (const Ryz__V1__Keyring *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__keyring__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__Keyring *
+       ryz__v1__keyring__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__Keyring *)
+     protobuf_c_message_unpack (&ryz__v1__keyring__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__keyring__free_unpacked
+                     (Ryz__V1__Keyring *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__keyring__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ryz__v1__node_key__init
+                     (Ryz__V1__NodeKey         *message)
+{
+  static const Ryz__V1__NodeKey init_value = RYZ__V1__NODE_KEY__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__node_key__get_packed_size
+                     (const Ryz__V1__NodeKey *message)
+{
+  assert(message->base.descriptor == &ryz__v1__node_key__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__node_key__pack
+                     (const Ryz__V1__NodeKey *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__node_key__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__node_key__pack_to_buffer
+                     (const Ryz__V1__NodeKey *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__node_key__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__NodeKey *
+       ryz__v1__node_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__NodeKey *)
+     protobuf_c_message_unpack (&ryz__v1__node_key__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__node_key__free_unpacked
+                     (Ryz__V1__NodeKey *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__node_key__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ryz__v1__stage_ready__init
                      (Ryz__V1__StageReady         *message)
 {
@@ -1535,6 +1625,95 @@ const ProtobufCMessageDescriptor ryz__v1__peer__descriptor =
   ryz__v1__peer__field_indices_by_name,
   1,  ryz__v1__peer__number_ranges,
   (ProtobufCMessageInit) ryz__v1__peer__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ryz__v1__keyring__field_descriptors[1] =
+{
+  {
+    "keys",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Keyring, n_keys),
+    offsetof(Ryz__V1__Keyring, keys),
+    &ryz__v1__node_key__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ryz__v1__keyring__field_indices_by_name[] = {
+  0,   /* field[0] = keys */
+};
+static const ProtobufCIntRange ryz__v1__keyring__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor ryz__v1__keyring__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.Keyring",
+  "Keyring",
+  "Ryz__V1__Keyring",
+  "ryz.v1",
+  sizeof(Ryz__V1__Keyring),
+  1,
+  ryz__v1__keyring__field_descriptors,
+  ryz__v1__keyring__field_indices_by_name,
+  1,  ryz__v1__keyring__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__keyring__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ryz__v1__node_key__field_descriptors[2] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__NodeKey, node),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "public_key",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__NodeKey, public_key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ryz__v1__node_key__field_indices_by_name[] = {
+  0,   /* field[0] = node */
+  1,   /* field[1] = public_key */
+};
+static const ProtobufCIntRange ryz__v1__node_key__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor ryz__v1__node_key__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.NodeKey",
+  "NodeKey",
+  "Ryz__V1__NodeKey",
+  "ryz.v1",
+  sizeof(Ryz__V1__NodeKey),
+  2,
+  ryz__v1__node_key__field_descriptors,
+  ryz__v1__node_key__field_indices_by_name,
+  1,  ryz__v1__node_key__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__node_key__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor ryz__v1__stage_ready__field_descriptors[2] =

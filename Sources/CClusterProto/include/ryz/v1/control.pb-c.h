@@ -25,6 +25,8 @@ typedef struct Ryz__V1__StageRank Ryz__V1__StageRank;
 typedef struct Ryz__V1__RankShare Ryz__V1__RankShare;
 typedef struct Ryz__V1__ModelFileReference Ryz__V1__ModelFileReference;
 typedef struct Ryz__V1__Peer Ryz__V1__Peer;
+typedef struct Ryz__V1__Keyring Ryz__V1__Keyring;
+typedef struct Ryz__V1__NodeKey Ryz__V1__NodeKey;
 typedef struct Ryz__V1__StageReady Ryz__V1__StageReady;
 typedef struct Ryz__V1__WorkerFailure Ryz__V1__WorkerFailure;
 typedef struct Ryz__V1__FailedExchange Ryz__V1__FailedExchange;
@@ -250,6 +252,34 @@ struct  Ryz__V1__Peer
 
 
 /*
+ * Coordinator to worker: the keys of all nodes that may connect to it, in the place of those before.
+ */
+struct  Ryz__V1__Keyring
+{
+  ProtobufCMessage base;
+  size_t n_keys;
+  Ryz__V1__NodeKey **keys;
+};
+#define RYZ__V1__KEYRING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__keyring__descriptor) \
+    , 0,NULL }
+
+
+struct  Ryz__V1__NodeKey
+{
+  ProtobufCMessage base;
+  char *node;
+  /*
+   * CurveZMQ, in Z85: 40 characters.
+   */
+  char *public_key;
+};
+#define RYZ__V1__NODE_KEY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__node_key__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+/*
  * Worker to coordinator: the part is loaded.
  */
 struct  Ryz__V1__StageReady
@@ -293,7 +323,7 @@ struct  Ryz__V1__WorkerFailure
 
 
 /*
- * In this step, that rank of the stage did not give its part in time.
+ * In this step, that rank of the same stage did not give its part in time, or that of the next stage took nothing.
  */
 struct  Ryz__V1__FailedExchange
 {
@@ -509,6 +539,44 @@ Ryz__V1__Peer *
 void   ryz__v1__peer__free_unpacked
                      (Ryz__V1__Peer *message,
                       ProtobufCAllocator *allocator);
+/* Ryz__V1__Keyring methods */
+void   ryz__v1__keyring__init
+                     (Ryz__V1__Keyring         *message);
+size_t ryz__v1__keyring__get_packed_size
+                     (const Ryz__V1__Keyring   *message);
+size_t ryz__v1__keyring__pack
+                     (const Ryz__V1__Keyring   *message,
+                      uint8_t             *out);
+size_t ryz__v1__keyring__pack_to_buffer
+                     (const Ryz__V1__Keyring   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__Keyring *
+       ryz__v1__keyring__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__keyring__free_unpacked
+                     (Ryz__V1__Keyring *message,
+                      ProtobufCAllocator *allocator);
+/* Ryz__V1__NodeKey methods */
+void   ryz__v1__node_key__init
+                     (Ryz__V1__NodeKey         *message);
+size_t ryz__v1__node_key__get_packed_size
+                     (const Ryz__V1__NodeKey   *message);
+size_t ryz__v1__node_key__pack
+                     (const Ryz__V1__NodeKey   *message,
+                      uint8_t             *out);
+size_t ryz__v1__node_key__pack_to_buffer
+                     (const Ryz__V1__NodeKey   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__NodeKey *
+       ryz__v1__node_key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__node_key__free_unpacked
+                     (Ryz__V1__NodeKey *message,
+                      ProtobufCAllocator *allocator);
 /* Ryz__V1__StageReady methods */
 void   ryz__v1__stage_ready__init
                      (Ryz__V1__StageReady         *message);
@@ -617,6 +685,12 @@ typedef void (*Ryz__V1__ModelFileReference_Closure)
 typedef void (*Ryz__V1__Peer_Closure)
                  (const Ryz__V1__Peer *message,
                   void *closure_data);
+typedef void (*Ryz__V1__Keyring_Closure)
+                 (const Ryz__V1__Keyring *message,
+                  void *closure_data);
+typedef void (*Ryz__V1__NodeKey_Closure)
+                 (const Ryz__V1__NodeKey *message,
+                  void *closure_data);
 typedef void (*Ryz__V1__StageReady_Closure)
                  (const Ryz__V1__StageReady *message,
                   void *closure_data);
@@ -647,6 +721,8 @@ extern const ProtobufCMessageDescriptor ryz__v1__stage_rank__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__rank_share__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__model_file_reference__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__peer__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__keyring__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__node_key__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__stage_ready__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__worker_failure__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__failed_exchange__descriptor;

@@ -1,0 +1,72 @@
+import Foundation
+public import Transport
+
+/// The keys of a cluster, on the head node: the coordinator's own key, and the list of the workers' public keys. Beside
+/// them lie the workers' key files, until they are taken to where they belong.
+public struct KeyFolder: Sendable {
+    public let path: String
+
+    /// A line of 40 characters and a name for each of the most workers that a cluster tells of.
+    private static let largestList = 512 * 120
+
+    public init(path: String) { self.path = path }
+
+    public var coordinatorPath: String { path + "/coordinator.key" }
+    /// `NAME KEY`, line by line.
+    public var workersPath: String { path + "/workers.keys" }
+    public func workerPath(_ node: NodeID) -> String { path + "/\(node).key" }
+
+    /// - Throws: `KeyFileError` that names the file, the problem and the remedy.
+    public func coordinator() throws(KeyFileError) -> KeyFile { try KeyFile(path: coordinatorPath) }
+
+    /// The workers that may join.
+    public func workers() throws(KeyFileError) -> [NodeKey] {
+        var keys: [NodeKey] = []
+        for line in try KeyFileError.lines(of: workersPath, limit: Self.largestList) {
+            let parts = line.split(separator: " ").map(String.init)
+            guard parts.count == 2, let node = NodeID(parts[0]), let key = PublicKey(parts[1]) else {
+                throw KeyFileError("\(workersPath): a line is no name and key; write NAME KEY")
+            }
+            guard !keys.contains(where: { $0.node == node || $0.publicKey == key }) else {
+                throw KeyFileError("\(workersPath): \(node) or its key is there twice; keep one line")
+            }
+            keys.append(NodeKey(node: node, publicKey: key))
+        }
+        return keys
+    }
+
+    /// Makes the folder with the coordinator's key if it is not there, and a key for each worker.
+    ///
+    /// - Parameter newKeys: makes a key pair.
+    /// - Returns: the files of the workers.
+    public func add(_ workers: [NodeID], newKeys: () throws -> KeyPair) throws -> [KeyFile] {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        if !FileManager.default.fileExists(atPath: coordinatorPath) {
+            try KeyFile(path: coordinatorPath, node: .coordinator, keys: newKeys(), coordinatorKey: nil).write()
+        }
+        let coordinator = try coordinator()
+        let hasList = FileManager.default.fileExists(atPath: workersPath)
+        let known = hasList ? try self.workers() : []
+        if let twice = workers.first(where: { node in known.contains { $0.node == node } }) {
+            throw KeyFileError("\(workersPath): \(twice) has a key already; take its line out to make a new one")
+        }
+        var files: [KeyFile] = []
+        var list = hasList ? "" : "# Workers that may join: NAME KEY. Whose line is taken out may not.\n"
+        for node in workers {
+            let file = KeyFile(
+                path: workerPath(node), node: node, keys: try newKeys(), coordinatorKey: coordinator.keys.publicKey)
+            try file.write()
+            files.append(file)
+            list += "\(node) \(file.keys.publicKey)\n"
+        }
+        guard hasList || FileManager.default.createFile(atPath: workersPath, contents: nil) else {
+            throw KeyFileError("\(workersPath): it cannot be made")
+        }
+        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: workersPath))
+        defer { try? handle.close() }
+        try handle.seekToEnd()
+        try handle.write(contentsOf: Data(list.utf8))
+        return files
+    }
+}

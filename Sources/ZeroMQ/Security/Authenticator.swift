@@ -1,0 +1,108 @@
+import CZeroMQ
+import Glibc
+import Synchronization
+import Transport
+
+/// Answers libzmq when it asks whether a connection may be made (ZAP, rfc.zeromq.org/spec/27).
+///
+/// A context has one, which all its encrypted sockets ask, each under the name of its domain. It lets in whom the domain
+/// says; whatever it does not know is refused.
+final class Authenticator: Sendable {
+    static let shared = Authenticator()
+
+    private struct State {
+        var isRunning = false
+        /// What to ask, by domain.
+        var domains: [String: @Sendable (PublicKey) -> NodeID?] = [:]
+    }
+
+    private static let endpoint = "inproc://zeromq.zap.01"
+    private let state = Mutex(State())
+
+    private init() {}
+
+    /// Takes in a domain; `node` says who has a key, or nil for nobody.
+    func add(_ domain: String, _ node: @escaping @Sendable (PublicKey) -> NodeID?) throws(ZeroMQError) {
+        try start()
+        state.withLock { $0.domains[domain] = node }
+    }
+
+    func remove(_ domain: String) { _ = state.withLock { $0.domains.removeValue(forKey: domain) } }
+
+    /// Once, and before the first encrypted socket listens: a connection that finds nobody to ask is let in by libzmq.
+    private func start() throws(ZeroMQError) {
+        let isRunning = state.withLock { state in
+            defer { state.isRunning = true }
+            return state.isRunning
+        }
+        if isRunning { return }
+        guard let context = Context.shared.handle, let handle = zmq_socket(context, ZMQ_REP) else {
+            throw ZeroMQError("open a socket for", Self.endpoint)
+        }
+        guard zmq_bind(handle, Self.endpoint) == 0 else {
+            let error = ZeroMQError("bind", Self.endpoint)
+            zmq_close(handle)
+            throw error
+        }
+        nonisolated(unsafe) let socket = handle
+        _ = try OwnedThread.start(name: "zmq-zap") { self.answer(on: socket) }
+    }
+
+    /// Until the context ends.
+    private func answer(on socket: UnsafeMutableRawPointer) {
+        defer { zmq_close(socket) }
+        while let request = receive(from: socket) {
+            let node = self.node(request)
+            // version, request id, status code, status text, user id, metadata
+            let reply = [
+                "1.0", request.id, node == nil ? "400" : "200", node == nil ? "no" : "OK", node?.name ?? "", "",
+            ]
+            for (index, part) in reply.enumerated() {
+                let flags = index + 1 < reply.count ? ZMQ_SNDMORE : 0
+                guard zmq_send(socket, part, part.utf8.count, flags) >= 0 else { return }
+            }
+        }
+    }
+
+    private struct Request {
+        var id = ""
+        var domain = ""
+        var mechanism = ""
+        var key: [UInt8] = []
+    }
+
+    private func node(_ request: Request) -> NodeID? {
+        guard request.mechanism == "CURVE", request.key.count == 32 else { return nil }
+        // 40 characters and a NUL.
+        var text = [CChar](repeating: 0, count: 41)
+        guard zmq_z85_encode(&text, request.key, request.key.count) != nil else { return nil }
+        guard let key = PublicKey(String(decoding: text.prefix(40).map(UInt8.init(bitPattern:)), as: UTF8.self)) else {
+            return nil
+        }
+        return state.withLock { $0.domains[request.domain] }?(key)
+    }
+
+    /// The next request; nil once the context has ended. libzmq sends version, request id, domain, address, identity,
+    /// mechanism and the key, all of them small.
+    private func receive(from socket: UnsafeMutableRawPointer) -> Request? {
+        var parts: [[UInt8]] = []
+        while true {
+            var message = zmq_msg_t()
+            zmq_msg_init(&message)
+            defer { zmq_msg_close(&message) }
+            guard zmq_msg_recv(&message, socket, 0) >= 0 else {
+                if zmq_errno() == EINTR { continue }
+                return nil
+            }
+            parts.append(Array(UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message))))
+            if zmq_msg_more(&message) == 0 { break }
+        }
+        var request = Request()
+        func text(_ index: Int) -> String { index < parts.count ? String(decoding: parts[index], as: UTF8.self) : "" }
+        request.id = text(1)
+        request.domain = text(2)
+        request.mechanism = text(5)
+        if parts.count > 6 { request.key = parts[6] }
+        return request
+    }
+}

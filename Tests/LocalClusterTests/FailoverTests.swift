@@ -1,0 +1,120 @@
+import ClusterClient
+import ClusterCore
+import LocalCluster
+import TestSupport
+import Testing
+
+/// Clusters of real processes that lose a worker in the middle of an answer: a client gets what it would have got.
+@Suite(.serialized, .timeLimit(.minutes(10))) struct FailoverTests {
+    private static func trial(temperature: Double) -> FailoverTrial {
+        var options = ChatOptions()
+        options.temperature = temperature
+        options.repetitionPenalty = temperature > 0 ? 1.1 : nil
+        options.seed = 17
+        options.maximumTokenCount = 300
+        return FailoverTrial(messages: [ChatMessage(role: "user", content: "Once upon a time")], options: options)
+    }
+
+    @Test(arguments: [[1, 1], [2], [2, 1]])
+    func `an answer is the same when a worker is killed in its middle and a spare takes over`(placement: [Int])
+        async throws
+    {
+        var options = LocalClusterOptions(
+            modelPath: Fixtures.ryzTinyPath, workerCount: placement.reduce(0, +), threadsPerWorker: 1)
+        options.placement = placement
+        options.spareCount = 1
+        options.workerLoss = .restarts
+        options.logLevel = "error"
+        try await LocalCluster.run(options) { cluster in
+            var victims = VictimPicker(cluster.address)
+            var interruptionCount = 0
+            for temperature in [0, 0.8] {
+                let trial = Self.trial(temperature: temperature)
+                let undisturbed = try await trial.run(on: cluster.address)
+                #expect(undisturbed.answer.summary?.completionTokenCount ?? 0 > 60)
+                for pieceIndex in [0, 1, 25, 60] {
+                    let victim = try await victims.next(within: .seconds(60))
+                    let outcome = try await trial.run(on: cluster.address, pieceIndex: pieceIndex) {
+                        Strike.kill.hit(victim)
+                    }
+                    #expect(outcome.answer == undisturbed.answer, "\(victim.name) killed after \(outcome.pieceCount)")
+                    if outcome.pause != nil { interruptionCount += 1 }
+                }
+            }
+            #expect(interruptionCount > 0)
+            try await Self.waitForEmptyCaches(cluster.address)
+        }
+    }
+
+    private static func waitForEmptyCaches(_ address: CoordinatorAddress) async throws {
+        var health = try await ClusterClient(address).health()
+        for _ in 0..<500 where health.nodes.contains(where: { $0.keyValueTokenCount > 0 }) {
+            try await Task.sleep(for: .milliseconds(20))
+            health = try await ClusterClient(address).health()
+        }
+        #expect(health.nodes.allSatisfy { $0.keyValueTokenCount == 0 })
+        #expect(health.runningRequestCount + health.queuedRequestCount == 0)
+    }
+
+    @Test func `an answer is the same when the one that takes over is lost as well`() async throws {
+        var options = LocalClusterOptions(modelPath: Fixtures.ryzTinyPath, workerCount: 2, threadsPerWorker: 1)
+        options.placement = [2]
+        options.spareCount = 2
+        options.workerLoss = .restarts
+        options.logLevel = "error"
+        try await LocalCluster.run(options) { cluster in
+            let client = ClusterClient(cluster.address)
+            var victims = VictimPicker(cluster.address)
+            let trial = Self.trial(temperature: 0.8)
+            let undisturbed = try await trial.run(on: cluster.address)
+            for pieceIndex in [10, 30] {
+                let victim = try await victims.next(within: .seconds(60))
+                let spares = try await client.health().nodes.filter { $0.state == .spare }
+                let outcome = try await trial.run(on: cluster.address, pieceIndex: pieceIndex) {
+                    for node in [victim] + spares.prefix(1) { Strike.kill.hit(node) }
+                }
+                #expect(outcome.answer == undisturbed.answer, "\(victim.name) and a spare killed")
+            }
+            try await Self.waitForEmptyCaches(cluster.address)
+        }
+    }
+
+    @Test func `an answer is the same when a worker stands still, which then comes back as a spare`() async throws {
+        var options = LocalClusterOptions(modelPath: Fixtures.ryzTinyPath, workerCount: 2, threadsPerWorker: 1)
+        options.spareCount = 1
+        options.logLevel = "error"
+        try await LocalCluster.run(options) { cluster in
+            var victims = VictimPicker(cluster.address)
+            let trial = Self.trial(temperature: 0.8)
+            let undisturbed = try await trial.run(on: cluster.address)
+            for pieceIndex in [0, 25, 40] {
+                // The one that stood still is the only spare there can be.
+                let victim = try await victims.next(within: .seconds(60))
+                let outcome = try await trial.run(on: cluster.address, pieceIndex: pieceIndex) {
+                    Strike.freeze.hit(victim)
+                }
+                Strike.freeze.release(victim)
+                #expect(outcome.answer == undisturbed.answer, "\(victim.name) frozen after \(outcome.pieceCount)")
+            }
+        }
+    }
+
+    @Test func `those that are left take over, and go on to the same answer`() async throws {
+        var options = LocalClusterOptions(modelPath: Fixtures.ryzTinyPath, workerCount: 3, threadsPerWorker: 1)
+        options.workerLoss = .isLeft
+        options.logLevel = "error"
+        try await LocalCluster.run(options) { cluster in
+            let client = ClusterClient(cluster.address)
+            let trial = Self.trial(temperature: 0.8)
+            let undisturbed = try await trial.run(on: cluster.address)
+            for count in [2, 1] {
+                let health = try await client.health()
+                let victim = try #require(health.nodes.first { $0.stage == 0 })
+                let outcome = try await trial.run(on: cluster.address, pieceIndex: 25) { Strike.kill.hit(victim) }
+                #expect(outcome.answer == undisturbed.answer, "\(victim.name) of \(count + 1) killed")
+                let placed = try await client.health().nodes.filter { $0.stage != nil }
+                #expect(outcome.pause == nil || placed.count == count)
+            }
+        }
+    }
+}
