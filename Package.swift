@@ -161,7 +161,7 @@ let package = Package(
             ], swiftSettings: facingC),
         .testTarget(
             name: "OperatorToolsTests",
-            dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates", "TestSupport"],
+            dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates", "TestSupport", "Transport"],
             swiftSettings: safe),
         .testTarget(
             name: "ModelToolsTests",

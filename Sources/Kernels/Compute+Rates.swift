@@ -40,7 +40,8 @@ extension Compute {
     ) throws(KernelError) -> [KernelRate] {
         let memory = try Self.memory(for: candidates, byteCount: byteCount)
         var rates = candidates.map { KernelRate(candidate: $0, weightsPerSecond: 0) }
-        for _ in 0..<Self.rounds {
+        let deadline = ContinuousClock.now + Self.budget
+        for round in 0..<Self.rounds where round == 0 || ContinuousClock.now < deadline {
             for index in rates.indices {
                 let rate = try multiplyAddRate(of: candidates[index], activationRows: 1, memory)
                 rates[index].weightsPerSecond = max(rates[index].weightsPerSecond, rate)
@@ -52,13 +53,15 @@ extension Compute {
     /// Multiply–adds a second with as many rows of activations as a prefill has, for each candidate's layout.
     public func prefillRates(of candidates: [KernelCandidate]) throws(KernelError) -> [Double] {
         let memory = try Self.memory(for: candidates, byteCount: Self.measuredByteCount)
-        return try candidates.map { (candidate) throws(KernelError) in
-            var best = 0.0
-            for _ in 0..<Self.rounds {
-                best = max(best, try multiplyAddRate(of: candidate, activationRows: Self.prefillRowCount, memory))
+        var rates = [Double](repeating: 0, count: candidates.count)
+        let deadline = ContinuousClock.now + Self.budget
+        for round in 0..<Self.rounds where round == 0 || ContinuousClock.now < deadline {
+            for (index, candidate) in candidates.enumerated() {
+                let rate = try multiplyAddRate(of: candidate, activationRows: Self.prefillRowCount, memory)
+                rates[index] = max(rates[index], rate)
             }
-            return best
         }
+        return rates
     }
 
     /// Seconds that it takes to hand a task to all threads and to have it back from the last of them, besides the task.
@@ -136,6 +139,8 @@ extension Compute {
     /// More than the last cache of most processors holds.
     public static var measuredByteCount: Int { 64 << 20 }
     private static var rounds: Int { 4 }
+    /// No further round begins after that: slow kernels are measured as exactly in fewer.
+    private static var budget: Duration { .milliseconds(250) }
     private static var prefillRowCount: Int { 64 }
     /// Times the rows, some hundred million multiply–adds.
     private static var prefillWeightCount: Int { 1 << 21 }

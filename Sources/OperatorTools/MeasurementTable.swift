@@ -43,20 +43,22 @@ public struct MeasurementTable: Sendable {
 
     private func linkTable(_ links: [MeasuringHealth.Link]) -> TextTable {
         // All links are measured with the same sizes.
-        let sizes = links[0].link.roundTrips.map(\.byteCount)
+        let sizes = links[0].link.sockets.roundTrips.map(\.byteCount)
         return TextTable(
-            columns: [.init("LINK", minimumWidth: 12)]
+            columns: [.init("LINK", minimumWidth: 12), .init("OVER")]
                 + sizes.map { .init("RTT \(Self.size($0))", .right) }
-                + [.init("BANDWIDTH", .right), .init("MEMORY")],
-            rows: links.map { link in
-                let trips = sizes.map { size in link.link.roundTrips.first { $0.byteCount == size } }
-                return [.init("\(link.first) – \(link.second)".printable)]
-                    + trips.map { .init($0.map { Self.time($0.seconds) } ?? "–") }
-                    + [
-                        .init(Self.bandwidth(link.link.bandwidthBytesPerSecond)),
-                        .init(link.sharesMemory ? "shared" : "–"),
-                    ]
+                + [.init("BANDWIDTH", .right)],
+            rows: links.flatMap { link in
+                let name = "\(link.first) – \(link.second)".printable
+                return [row(name, link.link.sockets, "sockets", sizes)]
+                    + (link.link.memory.map { [row("", $0, "memory", sizes)] } ?? [])
             })
+    }
+
+    private func row(_ name: String, _ link: LinkMeasurement, _ way: String, _ sizes: [Int]) -> [TextTable.Cell] {
+        let trips = sizes.map { size in link.roundTrips.first { $0.byteCount == size } }
+        return [.init(name), .init(way)] + trips.map { .init($0.map { Self.time($0.seconds) } ?? "–") }
+            + [.init(Self.bandwidth(link.bandwidthBytesPerSecond))]
     }
 
     private static func bandwidth(_ bytesPerSecond: Double) -> String {

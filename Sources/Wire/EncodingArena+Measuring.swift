@@ -26,7 +26,7 @@ extension EncodingArena {
             message.pointee.node = nodeRates(rates)
         case .link(let link, let node):
             message.pointee.result_case = RYZ__V1__MEASUREMENT_REPORT__RESULT_LINK
-            message.pointee.link = linkRates(link, to: node)
+            message.pointee.link = measuredLink(link, to: node)
         case .answering:
             message.pointee.result_case = RYZ__V1__MEASUREMENT_REPORT__RESULT_ANSWERING
             message.pointee.answering = 1
@@ -48,6 +48,7 @@ extension EncodingArena {
             case .burst: RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_BURST
             case .burstEnd: RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_BURST_END
             case .end: RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_END
+            case .memory: RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_MEMORY
             }
         return message
     }
@@ -71,9 +72,18 @@ extension EncodingArena {
         return message
     }
 
-    private func linkRates(_ link: LinkMeasurement, to node: NodeID) -> UnsafeMutablePointer<Ryz__V1__LinkRates> {
-        let message = make(ryz__v1__link_rates__init)
+    private func measuredLink(
+        _ link: MeasuredLink, to node: NodeID
+    ) -> UnsafeMutablePointer<Ryz__V1__MeasuredLink> {
+        let message = make(ryz__v1__measured_link__init)
         message.pointee.node = string(node.name)
+        message.pointee.sockets = linkRates(link.sockets)
+        message.pointee.memory = link.memory.map { linkRates($0) }
+        return message
+    }
+
+    private func linkRates(_ link: LinkMeasurement) -> UnsafeMutablePointer<Ryz__V1__LinkRates> {
+        let message = make(ryz__v1__link_rates__init)
         message.pointee.n_round_trips = link.roundTrips.count
         message.pointee.round_trips = messages(link.roundTrips) { trip in
             let message = make(ryz__v1__round_trip__init)

@@ -18,7 +18,7 @@ extension EnvelopeReader {
         let result: MeasurementReport.Result =
             switch message.pointee.result_case {
             case RYZ__V1__MEASUREMENT_REPORT__RESULT_NODE: .node(try nodeRates(try present(message.pointee.node)))
-            case RYZ__V1__MEASUREMENT_REPORT__RESULT_LINK: try linkRates(try present(message.pointee.link))
+            case RYZ__V1__MEASUREMENT_REPORT__RESULT_LINK: try measuredLink(try present(message.pointee.link))
             case RYZ__V1__MEASUREMENT_REPORT__RESULT_ANSWERING: .answering
             case RYZ__V1__MEASUREMENT_REPORT__RESULT_PROBLEM:
                 .problem(try text(message.pointee.problem, "measurementReport.problem"))
@@ -35,6 +35,7 @@ extension EnvelopeReader {
             case RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_BURST: .burst
             case RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_BURST_END: .burstEnd
             case RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_END: .end
+            case RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_MEMORY: .memory
             default: throw unknown(message.pointee.kind.rawValue, "linkProbe.kind")
             }
         return LinkProbe(order: message.pointee.order, kind: kind, round: message.pointee.round)
@@ -58,11 +59,22 @@ extension EnvelopeReader {
             multiplyAddsPerSecond: message.pointee.multiply_adds_per_second)
     }
 
-    private func linkRates(
-        _ message: UnsafeMutablePointer<Ryz__V1__LinkRates>
+    private func measuredLink(
+        _ message: UnsafeMutablePointer<Ryz__V1__MeasuredLink>
     ) throws(WireError) -> MeasurementReport.Result {
         let place = "measurementReport.link"
         let name = try text(message.pointee.node, "\(place).node", limit: 64)
+        guard let sockets = message.pointee.sockets else {
+            throw .invalid(field: place, problem: "has no rates of sockets")
+        }
+        var link = MeasuredLink(sockets: try linkRates(sockets, "\(place).sockets"))
+        if let memory = message.pointee.memory { link.memory = try linkRates(memory, "\(place).memory") }
+        return .link(link, to: try node(name, "\(place).node"))
+    }
+
+    private func linkRates(
+        _ message: UnsafeMutablePointer<Ryz__V1__LinkRates>, _ place: String
+    ) throws(WireError) -> LinkMeasurement {
         let trips = try values(
             message.pointee.round_trips, message.pointee.n_round_trips, "\(place).roundTrips",
             limit: limits.maximumRoundTripCount
@@ -70,9 +82,8 @@ extension EnvelopeReader {
             LinkMeasurement.RoundTrip(
                 byteCount: try integer(trip.pointee.byte_count, "\(place).byteCount"), seconds: trip.pointee.seconds)
         }
-        return .link(
-            LinkMeasurement(
-                roundTrips: trips, bandwidthBytesPerSecond: message.pointee.bandwidth_bytes_per_second,
-                messageSeconds: message.pointee.message_seconds), to: try node(name, "\(place).node"))
+        return LinkMeasurement(
+            roundTrips: trips, bandwidthBytesPerSecond: message.pointee.bandwidth_bytes_per_second,
+            messageSeconds: message.pointee.message_seconds)
     }
 }

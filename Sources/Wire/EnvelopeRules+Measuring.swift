@@ -12,7 +12,9 @@ extension EnvelopeRules {
     func check(_ report: MeasurementReport) throws(WireError) {
         switch report.result {
         case .node(let rates): try check(rates, "measurementReport.node")
-        case .link(let link, _): try check(link, "measurementReport.link")
+        case .link(let link, _):
+            try check(link.sockets, "measurementReport.link.sockets")
+            if let memory = link.memory { try check(memory, "measurementReport.link.memory") }
         case .answering: break
         case .problem(let problem): try text(problem, "measurementReport.problem")
         }

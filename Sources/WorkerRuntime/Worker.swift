@@ -152,7 +152,8 @@ public final class Worker: Service, Sendable {
         logger.info("data plane listens", metadata: ["endpoint": "\(links.endpoint)"])
         control.post(.listening(endpoint: links.endpoint))
         ComputeLoop(
-            clusterID: configuration.clusterID, links: links, logger: logger, inbox: compute, control: control,
+            clusterID: configuration.clusterID, hostID: configuration.sharesMemory ? HostIdentity.current : "",
+            links: links, logger: logger, inbox: compute, control: control,
             usage: usage, loader: loader, meter: meter
         ).run()
     }

@@ -52,13 +52,13 @@ private struct SurveyedCluster {
     }
 
     /// Answers the newest order as workers do.
-    mutating func answer(_ link: LinkMeasurement = link()) {
+    mutating func answer(_ link: LinkMeasurement = link(), memory: LinkMeasurement? = nil) {
         guard let (node, order) = orders.last else { return }
         let result: MeasurementReport.Result =
             switch order.task {
             case .node: .node(Self.rates)
             case .answering: .answering
-            case .link(let peer): .link(link, to: peer.node)
+            case .link(let peer): .link(MeasuredLink(sockets: link, memory: memory), to: peer.node)
             }
         handle(.reported(node, MeasurementReport(number: order.number, result: result)))
     }
@@ -143,7 +143,7 @@ private struct SurveyedCluster {
         let (node, order) = try #require(cluster.orders.last)
         let a = try #require(NodeID("a"))
         let stranger = try #require(NodeID("d"))
-        let link = MeasurementReport.Result.link(SurveyedCluster.link(), to: node)
+        let link = MeasurementReport.Result.link(MeasuredLink(sockets: SurveyedCluster.link()), to: node)
         // From a stranger, from one that is not asked, of an order that never was, and before its time.
         cluster.handle(.reported(stranger, MeasurementReport(number: order.number, result: .answering)))
         cluster.handle(.reported(a, MeasurementReport(number: order.number, result: .answering)))
@@ -193,7 +193,8 @@ private struct SurveyedCluster {
         // a – b within a machine, a – c and b – c between two.
         for seconds in [1e-5, 1e-3, 2e-3] {
             cluster.answer()
-            cluster.answer(SurveyedCluster.link(seconds))
+            cluster.answer(
+                SurveyedCluster.link(seconds), memory: seconds == 1e-5 ? SurveyedCluster.link(1e-6) : nil)
             cluster.idle()
         }
         #expect(cluster.survey.links.count == 3)
@@ -209,6 +210,7 @@ private struct SurveyedCluster {
                     name: "a", bandwidthBytesPerSecond: 4e10, coreCount: 8, memoryFreeByteCount: 1 << 34)
             ])
         #expect(measured.linkWithinHost == SurveyedCluster.link(1e-5))
+        #expect(measured.exchangeWithinHost == SurveyedCluster.link(1e-6))
         #expect(measured.link == SurveyedCluster.link(2e-3))
         #expect(measured.overrides.contains(LinkOverride(between: "a", and: "c", SurveyedCluster.link(2e-3))))
         #expect(measured.coordinatorHost == "c")

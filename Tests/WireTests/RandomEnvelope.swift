@@ -95,15 +95,19 @@ struct RandomEnvelope {
         KernelRates(bytesPerSecond: rate(), multiplyAddsPerSecond: rate())
     }
 
+    private mutating func link() -> LinkMeasurement {
+        let trips = (0..<int(1...16)).map { _ in
+            LinkMeasurement.RoundTrip(byteCount: int(0...1 << 30), seconds: seconds())
+        }
+        return LinkMeasurement(roundTrips: trips, bandwidthBytesPerSecond: rate(), messageSeconds: seconds())
+    }
+
     private mutating func report() -> MeasurementReport {
         let rates = NodeRates(
             ternary: kernelRates(), other: kernelRates(), ternaryBitsPerWeight: 1.6, taskSeconds: seconds(),
             hostBytesPerSecond: rate(), hostCoreCount: int(1...4096), memoryFreeByteCount: any())
-        let trips = (0..<int(1...16)).map { _ in
-            LinkMeasurement.RoundTrip(byteCount: int(0...1 << 30), seconds: seconds())
-        }
-        let link = LinkMeasurement(
-            roundTrips: trips, bandwidthBytesPerSecond: rate(), messageSeconds: seconds())
+        let link = MeasuredLink(
+            sockets: self.link(), memory: Bool.random(using: &generator) ? self.link() : nil)
         let results: [MeasurementReport.Result] = [.node(rates), .link(link, to: node()), .answering, .problem(text())]
         return MeasurementReport(number: id(), result: results[int(0...3)])
     }

@@ -60,9 +60,13 @@ import Wire
                 roundTrips: trips.map { LinkMeasurement.RoundTrip(byteCount: $0, seconds: $1) },
                 bandwidthBytesPerSecond: bandwidth, messageSeconds: message)
             return self.field(
-                envelope(.measurementReport(MeasurementReport(number: 1, result: .link(link, to: Self.worker)))))
+                envelope(
+                    .measurementReport(
+                        MeasurementReport(
+                            number: 1, result: .link(MeasuredLink(sockets: good, memory: link), to: Self.worker)))))
         }
-        let place = "measurementReport.link"
+        let good = LinkMeasurement(latencySeconds: 1, bandwidthBytesPerSecond: 1)
+        let place = "measurementReport.link.memory"
         #expect(field([(64, 1e-4)]) == nil)
         #expect(field([]) == "\(place).roundTrips.count")
         #expect(field((0..<17).map { ($0, 1) }) == "\(place).roundTrips.count")

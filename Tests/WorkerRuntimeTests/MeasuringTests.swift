@@ -60,23 +60,31 @@ import WorkerRuntime
         for epoch in [0, 1] as [UInt64] {
             if epoch > 0 { try coordinator.assign(nodes, epoch: epoch) }
             let number = 10 + epoch
+            let sharesMemory = epoch > 0
+            let peers = try nodes.map { node in
+                var peer = try coordinator.peer(node)
+                if sharesMemory { peer.hostID = try #require(coordinator.hellos[node]).hostID }
+                return peer
+            }
             try coordinator.send(
-                .measurementOrder(MeasurementOrder(number: number, task: .answering(try coordinator.peer(nodes[0])))),
-                epoch: epoch, to: nodes[1])
+                .measurementOrder(MeasurementOrder(number: number, task: .answering(peers[0]))), epoch: epoch,
+                to: nodes[1])
             let answering = try Self.nextReport(coordinator, number: number)
             #expect(answering.node == nodes[1] && answering.result == .answering)
             try coordinator.send(
-                .measurementOrder(MeasurementOrder(number: number, task: .link(try coordinator.peer(nodes[1])))),
-                epoch: epoch, to: nodes[0])
+                .measurementOrder(MeasurementOrder(number: number, task: .link(peers[1]))), epoch: epoch, to: nodes[0])
             let report = try Self.nextReport(coordinator, number: number)
             guard case .link(let link, let other) = report.result else {
                 Issue.record("\(report.result)")
                 return
             }
             #expect(report.node == nodes[0] && other == nodes[1])
-            #expect(link.roundTrips.map(\.byteCount) == [64, 10240, 1 << 20])
-            #expect(link.roundTrips.allSatisfy { $0.seconds > 0 })
-            #expect(link.bandwidthBytesPerSecond > 0 && link.messageSeconds >= 0)
+            #expect((link.memory != nil) == sharesMemory)
+            for way in [link.sockets] + (link.memory.map { [$0] } ?? []) {
+                #expect(way.roundTrips.map(\.byteCount) == [64, 10240, 1 << 20])
+                #expect(way.roundTrips.allSatisfy { $0.seconds > 0 })
+                #expect(way.bandwidthBytesPerSecond > 0 && way.messageSeconds >= 0)
+            }
         }
         try coordinator.sendStep(1, to: nodes[0])
         #expect(try coordinator.nextResult().sender == nodes[1])

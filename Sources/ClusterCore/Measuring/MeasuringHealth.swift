@@ -6,16 +6,16 @@ public struct MeasuringHealth: Codable, Sendable, Equatable {
         /// The two workers, in order of name.
         public var first: String
         public var second: String
-        /// Whether they share memory, so that ranks exchange their parts there and not over this link.
+        /// Whether they share memory, so that ranks exchange their parts there and not over sockets.
         public var sharesMemory: Bool
-        public var link: LinkMeasurement
+        public var link: MeasuredLink
 
         private enum CodingKeys: String, CodingKey {
             case first, second, link
             case sharesMemory = "shares_memory"
         }
 
-        public init(first: String, second: String, sharesMemory: Bool, link: LinkMeasurement) {
+        public init(first: String, second: String, sharesMemory: Bool, link: MeasuredLink) {
             self.first = first
             self.second = second
             self.sharesMemory = sharesMemory

@@ -39,7 +39,7 @@ extension Survey {
         /// In order of name.
         public let first: NodeID
         public let second: NodeID
-        public let measurement: LinkMeasurement
+        public let measurement: MeasuredLink
     }
 
     /// Something to be measured.

@@ -35,6 +35,7 @@ extension Survey {
         // Pairs that are not measured are taken to be like the slowest that are.
         if let slowest = between.map(\.link).max(by: Self.isFaster) { cluster.link = slowest }
         if let slowest = within.map(\.link).max(by: Self.isFaster) { cluster.linkWithinHost = slowest }
+        cluster.exchangeWithinHost = links.compactMap(\.measurement.memory).max(by: Self.isFaster)
         if !coordinatorHostID.isEmpty {
             cluster.coordinatorHost = nodes.first { $0.peer.hostID == coordinatorHostID }.map { host(of: $0) }
         }
@@ -77,9 +78,10 @@ extension Survey {
             else { continue }
             let ends = [host(of: first), host(of: second)].sorted()
             if let index = slowest.firstIndex(where: { [$0.first, $0.second] == ends }) {
-                if Self.isFaster(slowest[index].link, link.measurement) { slowest[index].link = link.measurement }
+                let sockets = link.measurement.sockets
+                if Self.isFaster(slowest[index].link, sockets) { slowest[index].link = sockets }
             } else {
-                slowest.append(LinkOverride(between: ends[0], and: ends[1], link.measurement))
+                slowest.append(LinkOverride(between: ends[0], and: ends[1], link.measurement.sockets))
             }
         }
         return (slowest.filter { $0.first == $0.second }, slowest.filter { $0.first != $0.second })

@@ -127,7 +127,7 @@ extension Survey {
     }
 
     /// What was measured between two workers, in either order.
-    func link(_ first: NodeID, _ second: NodeID) -> LinkMeasurement? {
+    func link(_ first: NodeID, _ second: NodeID) -> MeasuredLink? {
         let (first, second) = (min(first, second), max(first, second))
         return links.first { $0.first == first && $0.second == second }?.measurement
     }

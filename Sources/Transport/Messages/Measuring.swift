@@ -23,7 +23,7 @@ public struct MeasurementOrder: Equatable, Sendable {
 public struct MeasurementReport: Equatable, Sendable {
     public enum Result: Equatable, Sendable {
         case node(NodeRates)
-        case link(LinkMeasurement, to: NodeID)
+        case link(MeasuredLink, to: NodeID)
         /// It answers now, for a few seconds.
         case answering
         /// It could not be measured; place, problem and remedy, for people.
@@ -49,6 +49,8 @@ public struct LinkProbe: Equatable, Sendable {
         /// One of several that follow each other; only the last is answered, without bytes.
         case burst
         case burstEnd
+        /// There is memory to share under a name that follows from the order; what follows goes through it, in lockstep.
+        case memory
         /// There is nothing more to answer.
         case end
     }

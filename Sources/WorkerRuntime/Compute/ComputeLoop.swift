@@ -22,6 +22,8 @@ final class ComputeLoop {
     private static let idleTimeout: Duration = .seconds(1)
 
     let clusterID: String
+    /// See `Peer.hostID`; empty if this worker shares no memory.
+    let hostID: String
     let logger: Logger
     let inbox: ComputeInbox
     let control: ControlInbox
@@ -36,10 +38,12 @@ final class ComputeLoop {
     private(set) var targets: [NodeID] = []
 
     init(
-        clusterID: String, links: any DataLinks, logger: Logger, inbox: ComputeInbox, control: ControlInbox,
+        clusterID: String, hostID: String, links: any DataLinks, logger: Logger, inbox: ComputeInbox,
+        control: ControlInbox,
         usage: WorkerUsage, loader: @escaping Loader, meter: Worker.Meter?
     ) {
         self.clusterID = clusterID
+        self.hostID = hostID
         self.links = links
         self.logger = logger
         self.inbox = inbox

@@ -45,6 +45,7 @@ extension ComputeLoop {
             try body(
                 LinkMeter(
                     links: links, clusterID: clusterID, epoch: epoch, order: order.number, peer: peer.node,
+                    sharesMemory: !hostID.isEmpty && peer.hostID == hostID,
                     backlog: backlog, isAbandoned: { [inbox] in inbox.hasNews }))
         } catch {
             logger.warning("link not measured", metadata: ["peer": "\(peer.node)", "problem": "\(error.message)"])

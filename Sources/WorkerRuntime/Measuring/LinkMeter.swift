@@ -13,6 +13,8 @@ struct LinkMeter {
     /// The number of the order.
     let order: UInt64
     let peer: NodeID
+    /// Whether the two can share memory.
+    let sharesMemory: Bool
     let backlog: DeliveryBacklog
     let isAbandoned: () -> Bool
 
@@ -38,7 +40,7 @@ struct LinkMeter {
     }
 
     /// Asks until the figures are there: round trips as medians, bursts at their best. The answering side is let go.
-    func measure() throws(Problem) -> LinkMeasurement {
+    func measure() throws(Problem) -> MeasuredLink {
         let bytes: ProbeBytes
         do throws(KernelError) { bytes = try ProbeBytes(limit: Self.largeBurst.byteCount) } catch {
             throw Problem(message: "\(error)")
@@ -58,11 +60,31 @@ struct LinkMeter {
         let large = try bestBurst(Self.largeBurst, bytes, &round)
         // The answer to the last message is as long under way as a small message and its answer, less a message.
         let latency = trips[0].seconds
-        return LinkMeasurement(
+        let sockets = LinkMeasurement(
             roundTrips: trips,
             bandwidthBytesPerSecond: Double(Self.largeBurst.count * Self.largeBurst.byteCount)
                 / max(large - latency, large / 2, 1e-9),
             messageSeconds: max(0, small - latency) / Double(Self.smallBurst.count - 1))
+        guard sharesMemory else { return MeasuredLink(sockets: sockets) }
+        return MeasuredLink(
+            sockets: sockets,
+            memory: try throughMemory(makes: true) { () throws(Problem) in try send(.memory, round, RawSpan()) })
+    }
+
+    /// - Parameter announce: called once the memory is there, so that the other side looks for it.
+    private func throughMemory(makes: Bool, announce: () throws(Problem) -> Void) throws(Problem) -> LinkMeasurement {
+        let name = RankLinking.memoryName(clusterID: clusterID, epoch: epoch, "probe-\(order)")
+        do throws(StageError) {
+            let meter = try MemoryMeter(name, peer: peer, makes: makes, isAbandoned: isAbandoned)
+            do throws(Problem) { try announce() } catch { throw StageError(error.message, isRetryable: true) }
+            do throws(ExchangeError) { return try meter.measure(order) } catch {
+                // Nobody may have opened it.
+                if makes { SharedRegion.remove(name) }
+                throw StageError(error.reason, isRetryable: true)
+            }
+        } catch {
+            throw Problem(message: "memory shared with \(peer): \(error.message)")
+        }
     }
 
     /// Answers until the other side says that it is done, or says nothing for a while.
@@ -76,6 +98,7 @@ struct LinkMeter {
                 try payload.withBytes { bytes throws(Problem) in try send(.pong, probe.round, bytes) }
             case .burstEnd: try send(.pong, probe.round, RawSpan())
             case .burst: break
+            case .memory: _ = try throughMemory(makes: false) {}
             case .end: return
             case .pong: links.drop(from: peer, because: .unexpectedMessage)
             }
@@ -173,21 +196,5 @@ struct LinkMeter {
         Problem(
             message: "\(peer) did not answer within \(timeout.components.seconds) s; see whether its data endpoint can "
                 + "be reached from here, and measure again")
-    }
-}
-
-/// What probes carry.
-private final class ProbeBytes {
-    private let tensor: Tensor
-    private static let rowByteCount = 64
-
-    /// - Parameter limit: a multiple of 64.
-    init(limit: Int) throws(KernelError) {
-        tensor = try Tensor(rows: limit / Self.rowByteCount, columns: Self.rowByteCount / 4)
-    }
-
-    /// - Parameter byteCount: a multiple of 64.
-    func with(_ byteCount: Int, _ body: (RawSpan) throws(LinkMeter.Problem) -> Void) throws(LinkMeter.Problem) {
-        try tensor.withBytes(rows: byteCount / Self.rowByteCount, body)
     }
 }

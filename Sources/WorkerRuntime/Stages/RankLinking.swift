@@ -44,7 +44,7 @@ struct RankLinking {
             let shape = SharedRegion.Shape(
                 memberCount: near.count, slotCount: Self.openRoundLimit, slotByteCount: Self.postByteCount)
             // Epochs differ from cluster to cluster, too: they begin with the time in milliseconds.
-            let name = "/ryz-\(clusterID.stableHash)-\(epoch.number)-\(assignment.stage)-\(near[0])"
+            let name = Self.memoryName(clusterID: clusterID, epoch: epoch, "\(assignment.stage)-\(near[0])")
             shared = SharedMemoryLinks(
                 try Self.region(name, shape, makes: assignment.rank == near[0], isAbandoned: isAbandoned), ranks: near,
                 rank: assignment.rank, rankCount: ranks.count, wait: wait)
@@ -66,11 +66,17 @@ struct RankLinking {
         }
     }
 
+    /// What memory of an epoch is called.
+    static func memoryName(clusterID: String, epoch: Epoch, _ purpose: String) -> String {
+        "/ryz-\(clusterID.stableHash)-\(epoch.number)-\(purpose)"
+    }
+
     /// The first rank makes the memory, the others look for it until it is there.
-    private static func region(
-        _ name: String, _ shape: SharedRegion.Shape, makes: Bool, isAbandoned: () -> Bool
+    static func region(
+        _ name: String, _ shape: SharedRegion.Shape, makes: Bool, within timeout: Duration = meetingTimeout,
+        isAbandoned: () -> Bool
     ) throws(StageError) -> SharedRegion {
-        let deadline = ContinuousClock.now + meetingTimeout
+        let deadline = ContinuousClock.now + timeout
         while true {
             do throws(SharedRegion.Problem) {
                 return makes
@@ -83,7 +89,7 @@ struct RankLinking {
                 guard ContinuousClock.now < deadline, !isAbandoned() else {
                     throw StageError(
                         "the stage's first rank on this machine did not offer memory to share within "
-                            + "\(meetingTimeout.components.seconds) s; see what keeps it", isRetryable: true)
+                            + "\(timeout.components.seconds) s; see what keeps it", isRetryable: true)
                 }
                 Thread.sleep(forTimeInterval: 0.005)
             }

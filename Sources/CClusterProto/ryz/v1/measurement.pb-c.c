@@ -187,6 +187,51 @@ void   ryz__v1__kernel_rates__free_unpacked
   assert(message->base.descriptor == &ryz__v1__kernel_rates__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ryz__v1__measured_link__init
+                     (Ryz__V1__MeasuredLink         *message)
+{
+  static const Ryz__V1__MeasuredLink init_value = RYZ__V1__MEASURED_LINK__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__measured_link__get_packed_size
+                     (const Ryz__V1__MeasuredLink *message)
+{
+  assert(message->base.descriptor == &ryz__v1__measured_link__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__measured_link__pack
+                     (const Ryz__V1__MeasuredLink *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__measured_link__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__measured_link__pack_to_buffer
+                     (const Ryz__V1__MeasuredLink *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__measured_link__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__MeasuredLink *
+       ryz__v1__measured_link__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__MeasuredLink *)
+     protobuf_c_message_unpack (&ryz__v1__measured_link__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__measured_link__free_unpacked
+                     (Ryz__V1__MeasuredLink *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__measured_link__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ryz__v1__link_rates__init
                      (Ryz__V1__LinkRates         *message)
 {
@@ -419,7 +464,7 @@ static const ProtobufCFieldDescriptor ryz__v1__measurement_report__field_descrip
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Ryz__V1__MeasurementReport, result_case),
     offsetof(Ryz__V1__MeasurementReport, link),
-    &ryz__v1__link_rates__descriptor,
+    &ryz__v1__measured_link__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -643,7 +688,7 @@ const ProtobufCMessageDescriptor ryz__v1__kernel_rates__descriptor =
   (ProtobufCMessageInit) ryz__v1__kernel_rates__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__link_rates__field_descriptors[4] =
+static const ProtobufCFieldDescriptor ryz__v1__measured_link__field_descriptors[3] =
 {
   {
     "node",
@@ -651,15 +696,67 @@ static const ProtobufCFieldDescriptor ryz__v1__link_rates__field_descriptors[4] 
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Ryz__V1__LinkRates, node),
+    offsetof(Ryz__V1__MeasuredLink, node),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "round_trips",
+    "sockets",
     2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__MeasuredLink, sockets),
+    &ryz__v1__link_rates__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "memory",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__MeasuredLink, memory),
+    &ryz__v1__link_rates__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ryz__v1__measured_link__field_indices_by_name[] = {
+  2,   /* field[2] = memory */
+  0,   /* field[0] = node */
+  1,   /* field[1] = sockets */
+};
+static const ProtobufCIntRange ryz__v1__measured_link__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor ryz__v1__measured_link__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.MeasuredLink",
+  "MeasuredLink",
+  "Ryz__V1__MeasuredLink",
+  "ryz.v1",
+  sizeof(Ryz__V1__MeasuredLink),
+  3,
+  ryz__v1__measured_link__field_descriptors,
+  ryz__v1__measured_link__field_indices_by_name,
+  1,  ryz__v1__measured_link__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__measured_link__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ryz__v1__link_rates__field_descriptors[3] =
+{
+  {
+    "round_trips",
+    1,
     PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Ryz__V1__LinkRates, n_round_trips),
@@ -671,7 +768,7 @@ static const ProtobufCFieldDescriptor ryz__v1__link_rates__field_descriptors[4] 
   },
   {
     "bandwidth_bytes_per_second",
-    3,
+    2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -683,7 +780,7 @@ static const ProtobufCFieldDescriptor ryz__v1__link_rates__field_descriptors[4] 
   },
   {
     "message_seconds",
-    4,
+    3,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_DOUBLE,
     0,   /* quantifier_offset */
@@ -695,15 +792,14 @@ static const ProtobufCFieldDescriptor ryz__v1__link_rates__field_descriptors[4] 
   },
 };
 static const unsigned ryz__v1__link_rates__field_indices_by_name[] = {
-  2,   /* field[2] = bandwidth_bytes_per_second */
-  3,   /* field[3] = message_seconds */
-  0,   /* field[0] = node */
-  1,   /* field[1] = round_trips */
+  1,   /* field[1] = bandwidth_bytes_per_second */
+  2,   /* field[2] = message_seconds */
+  0,   /* field[0] = round_trips */
 };
 static const ProtobufCIntRange ryz__v1__link_rates__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor ryz__v1__link_rates__descriptor =
 {
@@ -713,7 +809,7 @@ const ProtobufCMessageDescriptor ryz__v1__link_rates__descriptor =
   "Ryz__V1__LinkRates",
   "ryz.v1",
   sizeof(Ryz__V1__LinkRates),
-  4,
+  3,
   ryz__v1__link_rates__field_descriptors,
   ryz__v1__link_rates__field_indices_by_name,
   1,  ryz__v1__link_rates__number_ranges,
@@ -835,22 +931,24 @@ const ProtobufCMessageDescriptor ryz__v1__link_probe__descriptor =
   (ProtobufCMessageInit) ryz__v1__link_probe__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue ryz__v1__link_probe_kind__enum_values_by_number[5] =
+static const ProtobufCEnumValue ryz__v1__link_probe_kind__enum_values_by_number[6] =
 {
   { "LINK_PROBE_KIND_PING", "RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_PING", 0 },
   { "LINK_PROBE_KIND_PONG", "RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_PONG", 1 },
   { "LINK_PROBE_KIND_BURST", "RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_BURST", 2 },
   { "LINK_PROBE_KIND_BURST_END", "RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_BURST_END", 3 },
   { "LINK_PROBE_KIND_END", "RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_END", 4 },
+  { "LINK_PROBE_KIND_MEMORY", "RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_MEMORY", 5 },
 };
 static const ProtobufCIntRange ryz__v1__link_probe_kind__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex ryz__v1__link_probe_kind__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex ryz__v1__link_probe_kind__enum_values_by_name[6] =
 {
   { "LINK_PROBE_KIND_BURST", 2 },
   { "LINK_PROBE_KIND_BURST_END", 3 },
   { "LINK_PROBE_KIND_END", 4 },
+  { "LINK_PROBE_KIND_MEMORY", 5 },
   { "LINK_PROBE_KIND_PING", 0 },
   { "LINK_PROBE_KIND_PONG", 1 },
 };
@@ -861,9 +959,9 @@ const ProtobufCEnumDescriptor ryz__v1__link_probe_kind__descriptor =
   "LinkProbeKind",
   "Ryz__V1__LinkProbeKind",
   "ryz.v1",
-  5,
+  6,
   ryz__v1__link_probe_kind__enum_values_by_number,
-  5,
+  6,
   ryz__v1__link_probe_kind__enum_values_by_name,
   1,
   ryz__v1__link_probe_kind__value_ranges,

@@ -22,18 +22,23 @@ public struct ClusterMeasurements: Sendable, Equatable, Codable {
     public var link: LinkMeasurement
     /// Between the nodes of one host.
     public var linkWithinHost: LinkMeasurement
+    /// Between ranks of one host, which exchange their parts in memory that they share; nil if they do so over
+    /// `linkWithinHost`.
+    public var exchangeWithinHost: LinkMeasurement?
     public var overrides: [LinkOverride]
     /// The host that the coordinator runs on; nil if it is one without workers.
     public var coordinatorHost: String?
 
     public init(
         nodes: [NodeMeasurement], hosts: [HostMeasurement] = [], link: LinkMeasurement = .gigabitEthernet,
-        linkWithinHost: LinkMeasurement = .withinHost, overrides: [LinkOverride] = [], coordinatorHost: String? = nil
+        linkWithinHost: LinkMeasurement = .withinHost, exchangeWithinHost: LinkMeasurement? = nil,
+        overrides: [LinkOverride] = [], coordinatorHost: String? = nil
     ) {
         self.nodes = nodes
         self.hosts = hosts
         self.link = link
         self.linkWithinHost = linkWithinHost
+        self.exchangeWithinHost = exchangeWithinHost
         self.overrides = overrides
         self.coordinatorHost = coordinatorHost
     }
@@ -41,6 +46,7 @@ public struct ClusterMeasurements: Sendable, Equatable, Codable {
     private enum CodingKeys: String, CodingKey {
         case nodes, hosts, link, overrides
         case linkWithinHost = "link_within_host"
+        case exchangeWithinHost = "exchange_within_host"
         case coordinatorHost = "coordinator_host"
     }
 }

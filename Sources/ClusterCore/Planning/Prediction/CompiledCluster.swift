@@ -22,6 +22,8 @@ struct CompiledCluster {
     let links: [LinkMeasurement]
     private let overrides: [UInt64: Int]
     private let coordinatorHost: Int
+    /// The number of the link that ranks of one host exchange their parts over, if it is one of its own.
+    private let exchangeWithinHost: Int?
 
     /// - Throws: `.invalid` for figures that nothing can be planned with, `.constraint` for limits of unknown nodes,
     ///   `.noNodes`.
@@ -72,6 +74,8 @@ struct CompiledCluster {
             overrides[Self.key(first, second)] = links.count
             links.append(override.link)
         }
+        exchangeWithinHost = measurements.exchangeWithinHost.map { _ in links.count }
+        links += measurements.exchangeWithinHost.map { [$0] } ?? []
         self.nodes = nodes
         memoryByteCounts = memory
         self.unusable = unusable
@@ -84,6 +88,12 @@ struct CompiledCluster {
 
     /// The number of the link between two nodes.
     func link(_ first: Int, _ second: Int) -> Int { linkOfHosts(hostOf[first], hostOf[second]) }
+
+    /// The number of the link over which two ranks of a stage exchange their parts.
+    func exchangeLink(_ first: Int, _ second: Int) -> Int {
+        if let exchangeWithinHost, hostOf[first] == hostOf[second] { return exchangeWithinHost }
+        return link(first, second)
+    }
 
     /// The number of the link between the coordinator and a node.
     func coordinatorLink(_ node: Int) -> Int {
@@ -113,7 +123,9 @@ struct CompiledCluster {
                 node.stepOverheadSeconds >= 0, node.layerOverheadSeconds >= 0
             else { throw .invalid("\(node.name): rates and threads must be over 0; measure it again") }
         }
-        let links = [measurements.link, measurements.linkWithinHost] + measurements.overrides.map(\.link)
+        let links =
+            [measurements.link, measurements.linkWithinHost] + measurements.overrides.map(\.link)
+            + (measurements.exchangeWithinHost.map { [$0] } ?? [])
         guard links.allSatisfy({ $0.bandwidthBytesPerSecond > 0 && $0.roundTrips.allSatisfy { $0.seconds >= 0 } })
         else { throw .invalid("a link's bandwidth must be over 0 and its latency not below; measure it again") }
         let named =

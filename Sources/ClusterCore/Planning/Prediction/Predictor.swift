@@ -194,7 +194,7 @@ struct Predictor {
         var seen: [Int] = []
         for first in nodes.indices {
             for second in nodes.indices where second > first {
-                let number = cluster.link(nodes[first], nodes[second])
+                let number = cluster.exchangeLink(nodes[first], nodes[second])
                 guard !seen.contains(number) else { continue }
                 seen.append(number)
                 let link = cluster.links[number]

@@ -20,6 +20,7 @@ typedef struct Ryz__V1__MeasurementOrder Ryz__V1__MeasurementOrder;
 typedef struct Ryz__V1__MeasurementReport Ryz__V1__MeasurementReport;
 typedef struct Ryz__V1__NodeRates Ryz__V1__NodeRates;
 typedef struct Ryz__V1__KernelRates Ryz__V1__KernelRates;
+typedef struct Ryz__V1__MeasuredLink Ryz__V1__MeasuredLink;
 typedef struct Ryz__V1__LinkRates Ryz__V1__LinkRates;
 typedef struct Ryz__V1__RoundTrip Ryz__V1__RoundTrip;
 typedef struct Ryz__V1__LinkProbe Ryz__V1__LinkProbe;
@@ -32,7 +33,8 @@ typedef enum _Ryz__V1__LinkProbeKind {
   RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_PONG = 1,
   RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_BURST = 2,
   RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_BURST_END = 3,
-  RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_END = 4
+  RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_END = 4,
+  RYZ__V1__LINK_PROBE_KIND__LINK_PROBE_KIND_MEMORY = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RYZ__V1__LINK_PROBE_KIND)
 } Ryz__V1__LinkProbeKind;
 
@@ -91,7 +93,7 @@ struct  Ryz__V1__MeasurementReport
   Ryz__V1__MeasurementReport__ResultCase result_case;
   union {
     Ryz__V1__NodeRates *node;
-    Ryz__V1__LinkRates *link;
+    Ryz__V1__MeasuredLink *link;
     char *problem;
     /*
      * Ready to answer what the order names; always true.
@@ -131,10 +133,24 @@ struct  Ryz__V1__KernelRates
     , 0, 0 }
 
 
-struct  Ryz__V1__LinkRates
+struct  Ryz__V1__MeasuredLink
 {
   ProtobufCMessage base;
   char *node;
+  Ryz__V1__LinkRates *sockets;
+  /*
+   * Absent if the two share no memory.
+   */
+  Ryz__V1__LinkRates *memory;
+};
+#define RYZ__V1__MEASURED_LINK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__measured_link__descriptor) \
+    , (char *)protobuf_c_empty_string, NULL, NULL }
+
+
+struct  Ryz__V1__LinkRates
+{
+  ProtobufCMessage base;
   /*
    * In ascending order of size.
    */
@@ -145,7 +161,7 @@ struct  Ryz__V1__LinkRates
 };
 #define RYZ__V1__LINK_RATES__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__link_rates__descriptor) \
-    , (char *)protobuf_c_empty_string, 0,NULL, 0, 0 }
+    , 0,NULL, 0, 0 }
 
 
 struct  Ryz__V1__RoundTrip
@@ -250,6 +266,25 @@ Ryz__V1__KernelRates *
 void   ryz__v1__kernel_rates__free_unpacked
                      (Ryz__V1__KernelRates *message,
                       ProtobufCAllocator *allocator);
+/* Ryz__V1__MeasuredLink methods */
+void   ryz__v1__measured_link__init
+                     (Ryz__V1__MeasuredLink         *message);
+size_t ryz__v1__measured_link__get_packed_size
+                     (const Ryz__V1__MeasuredLink   *message);
+size_t ryz__v1__measured_link__pack
+                     (const Ryz__V1__MeasuredLink   *message,
+                      uint8_t             *out);
+size_t ryz__v1__measured_link__pack_to_buffer
+                     (const Ryz__V1__MeasuredLink   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__MeasuredLink *
+       ryz__v1__measured_link__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__measured_link__free_unpacked
+                     (Ryz__V1__MeasuredLink *message,
+                      ProtobufCAllocator *allocator);
 /* Ryz__V1__LinkRates methods */
 void   ryz__v1__link_rates__init
                      (Ryz__V1__LinkRates         *message);
@@ -321,6 +356,9 @@ typedef void (*Ryz__V1__NodeRates_Closure)
 typedef void (*Ryz__V1__KernelRates_Closure)
                  (const Ryz__V1__KernelRates *message,
                   void *closure_data);
+typedef void (*Ryz__V1__MeasuredLink_Closure)
+                 (const Ryz__V1__MeasuredLink *message,
+                  void *closure_data);
 typedef void (*Ryz__V1__LinkRates_Closure)
                  (const Ryz__V1__LinkRates *message,
                   void *closure_data);
@@ -341,6 +379,7 @@ extern const ProtobufCMessageDescriptor ryz__v1__measurement_order__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__measurement_report__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__node_rates__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__kernel_rates__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__measured_link__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__link_rates__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__round_trip__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__link_probe__descriptor;
