@@ -8,7 +8,8 @@ import Transport
     private static func node(_ name: String, _ rates: NodeRates?) -> NodeHealth {
         var node = NodeHealth(
             name: name, state: .ready, detail: "", processID: 1, cpu: "", instructionSet: "avx2", threadCount: 1,
-            memoryUsedByteCount: 0, memoryFreeByteCount: 0, stage: nil, rank: nil, firstLayer: nil, endLayer: nil,
+            memoryUsedByteCount: 0, memoryFreeByteCount: 0, epoch: nil, stage: nil, rank: nil, firstLayer: nil,
+            endLayer: nil,
             firstKeyValueHead: nil, endKeyValueHead: nil, keyValueTokenCount: 0, keyValueTokenCapacity: 0,
             secondsSinceHeartbeat: 0, roundTripMilliseconds: nil, tokensPerSecond: 0, droppedFrameCount: 0)
         node.rates = rates

@@ -116,7 +116,7 @@ import WorkerRuntime
             Issue.record("a link to nowhere")
             return
         }
-        #expect(problem.hasPrefix("the link to w1: w1 took nothing within 1000 ms"))
+        #expect(problem.hasPrefix("the link to w1: w1 took nothing within"))
         try coordinator.assign(nodes, epoch: 1)
         for worker in workers { #expect(worker.stop() == nil) }
     }

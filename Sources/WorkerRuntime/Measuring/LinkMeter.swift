@@ -78,8 +78,6 @@ struct LinkMeter {
             let meter = try MemoryMeter(name, peer: peer, makes: makes, isAbandoned: isAbandoned)
             do throws(Problem) { try announce() } catch { throw StageError(error.message, isRetryable: true) }
             do throws(ExchangeError) { return try meter.measure(order) } catch {
-                // Nobody may have opened it.
-                if makes { SharedRegion.remove(name) }
                 throw StageError(error.reason, isRetryable: true)
             }
         } catch {
