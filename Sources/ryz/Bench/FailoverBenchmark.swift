@@ -80,8 +80,8 @@ struct FailoverBenchmark: AsyncParsableCommand {
         if report.differingCount > 0 { throw ExitCode(1) }
     }
 
-    /// Makes some 2,400 tokens of the question.
-    private static let longPromptCount = 200
+    /// Makes some 700 tokens of the question, which go in several steps.
+    private static let longPromptCount = 60
 
     private func trial(_ prompt: String, _ temperature: Double) -> FailoverTrial {
         var options = ChatOptions()
