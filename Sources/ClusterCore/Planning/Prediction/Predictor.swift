@@ -121,17 +121,30 @@ struct Predictor {
             guard host.bandwidthBytesPerSecond < .infinity || host.coreCount < .infinity,
                 !nodes[..<index].contains(where: { cluster.hostOf[$0] == number })
             else { continue }
-            var (bytes, threadSeconds) = (0.0, 0.0)
+            var bytes = 0.0
+            var members: [(seconds: Double, threadCount: Int)] = []
             for (other, member) in nodes.enumerated() where cluster.hostOf[member] == number {
                 bytes += byteCounts[other]
-                threadSeconds += seconds[other] * Double(cluster.nodes[member].threadCount)
+                members.append((seconds[other], cluster.nodes[member].threadCount))
             }
-            // A node alone never has more threads than cores by its own account: its rates were measured so.
-            let own = Double(cluster.nodes[node].threadCount)
-            result = max(
-                result, bytes / host.bandwidthBytesPerSecond, threadSeconds / max(host.coreCount, own))
+            result = max(result, bytes / host.bandwidthBytesPerSecond, Self.seconds(members, on: host.coreCount))
         }
         return result
+    }
+
+    /// How long members of one host take that have more threads than it has cores: a phase is shorter than a time slice,
+    /// so they run one after another on the cores that there are, the longest first.
+    private static func seconds(_ members: [(seconds: Double, threadCount: Int)], on coreCount: Double) -> Double {
+        let threads = members.reduce(0) { $0 + $1.threadCount }
+        guard members.count > 1, Double(threads) > coreCount else { return 0 }
+        // A node alone never has more threads than cores by its own account: its rates were measured so.
+        let widest = members.reduce(1) { max($0, $1.threadCount) }
+        var places = [Double](repeating: 0, count: max(1, Int(coreCount) / widest))
+        for member in members.sorted(by: { $0.seconds > $1.seconds }) {
+            let freest = places.indices.min { places[$0] < places[$1] } ?? 0
+            places[freest] += member.seconds
+        }
+        return places.max() ?? 0
     }
 
     /// How long a stage takes, part by part.
