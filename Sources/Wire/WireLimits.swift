@@ -1,3 +1,5 @@
+import Transport
+
 /// What an envelope may hold. Checked before anything is allocated for it, on the way out as on the way in.
 public struct WireLimits: Equatable, Sendable {
     public var maximumEnvelopeByteCount = 4 << 20
@@ -25,7 +27,7 @@ public struct WireLimits: Equatable, Sendable {
     public var maximumHostIDByteCount = 128
     public var maximumThreadCount = 4096
     /// Nodes that a keyring names.
-    public var maximumKeyCount = 512
+    public var maximumKeyCount = Keyring.maximumKeyCount
     /// Sizes of messages that a link is measured with.
     public var maximumRoundTripCount = 16
     /// Positions in a sequence, and so rows in a step.

@@ -7,7 +7,7 @@ public struct KeyFolder: Sendable {
     public let path: String
 
     /// A line of 40 characters and a name for each of the most workers that a cluster tells of.
-    private static let largestList = 512 * 120
+    private static let largestList = Keyring.maximumKeyCount * 120
 
     public init(path: String) { self.path = path }
 
@@ -32,6 +32,10 @@ public struct KeyFolder: Sendable {
             }
             keys.append(NodeKey(node: node, publicKey: key))
         }
+        guard keys.count <= Keyring.maximumKeyCount else {
+            throw KeyFileError(
+                "\(workersPath): it has \(keys.count) workers; keep \(Keyring.maximumKeyCount) or fewer")
+        }
         return keys
     }
 
@@ -46,27 +50,29 @@ public struct KeyFolder: Sendable {
             try KeyFile(path: coordinatorPath, node: .coordinator, keys: newKeys(), coordinatorKey: nil).write()
         }
         let coordinator = try coordinator()
-        let hasList = FileManager.default.fileExists(atPath: workersPath)
-        let known = hasList ? try self.workers() : []
+        let manager = FileManager.default
+        if !manager.fileExists(atPath: workersPath) {
+            let heading = "# Workers that may join: NAME KEY. Whose line is taken out may not.\n"
+            guard manager.createFile(atPath: workersPath, contents: Data(heading.utf8)) else {
+                throw KeyFileError("\(workersPath): it cannot be made")
+            }
+        }
+        let known = try self.workers()
         if let twice = workers.first(where: { node in known.contains { $0.node == node } }) {
             throw KeyFileError("\(workersPath): \(twice) has a key already; take its line out to make a new one")
         }
+        let list = try FileHandle(forWritingTo: URL(fileURLWithPath: workersPath))
+        defer { try? list.close() }
+        try list.seekToEnd()
         var files: [KeyFile] = []
-        var list = hasList ? "" : "# Workers that may join: NAME KEY. Whose line is taken out may not.\n"
         for node in workers {
             let file = KeyFile(
                 path: workerPath(node), node: node, keys: try newKeys(), coordinatorKey: coordinator.keys.publicKey)
             try file.write()
+            // Line by line, so that no key is made that the list does not have.
+            try list.write(contentsOf: Data("\(node) \(file.keys.publicKey)\n".utf8))
             files.append(file)
-            list += "\(node) \(file.keys.publicKey)\n"
         }
-        guard hasList || FileManager.default.createFile(atPath: workersPath, contents: nil) else {
-            throw KeyFileError("\(workersPath): it cannot be made")
-        }
-        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: workersPath))
-        defer { try? handle.close() }
-        try handle.seekToEnd()
-        try handle.write(contentsOf: Data(list.utf8))
         return files
     }
 }

@@ -51,6 +51,9 @@ public struct NodeKey: Hashable, Sendable {
 
 /// The coordinator tells a worker whose connections it may take, and by which keys it knows them.
 public struct Keyring: Equatable, Sendable {
+    /// Nodes that one can name.
+    public static let maximumKeyCount = 512
+
     public var keys: [NodeKey]
 
     public init(keys: [NodeKey]) { self.keys = keys }

@@ -107,8 +107,7 @@ final class ControlLoop {
                 ])
             compute.post(ComputeInbox.Assignment(epoch: epoch, stage: stage, results: results))
         case .trust(let keys):
-            // It never tells a worker of its own key: that one was given by hand.
-            configuration.security?.allow(besides: .coordinator, keys)
+            configuration.security?.allow(keys)
         case .measure(let order, let epoch):
             compute.post(order, epoch)
         case .drop(let reason):

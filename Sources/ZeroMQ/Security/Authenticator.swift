@@ -23,29 +23,28 @@ final class Authenticator: Sendable {
 
     /// Takes in a domain; `node` says who has a key, or nil for nobody.
     func add(_ domain: String, _ node: @escaping @Sendable (PublicKey) -> NodeID?) throws(ZeroMQError) {
-        try start()
-        state.withLock { $0.domains[domain] = node }
+        try state.withLock { state throws(ZeroMQError) in
+            // Before the first encrypted socket listens: a connection that finds nobody to ask is let in by libzmq.
+            if !state.isRunning { try start() }
+            state.isRunning = true
+            state.domains[domain] = node
+        }
     }
 
     func remove(_ domain: String) { _ = state.withLock { $0.domains.removeValue(forKey: domain) } }
 
-    /// Once, and before the first encrypted socket listens: a connection that finds nobody to ask is let in by libzmq.
     private func start() throws(ZeroMQError) {
-        let isRunning = state.withLock { state in
-            defer { state.isRunning = true }
-            return state.isRunning
-        }
-        if isRunning { return }
         guard let context = Context.shared.handle, let handle = zmq_socket(context, ZMQ_REP) else {
             throw ZeroMQError("open a socket for", Self.endpoint)
         }
-        guard zmq_bind(handle, Self.endpoint) == 0 else {
-            let error = ZeroMQError("bind", Self.endpoint)
+        do throws(ZeroMQError) {
+            guard zmq_bind(handle, Self.endpoint) == 0 else { throw ZeroMQError("bind", Self.endpoint) }
+            nonisolated(unsafe) let socket = handle
+            _ = try OwnedThread.start(name: "zmq-zap") { self.answer(on: socket) }
+        } catch {
             zmq_close(handle)
             throw error
         }
-        nonisolated(unsafe) let socket = handle
-        _ = try OwnedThread.start(name: "zmq-zap") { self.answer(on: socket) }
     }
 
     /// Until the context ends.

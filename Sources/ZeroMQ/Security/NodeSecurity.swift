@@ -30,18 +30,12 @@ public final class NodeSecurity: Sendable {
 
     deinit { Authenticator.shared.remove(domain) }
 
-    /// Knows these nodes from now on and no others. Connections of others stay, but nothing that comes through them is
-    /// taken.
+    /// Knows these nodes from now on and no others, but goes on knowing the coordinator by the key that was given at
+    /// first. Connections of others stay, but nothing that comes through them is taken.
     public func allow(_ allowed: [NodeKey]) {
-        let new = Self.known(allowed)
-        known.withLock { $0 = new }
-    }
-
-    /// The same, but goes on knowing `node` as before.
-    public func allow(besides node: NodeID, _ allowed: [NodeKey]) {
         known.withLock { known in
-            let kept = known.keys[node].map { [NodeKey(node: node, publicKey: $0)] } ?? []
-            known = Self.known(allowed.filter { $0.node != node } + kept)
+            let coordinator = known.keys[.coordinator].map { [NodeKey(node: .coordinator, publicKey: $0)] } ?? []
+            known = Self.known(allowed.filter { $0.node != .coordinator } + coordinator)
         }
     }
 
