@@ -79,6 +79,32 @@ struct PlannedPlacementTests {
         #expect(placement.problem(at: .zero) == "waiting for 1 of 2 workers")
     }
 
+    @Test func `those that are left are planned for after a while, and asked no more often than something changes`()
+        throws
+    {
+        var placement = try Placement(configuration: try Self.configuration(2))
+        for node in [a, b] { _ = placement.handle(.joined(Self.peer(node)), at: .zero) }
+        let measured = Self.measurements([(a, 20), (b, 20)])
+        let first = try #require(opened(placement.handle(.measured(measured), at: .zero)))
+        for node in first.nodes { _ = placement.handle(.ready(node, first.epoch, PlacementTests.loaded), at: .zero) }
+        #expect(opened(placement.handle(.gone(b, reason: "gone"), at: .seconds(10))) == nil)
+        #expect(
+            placement.problem(at: .seconds(10))
+                == "waiting for 1 of 2 workers; in 5 s it is planned for those that are left")
+        #expect(placement.nextDeadline == .seconds(15))
+        // Nobody has the memory: it says so, and waits for more.
+        let small = Self.measurements([(a, 20)], memory: 1 << 20)
+        _ = placement.handle(.measured(small), at: .seconds(11))
+        #expect(opened(placement.handle(.tick, at: .seconds(15))) == nil)
+        #expect(placement.nextDeadline == nil)
+        #expect(
+            placement.problem(at: .seconds(16))?.hasPrefix(
+                "waiting for 1 of 2 workers; no placement: the model needs") == true)
+        let second = try #require(
+            opened(placement.handle(.measured(Self.measurements([(a, 20)])), at: .seconds(20))))
+        #expect(second.nodes == [a] && second.epoch > first.epoch)
+    }
+
     @Test func `what the settings demand is honoured, also for workers that are not there`() throws {
         let constraints = PlanConstraints(
             pins: [.init(node: "b", layers: 0..<2)], memoryLimits: [.init(node: "z", byteCount: 1)],

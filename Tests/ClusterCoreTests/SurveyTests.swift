@@ -119,6 +119,31 @@ private struct SurveyedCluster {
         #expect(cluster.orders.count == 3)
     }
 
+    @Test func `while the coordinator's own token is under way it is looked again a little later, not at once`() throws
+    {
+        var cluster = SurveyedCluster()
+        for name in ["a", "b"] { try cluster.join(name) }
+        cluster.handle(.proceed(.idle))
+        cluster.now = cluster.now.advanced(by: .seconds(60))
+        cluster.handle(.proceed(.probing))
+        #expect(cluster.orders.isEmpty)
+        #expect(try #require(cluster.survey.nextDeadline) > cluster.now)
+        cluster.handle(.proceed(.idle))
+        #expect(cluster.orders.count == 1)
+    }
+
+    @Test func `of problems the last few are kept`() throws {
+        var cluster = SurveyedCluster()
+        try cluster.join("a")
+        let node = try #require(NodeID("a"))
+        for index in 0..<1000 {
+            cluster.handle(.reported(node, MeasurementReport(number: 0, result: .problem("\(index / 2)"))))
+        }
+        #expect(cluster.survey.problems.count == Survey.problemLimit)
+        #expect(cluster.survey.problems.last == "a: 499")
+        #expect(Set(cluster.survey.problems).count == Survey.problemLimit)
+    }
+
     @Test func `a worker that does not answer is tried again, and then named`() throws {
         var cluster = SurveyedCluster()
         for name in ["a", "b"] { try cluster.join(name) }

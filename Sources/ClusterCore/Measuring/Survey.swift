@@ -14,6 +14,10 @@ public struct Survey: Sendable {
     static let orderTimeout: Duration = .seconds(15)
     /// What fails as often is not tried again by itself.
     static let attemptLimit = 3
+    /// How often to look whether the coordinator's own token has passed.
+    static let probePatience: Duration = .milliseconds(100)
+    /// Problems that are kept; of more the oldest go.
+    static let problemLimit = 64
 
     struct Node: Sendable, Equatable {
         var peer: Peer
@@ -35,6 +39,8 @@ public struct Survey: Sendable {
     private var attemptCount = 0
     private var lastNumber: UInt64 = 0
     private var calmSince: Instant?
+    /// When there may be calm enough to begin, as it looked last; nil while there is work.
+    private var lookAgainAt: Instant?
     private let measuresLinksByItself: Bool
 
     /// - Parameter measuresLinksByItself: whether links are measured without a request.
@@ -54,7 +60,7 @@ public struct Survey: Sendable {
 
     /// When `proceed` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
-        current?.deadline ?? (pending.isEmpty ? nil : calmSince?.advanced(by: Self.calm))
+        current?.deadline ?? (pending.isEmpty ? nil : lookAgainAt)
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
@@ -145,11 +151,13 @@ extension Survey {
                 + proceed(activity, at: now)
         }
         guard activity != .busy else {
-            calmSince = nil
+            (calmSince, lookAgainAt) = (nil, nil)
             return []
         }
         let since = calmSince ?? now
         calmSince = since
+        let calmAt = since.advanced(by: Self.calm)
+        lookAgainAt = activity == .idle ? calmAt : max(calmAt, now.advanced(by: Self.probePatience))
         guard current == nil, activity == .idle, since.duration(to: now) >= Self.calm, !pending.isEmpty else {
             return []
         }
@@ -180,8 +188,7 @@ extension Survey {
             switch report.result {
             case .node(let rates): nodes[index].rates = rates
             case .problem(let problem):
-                problems.append("\(node): \(problem)")
-                return [.failed(reason: "\(node): \(problem)")]
+                return [note("\(node): \(problem)")]
             case .link, .answering: return [.unexpected(node)]
             }
             return []
@@ -230,8 +237,13 @@ extension Survey {
             case .node(let node): "\(node) is not measured: \(problem)"
             case .link(let first, let second): "the link \(first) – \(second) is not measured: \(problem)"
             }
-        problems.append(text)
-        return [.failed(reason: text)] + (pending.isEmpty ? [.finished] : [])
+        return [note(text)] + (pending.isEmpty ? [.finished] : [])
+    }
+
+    /// Keeps a problem for people to see; one that was there already counts as new.
+    private mutating func note(_ problem: String) -> Effect {
+        problems = (problems.filter { $0 != problem } + [problem]).suffix(Self.problemLimit)
+        return .failed(reason: problem)
     }
 
     private func peer(_ node: NodeID) -> Peer? { nodes.first { $0.peer.node == node }?.peer }

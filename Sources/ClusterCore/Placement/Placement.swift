@@ -18,6 +18,8 @@ public struct Placement: Sendable {
     private var hasServed = false
     /// Nil where the operator has settled the shape.
     private var planner: StagePlanner?
+    /// Whether it has been waited long enough for workers that are missing, so that it is planned for those that are left.
+    private var plansForFewer = false
 
     private enum State: Sendable {
         /// Since a pipeline ended, if there was one.
@@ -104,7 +106,11 @@ public struct Placement: Sendable {
     /// When `tick` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
         var deadlines = workers.compactMap { $0.setAside?.until }
-        if let reduction, reduction.shortage == nil { deadlines.append(reduction.from) }
+        if planner != nil {
+            if !plansForFewer, let reductionTime { deadlines.append(reductionTime) }
+        } else if let reduction, reduction.shortage == nil {
+            deadlines.append(reduction.from)
+        }
         if case .loading(_, _, let since) = state { deadlines.append(since.advanced(by: configuration.loadingTimeout)) }
         return deadlines.min()
     }
@@ -197,6 +203,7 @@ extension Placement {
     private mutating func end(because node: NodeID?, reason: String, at now: Instant) -> [Effect] {
         guard let pipeline else { return [] }
         state = .waiting(since: now)
+        plansForFewer = false
         return [.ended(pipeline, node: node, reason: reason)]
     }
 
@@ -236,9 +243,9 @@ extension Placement {
     /// The stages of the next pipeline; nil if there are not enough workers, or no plan for them.
     private mutating func nextStages(at now: Instant) -> [PlacedPipeline.Stage]? {
         if planner != nil {
-            let isReduced = reductionTime.map { $0 <= now } ?? false
-            guard isReduced || missingWorkerCount == 0 else { return nil }
-            let count = isReduced ? 1 : configuration.selection.workerCount
+            if let reductionTime, reductionTime <= now { plansForFewer = true }
+            guard plansForFewer || missingWorkerCount == 0 else { return nil }
+            let count = plansForFewer ? 1 : configuration.selection.workerCount
             let candidates = candidates
             return planner?.stages(of: candidates, atLeast: count, configuration)
         }
@@ -265,9 +272,12 @@ extension Placement {
 
     /// What comes of the workers that are left while others are missing.
     private func outlook(at now: Instant) -> String? {
-        reduction.map { reduction in
+        if plansForFewer { return planner?.problem.map { "; \($0)" } }
+        guard let reductionTime else { return nil }
+        let delay = max(0, now.duration(to: reductionTime).wholeNanoseconds + 999_999_999) / 1_000_000_000
+        if planner != nil { return "; in \(delay) s it is planned for those that are left" }
+        return reduction.map { reduction in
             if let shortage = reduction.shortage { return "; those left cannot hold the model: \(shortage)" }
-            let delay = max(0, now.duration(to: reduction.from).wholeNanoseconds + 999_999_999) / 1_000_000_000
             return "; in \(delay) s the model is placed on \(reduction.stages.count)"
         }
     }
