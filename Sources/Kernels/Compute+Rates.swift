@@ -38,27 +38,25 @@ extension Compute {
     public func rates(
         of candidates: [KernelCandidate], byteCount: Int = Self.measuredByteCount
     ) throws(KernelError) -> [KernelRate] {
-        let memory = try Self.memory(for: candidates, byteCount: byteCount)
-        var rates = candidates.map { KernelRate(candidate: $0, weightsPerSecond: 0) }
-        let deadline = ContinuousClock.now + Self.budget
-        for round in 0..<Self.rounds where round == 0 || ContinuousClock.now < deadline {
-            for index in rates.indices {
-                let rate = try multiplyAddRate(of: candidates[index], activationRows: 1, memory)
-                rates[index].weightsPerSecond = max(rates[index].weightsPerSecond, rate)
-            }
-        }
-        return rates
+        let rates = try bestRates(of: candidates, activationRows: 1, byteCount: byteCount)
+        return zip(candidates, rates).map { KernelRate(candidate: $0, weightsPerSecond: $1) }
     }
 
     /// Multiply–adds a second with as many rows of activations as a prefill has, for each candidate's layout.
     public func prefillRates(of candidates: [KernelCandidate]) throws(KernelError) -> [Double] {
-        let memory = try Self.memory(for: candidates, byteCount: Self.measuredByteCount)
+        try bestRates(of: candidates, activationRows: Self.prefillRowCount, byteCount: Self.measuredByteCount)
+    }
+
+    private func bestRates(
+        of candidates: [KernelCandidate], activationRows: Int, byteCount: Int
+    ) throws(KernelError) -> [Double] {
+        let memory = try Self.memory(for: candidates, byteCount: byteCount)
         var rates = [Double](repeating: 0, count: candidates.count)
         let deadline = ContinuousClock.now + Self.budget
         for round in 0..<Self.rounds where round == 0 || ContinuousClock.now < deadline {
             for (index, candidate) in candidates.enumerated() {
-                let rate = try multiplyAddRate(of: candidate, activationRows: Self.prefillRowCount, memory)
-                rates[index] = max(rates[index], rate)
+                rates[index] = max(
+                    rates[index], try multiplyAddRate(of: candidate, activationRows: activationRows, memory))
             }
         }
         return rates

@@ -32,6 +32,14 @@ public struct Message: ~Copyable {
         }
     }
 
+    /// A part with a text in UTF-8.
+    public init(text: String) throws(ZeroMQError) { try self.init(copying: Array(text.utf8).span.bytes) }
+
+    /// Its bytes as UTF-8.
+    public var text: String {
+        String(decoding: UnsafeRawBufferPointer(start: zmq_msg_data(part), count: zmq_msg_size(part)), as: UTF8.self)
+    }
+
     deinit {
         zmq_msg_close(part)
         part.deallocate()

@@ -9,7 +9,7 @@ extension CoordinatorCore {
         guard membership.members.contains(where: \.isPresent) else {
             throw MeasuringRefusal("no worker is there to measure; start one")
         }
-        if scheduler.runningRequestCount + scheduler.queuedRequestCount > 0 {
+        if scheduler.openRequestCount > 0 {
             throw MeasuringRefusal(
                 "\(scheduler.runningRequestCount) requests run and \(scheduler.queuedRequestCount) wait; "
                     + "measure when the cluster is idle")
@@ -26,19 +26,15 @@ extension CoordinatorCore {
             available: membership.members.filter { $0.isPresent && $0.detail.isEmpty }.map(\.node),
             coordinatorHostID: configuration.hostID)
         let placement = configuration.placement
-        // What is said of workers that are not there now does no harm, unless they have to hold something.
-        var constraints = configuration.constraints
-        let names = measurements.nodes.map(\.name)
-        constraints.memoryLimits.removeAll { !names.contains($0.node) }
-        constraints.excludedNodes.removeAll { !names.contains($0) }
         return PlanningInput(
             measurements: measurements, missing: missing, model: configuration.model,
             contextLength: placement.contextLength, keyValueTokenCapacity: placement.keyValueTokenCapacity,
-            maximumStepRowCount: placement.maximumStepRowCount, constraints: constraints)
+            maximumStepRowCount: placement.maximumStepRowCount,
+            constraints: configuration.constraints.limited(to: measurements.nodes.map(\.name)))
     }
 
     var activity: Survey.Activity {
-        if scheduler.runningRequestCount + scheduler.queuedRequestCount > 0 { return .busy }
+        if scheduler.openRequestCount > 0 { return .busy }
         if placement.pipeline != nil, !placement.isServing { return .busy }
         return scheduler.inFlightStepCount > 0 ? .probing : .idle
     }

@@ -320,7 +320,7 @@ extension CoordinatorCore {
             .notice(
                 .epochEnded(
                     pipeline.epoch, node: node, reason: reason,
-                    openRequestCount: scheduler.runningRequestCount + scheduler.queuedRequestCount))
+                    openRequestCount: scheduler.openRequestCount))
         ]
     }
 

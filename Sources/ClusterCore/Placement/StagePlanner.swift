@@ -47,16 +47,14 @@ struct StagePlanner: Sendable {
         }
         let nodes = workers.map(\.node).sorted()
         guard nodes != refused else { return nil }
-        var constraints = planning.constraints
-        constraints.memoryLimits.removeAll { !names.contains($0.node) }
-        constraints.excludedNodes.removeAll { !names.contains($0) }
         do throws(PlanError) {
             let plan = try Planner.plan(
                 measurements, planning.model,
                 PlanRequest(
                     contextLength: configuration.contextLength,
                     keyValueTokenCapacity: configuration.keyValueTokenCapacity,
-                    maximumStepRowCount: configuration.maximumStepRowCount, constraints: constraints))
+                    maximumStepRowCount: configuration.maximumStepRowCount,
+                    constraints: planning.constraints.limited(to: names)))
             problem = nil
             return plan.chosen.placement.replicas[0].stages.map { stage in
                 PlacedPipeline.Stage(

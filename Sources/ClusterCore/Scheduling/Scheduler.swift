@@ -68,6 +68,8 @@ public struct Scheduler: Sendable {
     /// Requests that are running; the probe does not count.
     public var runningRequestCount: Int { running.count { $0.ticket != nil } }
     public var queuedRequestCount: Int { waiting.count }
+    /// Both.
+    public var openRequestCount: Int { runningRequestCount + queuedRequestCount }
     /// Requests that had begun and wait to be rebuilt.
     public var interruptedRequestCount: Int { waiting.count { $0.lossCount > 0 } }
     /// Whether there was a pipeline and the next one does not serve yet.

@@ -96,12 +96,7 @@ public struct NodeMeter: Sendable {
     private func readBytesPerSecond() throws(KernelError) -> Double {
         let compute = try Compute(threadCount: Processor.topology.cores.count, instructionSet: instructionSet)
         let buffer = try ReadBuffer(byteCount: Self.affordableByteCount)
-        var seconds = Double.infinity
-        for _ in 0..<Self.hostRounds {
-            let time = ContinuousClock().measure { compute.read(buffer) }
-            seconds = min(seconds, time / .seconds(1))
-        }
-        return Double(buffer.byteCount) / max(seconds, 1e-9)
+        return compute.readRate(buffer, rounds: Self.hostRounds)
     }
 }
 

@@ -1,5 +1,6 @@
 import JSON
 import Kernels
+import Transport
 
 /// Measured figures, kept from one start to the next: a small file for each set of them, in one folder.
 ///
@@ -12,12 +13,7 @@ struct FigureFiles {
     static let largestFile = 1 << 16
 
     /// Where the figures for a key are. Different keys may have the same path, so the file says which it is for.
-    func path(_ key: String) -> String {
-        // FNV-1a.
-        let hash = key.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        let digits = String(hash, radix: 16)
-        return "\(folder)/\(String(repeating: "0", count: 16 - digits.count))\(digits).json"
-    }
+    func path(_ key: String) -> String { "\(folder)/\(key.stableHash).json" }
 
     /// So many figures, all over 0; nil if they are not there.
     func figures(_ key: String, count: Int) -> [Double]? {

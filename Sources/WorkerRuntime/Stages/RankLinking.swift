@@ -96,10 +96,3 @@ struct RankLinking {
         }
     }
 }
-
-extension String {
-    /// FNV-1a, in hexadecimal: the same in every process.
-    fileprivate var stableHash: String {
-        String(utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }, radix: 16)
-    }
-}

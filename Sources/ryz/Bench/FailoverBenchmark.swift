@@ -14,8 +14,8 @@ struct FailoverBenchmark: AsyncParsableCommand {
               ryz bench failover --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf --placement 2,1
 
             Asks for the same answer again and again, greedy and sampled, and strikes a worker after no token, one, two …
-            of it, all workers in turn; with --moments, at so many moments of a long prompt, too. A spare takes over, and the worker comes back as a spare. The exit status is 1 if
-            any answer is not that of the undisturbed cluster.
+            of it, all workers in turn; with --moments, at so many moments of a long prompt, too. A spare takes over, and
+            the worker comes back as a spare. The exit status is 1 if any answer is not that of the undisturbed cluster.
             """)
 
     @Option(help: "A GGUF file or Hugging Face folder.")
@@ -122,7 +122,7 @@ private struct FailoverSeries {
             row.streamCount += 1
             if outcome.answer != undisturbed.answer { row.differingCount += 1 }
             if let pause = outcome.pause {
-                row.pauses.append(Double(pause.components.seconds) + Double(pause.components.attoseconds) * 1e-18)
+                row.pauses.append(pause / .seconds(1))
             } else {
                 row.untouchedCount += 1
             }

@@ -11,10 +11,10 @@ enum RoofMeasurement {
         progress("bench: read roof")
         let byteCount = Int(min(largestBuffer, max(Processor.memory.available / 4, 1 << 26)))
         let buffer = try ReadBuffer(byteCount: byteCount)
-        let reading = Stopwatch.best(of: repetitions) { compute.read(buffer) }
+        let readRate = compute.readRate(buffer, rounds: repetitions)
         progress("bench: dot-product peak")
         return Roofs(
-            readBytesPerSecond: Double(byteCount) / reading, dotProductsPerSecond: peak(compute),
+            readBytesPerSecond: readRate, dotProductsPerSecond: peak(compute),
             bufferByteCount: byteCount)
     }
 

@@ -50,8 +50,11 @@ struct PlanCommand: AsyncParsableCommand {
     var kvTokens: Int?
     @Option(help: "Tokens of the prompt, for the time to the first token; decoding is predicted after it.")
     var prompt = 128
-    @Option(help: "Ranks of each stage, such as 2,1. By default the planner decides.")
-    var placement: String?
+    @Option(
+        help: ArgumentHelp(
+            "How many ranks each stage has, such as 2,1. By default, and with auto, the planner decides.",
+            valueName: "ranks"))
+    var placement: CommandSupport.PlacementShape?
     @Option(help: "A node that is to have no part; may be repeated.")
     var exclude: [String] = []
     @Option(help: "How exactly the model's head is kept.")
@@ -74,7 +77,6 @@ struct PlanCommand: AsyncParsableCommand {
         try ThreadOptions.check(context, "--context", in: 1...(1 << 24))
         try ThreadOptions.check(kvTokens, "--kv-tokens", in: 1...(1 << 30))
         try ThreadOptions.check(prompt, "--prompt", in: 1...(1 << 20))
-        _ = try rankCounts
     }
 
     func run() async throws {
@@ -92,7 +94,7 @@ struct PlanCommand: AsyncParsableCommand {
             throw ValidationError("--context \(contextLength): the model was made for \(costs.contextLength) tokens")
         }
         var constraints = cluster?.constraints ?? PlanConstraints()
-        if let rankCounts = try rankCounts { constraints.rankCounts = rankCounts }
+        if let placement { constraints.rankCounts = placement.ranks }
         constraints.excludedNodes += exclude
         let request = PlanRequest(
             objective: objective, concurrency: concurrency, contextLength: contextLength,
@@ -144,18 +146,6 @@ struct PlanCommand: AsyncParsableCommand {
                 throw ValidationError("--like \(like): use one of \(names)")
             }
             return ModelCosts(shape, grid: grid)
-        }
-    }
-
-    private var rankCounts: [Int]? {
-        get throws {
-            guard let placement else { return nil }
-            let parts = placement.split(separator: ",", omittingEmptySubsequences: false)
-            let counts = parts.compactMap { Int($0) }.filter { (1...1024).contains($0) }
-            guard counts.count == parts.count else {
-                throw ValidationError("--placement \(placement): write the ranks of each stage, such as 2,1")
-            }
-            return counts
         }
     }
 }

@@ -85,6 +85,14 @@ public struct PlanConstraints: Sendable, Equatable, Codable {
         self.excludedNodes = excludedNodes
     }
 
+    /// The same without what is said of nodes that are not there. That does no harm, unless they have to hold something.
+    func limited(to names: [String]) -> PlanConstraints {
+        var limited = self
+        limited.memoryLimits.removeAll { !names.contains($0.node) }
+        limited.excludedNodes.removeAll { !names.contains($0) }
+        return limited
+    }
+
     private enum CodingKeys: String, CodingKey {
         case pins
         case rankCounts = "rank_counts"

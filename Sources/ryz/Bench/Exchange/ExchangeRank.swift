@@ -29,23 +29,22 @@ final class ExchangeRank {
         let meetingPoint = [try ping.lastEndpoint(), links.endpoint, name].joined(separator: ",")
 
         let other = Process()
-        let output = Pipe()
         other.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         other.arguments = [
             "bench", "exchange", "--bytes", "\(load.byteCount)", "--exchanges", "\(load.exchangeCount)",
             "--meeting-point", meetingPoint,
         ]
         other.standardInput = FileHandle.nullDevice
-        other.standardOutput = output
+        other.standardOutput = FileHandle.nullDevice
         try other.run()
         defer {
             if other.isRunning { kill(other.processIdentifier, SIGKILL) }
             other.waitUntilExit()
         }
-        // Its data endpoint, or nothing if it ends.
-        let line = output.fileHandleForReading.availableData
-        let endpoint = String(decoding: line, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        guard !endpoint.isEmpty else { throw ExchangeBenchmarkError("the second process ended before it began") }
+        guard let endpoint = try ping.receive()?.text else {
+            throw ExchangeBenchmarkError(
+                "the second process did not say where it listens within \(timeout.components.seconds) s")
+        }
         let rank = try ExchangeRank(0, load, pingPong: ping, links: links, region: region, otherEndpoint: endpoint)
         return try rank.run()
     }
@@ -58,7 +57,7 @@ final class ExchangeRank {
         try ping.connect(parts[0])
         let links = try makeLinks(1)
         let region = try SharedRegion(opening: parts[2], shape(load))
-        FileHandle.standardOutput.write(Data((links.endpoint + "\n").utf8))
+        try ping.send(Message(text: links.endpoint))
         let rank = try ExchangeRank(1, load, pingPong: ping, links: links, region: region, otherEndpoint: parts[1])
         _ = try rank.run()
     }
