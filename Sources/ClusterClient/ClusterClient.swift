@@ -40,6 +40,20 @@ public struct ClusterClient: Sendable {
         return begun.pendingCount
     }
 
+    /// Begins an operation; health shows how far it is.
+    ///
+    /// - Throws: `.refused` with status 409 and the reason, or 404 for a worker that is not known.
+    public func operate(_ operation: ClusterOperation) async throws {
+        let path =
+            switch operation {
+            case .drain(let node, let isForced): "nodes/\(node)/drain\(isForced ? "?force=true" : "")"
+            case .resume(let node): "nodes/\(node)/resume"
+            case .rebalance: "rebalance"
+            case .shutDown: "shutdown"
+            }
+        _ = try await exchange(.POST("/v1/ryz/\(path)", Data())).collect()
+    }
+
     /// What a plan for the cluster is made from.
     public func planningInput() async throws -> PlanningInput {
         try await answer(.GET("/v1/ryz/measurements"))

@@ -137,6 +137,18 @@ public final class Coordinator: Service, Sendable {
         ).get()
     }
 
+    /// Begins an operation; health shows how far it is. After a shutdown `run()` ends.
+    ///
+    /// - Throws: a refusal with its reason, such as that no other worker can take over.
+    public func operate(_ operation: ClusterOperation) async throws(OperationRefusal) {
+        let reply = Reply<OperationRefusal?>()
+        guard mailbox.post(.operate(operation, reply)) else {
+            throw OperationRefusal("the coordinator has more to do than it can take; try again later")
+        }
+        let silence = OperationRefusal(StatusBoard.silence)
+        if let refusal = await reply.wait(within: StatusBoard.validity, else: silence) { throw refusal }
+    }
+
     /// All that a plan for this cluster is made from; nil if the coordinator's thread does not answer.
     public func planningInput() async -> PlanningInput? {
         let reply = Reply<PlanningInput?>()

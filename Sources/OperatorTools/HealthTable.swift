@@ -82,9 +82,9 @@ public struct HealthTable: Sendable {
     private func style(_ state: NodeHealth.State) -> TextStyle {
         switch state {
         case .ready, .spare: .green
-        case .joining, .loading, .suspect: .yellow
+        case .joining, .loading, .suspect, .draining: .yellow
         case .lost: .red
-        case .left: .dim
+        case .left, .drained: .dim
         }
     }
 

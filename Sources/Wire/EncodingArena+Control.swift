@@ -43,6 +43,9 @@ extension EncodingArena {
         case .keyring(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_KEYRING
             message.pointee.keyring = keyring(body)
+        case .release:
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_RELEASE
+            message.pointee.release = make(ryz__v1__release__init)
         case .measurementOrder(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_MEASUREMENT_ORDER
             message.pointee.measurement_order = order(body)

@@ -15,6 +15,8 @@ final class ComputeInbox: Sendable {
 
     struct Contents: Sendable {
         var assignment: Assignment?
+        /// Whether the part that is held is to go.
+        var isReleased = false
         var orders: [(MeasurementOrder, Epoch)] = []
         var isStopping = false
     }
@@ -39,6 +41,12 @@ final class ComputeInbox: Sendable {
         wake.signal()
     }
 
+    /// Has the part that is held go, and an assignment that waits with it.
+    func release() {
+        contents.withLock { ($0.assignment, $0.isReleased) = (nil, true) }
+        wake.signal()
+    }
+
     func stop() {
         contents.withLock { $0.isStopping = true }
         wake.signal()
@@ -47,11 +55,19 @@ final class ComputeInbox: Sendable {
     var isStopping: Bool { contents.withLock { $0.isStopping } }
 
     /// Whether the stage that is computed is no longer wanted.
-    var hasNews: Bool { contents.withLock { $0.isStopping || $0.assignment != nil } }
+    var hasNews: Bool { contents.withLock { $0.isStopping || $0.isReleased || $0.assignment != nil } }
 
     /// Takes the oldest order to measure, if any.
     func takeOrder() -> (MeasurementOrder, Epoch)? {
         contents.withLock { $0.orders.isEmpty ? nil : $0.orders.removeFirst() }
+    }
+
+    /// Whether the part that is held is to go; once.
+    func takeRelease() -> Bool {
+        contents.withLock { contents in
+            defer { contents.isReleased = false }
+            return contents.isReleased
+        }
     }
 
     /// Takes the assignment that waits, if any.

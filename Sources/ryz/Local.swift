@@ -6,7 +6,7 @@ import Transport
 
 struct Local: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Runs a whole cluster on this machine, until Ctrl-C.",
+        abstract: "Runs a whole cluster on this machine, until Ctrl-C or ryz shutdown.",
         discussion: """
             Examples:
               ryz local --workers 3 --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf
@@ -64,7 +64,15 @@ struct Local: AsyncParsableCommand {
         options.logLevel = logLevel
         let progress = ProgressLine()
         defer { progress.clear() }
-        _ = try await Interruption.cancelling { [options] in
+        do {
+            try await run(options, workerCount: workerCount, progress)
+        } catch LocalClusterError.shutDown {
+            // As it was asked to.
+        }
+    }
+
+    private func run(_ options: LocalClusterOptions, workerCount: Int, _ progress: ProgressLine) async throws {
+        _ = try await Interruption.cancelling {
             try await LocalCluster.run(
                 options, report: progress.show, notice: { Terminal.writeError($0) }
             ) { cluster in
@@ -74,7 +82,7 @@ struct Local: AsyncParsableCommand {
                     let spareText = spares > 0 ? " and \(spares) spare" : ""
                     Terminal.writeError("\(workerCount) workers\(spareText) are ready; Ctrl-C ends the cluster")
                 }
-                // Until Ctrl-C, or until the coordinator ends.
+                // Until Ctrl-C, or until the cluster is shut down.
                 while true { try await Task.sleep(for: .seconds(3600)) }
             }
         }

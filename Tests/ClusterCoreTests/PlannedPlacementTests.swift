@@ -131,4 +131,24 @@ struct PlannedPlacementTests {
         both.nodes += Self.measurements([(b, 20)]).nodes
         #expect(opened(placement.handle(.measured(both), at: .seconds(1)))?.nodes == [b])
     }
+
+    @Test func `a planned placement for fewer is planned anew once all that are there have been measured`() throws {
+        var placement = try Placement(configuration: try Self.configuration(2))
+        for node in [a, b] { _ = placement.handle(.joined(Self.peer(node)), at: .zero) }
+        let measured = Placement.Event.measured(Self.measurements([(a, 20), (b, 20)]))
+        let first = try #require(opened(placement.handle(measured, at: .zero)))
+        for node in first.nodes { _ = placement.handle(.ready(node, first.epoch, PlacementTests.loaded), at: .zero) }
+        // Those that are left are planned for at once when a worker is drained.
+        let second = try #require(opened(placement.handle(.drained(b), at: .seconds(1))))
+        #expect(second.nodes == [a])
+        _ = placement.handle(.ready(a, second.epoch, PlacementTests.loaded), at: .seconds(1))
+        _ = placement.handle(.resumed(b), at: .seconds(2))
+        #expect(placement.betterSince == .seconds(2))
+        _ = placement.handle(.joined(Self.peer(c)), at: .seconds(3))
+        #expect(placement.betterSince == nil)
+        let all = Placement.Event.measured(Self.measurements([(a, 20), (b, 20), (c, 0.01)]))
+        _ = placement.handle(all, at: .seconds(4))
+        #expect(placement.betterSince == .seconds(4))
+        #expect(opened(placement.handle(.rebalance, at: .seconds(5)))?.nodes.sorted() == [a, b])
+    }
 }

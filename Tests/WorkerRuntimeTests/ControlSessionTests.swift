@@ -162,6 +162,27 @@ import WorkerRuntime
                 == [.assign(stage, Epoch(2), results: results)])
     }
 
+    @Test func `what is released is no longer reported on, and an older release is dropped`() {
+        var session = welcomed()
+        _ = session.handle(.received(envelope(.assignment(stage), epoch: 2)), at: .zero)
+        #expect(session.handle(.received(envelope(.release, epoch: 1)), at: .zero) == [.drop(.olderEpoch)])
+        #expect(session.handle(.received(envelope(.release, epoch: 3)), at: .zero) == [.release])
+        let ready = StageReady(weightsByteCount: 1, keyValueTokenCapacity: 1)
+        #expect(session.handle(.report(.ready(ready, Epoch(2))), at: .zero) == [])
+        #expect(
+            session.handle(.received(envelope(.assignment(stage), epoch: 4)), at: .zero)
+                == [.assign(stage, Epoch(4), results: results)])
+    }
+
+    @Test func `a worker that is told to leave says so and ends`() {
+        var session = welcomed()
+        #expect(
+            session.handle(
+                .received(envelope(.leave(Leave(reason: "the cluster is shutting down")), epoch: 2)), at: .zero)
+                == [.send(.leave(Leave(reason: "the cluster is shutting down")), Epoch(0)), .end(.stopped)])
+        #expect(session.nextDeadline == nil)
+    }
+
     @Test func `messages of another cluster and out of place are dropped`() {
         var session = ControlSession(node: Self.node, clusterID: "c", at: .zero)
         #expect(
@@ -171,7 +192,15 @@ import WorkerRuntime
                 == [.drop(.unexpectedMessage)])
         session = welcomed()
         #expect(
-            session.handle(.received(envelope(.leave(Leave(reason: "")))), at: .zero) == [.drop(.unexpectedMessage)])
+            session.handle(
+                .received(
+                    envelope(
+                        .heartbeat(
+                            .init(
+                                number: 1, memoryUsedByteCount: 0, memoryFreeByteCount: 0, keyValueTokenCount: 0,
+                                keyValueTokenCapacity: 0, computedTokenCount: 0, droppedFrameCount: 0, roundTrip: nil)))
+                ), at: .zero)
+                == [.drop(.unexpectedMessage)])
     }
 
     @Test func `a refusal, another version, a break and a stop each end the session once`() {

@@ -15,6 +15,8 @@ extension CoordinatorCore {
         case stepNotSent(StepID, Epoch, to: NodeID, LinkError)
         case submitted(Ticket, Work)
         case cancelled(Ticket)
+        /// An operator wants it; nothing happens if `refusal(of:at:)` is not nil.
+        case operation(ClusterOperation)
         /// Time has passed.
         case tick
     }
@@ -33,6 +35,8 @@ extension CoordinatorCore {
         case failed(Ticket, GenerationError)
         /// For the log.
         case notice(Notice)
+        /// The workers are gone: end.
+        case shutDown
     }
 }
 
@@ -53,6 +57,9 @@ public enum Notice: Sendable, Equatable {
     /// A placement is over; how many requests were open then.
     case epochEnded(Epoch, node: NodeID?, reason: String, openRequestCount: Int)
     case stepFailed(StepID, NodeID, reason: String)
+    case drained(NodeID, isForced: Bool)
+    case resumed(NodeID)
+    case shuttingDown(openRequestCount: Int)
     /// All that was to be measured is; how many links are.
     case measured(linkCount: Int)
     case notMeasured(reason: String)

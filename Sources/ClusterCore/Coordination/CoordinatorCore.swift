@@ -7,7 +7,7 @@ import Transport
 public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     public let configuration: CoordinationConfiguration
     public private(set) var membership: Membership<Connection>
-    public private(set) var placement: Placement
+    public internal(set) var placement: Placement
     public private(set) var scheduler: Scheduler
     public internal(set) var survey: Survey
     /// Frames that were refused here; those that the links refused are not among them.
@@ -17,6 +17,8 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     private var endedAt: Instant?
     /// The revision of the survey that placement has.
     private var plannedRevision = 0
+    /// Nil until the cluster is to end.
+    var shutdown: Shutdown?
 
     /// - Throws: `PlanningError` if the layers that the operator gave to workers do not fit the model.
     public init(configuration: CoordinationConfiguration) throws(PlanningError) {
@@ -29,12 +31,15 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
 
     /// When `tick` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
-        [membership.nextDeadline, placement.nextDeadline, scheduler.nextDeadline, survey.nextDeadline]
-            .compactMap(\.self).min()
+        [
+            membership.nextDeadline, placement.nextDeadline, scheduler.nextDeadline, survey.nextDeadline,
+            rebalancingDeadline, shutdown?.deadline,
+        ].compactMap(\.self).min()
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
         decide(event, at: now) + apply(survey.handle(.proceed(activity), at: now)) + plan(at: now)
+            + bringIn(at: now) + proceedWithShutdown(at: now)
     }
 
     private mutating func decide(_ event: Event, at now: Instant) -> [Effect] {
@@ -54,12 +59,15 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
         case .stepNotSent(let step, let epoch, let node, let error):
             return noteNotSent(step, in: epoch, to: node, error, at: now)
         case .submitted(let ticket, let work):
+            if shutdown != nil { return [.failed(ticket, .shuttingDown)] }
             guard placement.isServing || isRecovering else {
                 return [.failed(ticket, .unavailable(placement.problem(at: now) ?? "no pipeline is ready"))]
             }
             return schedule(.submitted(ticket, work), at: now)
         case .cancelled(let ticket):
             return schedule(.cancelled(ticket), at: now)
+        case .operation(let operation):
+            return operate(operation, at: now)
         case .tick:
             let members = apply(membership.handle(.tick, at: now), at: now)
             let places = apply(placement.handle(.tick, at: now), at: now)
@@ -124,7 +132,7 @@ extension CoordinatorCore {
             return apply(membership.handle(.hello(node, hello, from: connection), at: now), at: now)
         case .heartbeat(let heartbeat):
             return apply(membership.handle(.heartbeat(node, heartbeat, from: connection), at: now), at: now)
-                + weigh(node, at: now)
+                + weigh(node, at: now) + release(node, at: connection, heartbeat)
         case .leave(let leave):
             return apply(membership.handle(.leave(node, reason: leave.reason, from: connection), at: now), at: now)
         case .ready(let ready):
@@ -141,7 +149,7 @@ extension CoordinatorCore {
                 return []
             }
             return apply(survey.handle(.reported(node, report), at: now))
-        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .step, .stepResult, .exchange,
+        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .release, .step, .stepResult, .exchange,
             .measurementOrder, .linkProbe:
             drops.count(.unexpectedMessage, from: node.name)
             return []
@@ -252,7 +260,7 @@ extension CoordinatorCore {
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
             _ = survey.handle(.joined(peer, hello), at: now)
             return [.notice(.joined(node, hello))] + apply(placement.handle(.joined(peer), at: now), at: now)
-                + weigh(node, at: now)
+                + weigh(node, at: now) + lateFarewell(to: node)
         case .returned(let node):
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
@@ -282,7 +290,7 @@ extension CoordinatorCore {
         return apply(placement.handle(.memory(node, availableByteCount: availableByteCount), at: now), at: now)
     }
 
-    private mutating func apply(_ effects: [Placement.Effect], at now: Instant) -> [Effect] {
+    mutating func apply(_ effects: [Placement.Effect], at now: Instant) -> [Effect] {
         effects.flatMap { apply($0, at: now) }
     }
 
@@ -302,10 +310,11 @@ extension CoordinatorCore {
             return noteServing(pipeline, at: now)
                 + schedule(
                     .opened(stageCount: pipeline.stages.count, keyValueTokenCapacity: keyValueTokenCapacity), at: now)
-        case .ended(let pipeline, let node, let reason):
+        case .ended(let pipeline, let node, let reason, let isLoss):
             for node in pipeline.nodes { membership.setPhase(.joining, of: node) }
+            let cause = node.map { "worker \($0): \(reason)" } ?? reason
             return noteEnded(pipeline, because: node, reason: reason, at: now)
-                + schedule(.closed(because: node.map { "worker \($0): \(reason)" } ?? reason), at: now)
+                + schedule(.closed(because: cause, isLoss: isLoss), at: now)
         case .detail(let node, let detail):
             membership.setDetail(detail, of: node)
             return []

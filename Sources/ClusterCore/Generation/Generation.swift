@@ -47,6 +47,8 @@ public enum GenerationError: Error, Equatable, Sendable {
     case invalidRequest(String)
     /// The cluster cannot serve now: the reason, such as `waiting for 2 of 3 workers`.
     case unavailable(String)
+    /// The cluster is ending.
+    case shuttingDown
     /// A worker failed on the request in a way that trying again cannot mend.
     case workerFailed(node: String, reason: String)
     /// The request was begun anew after each loss, and lost as often as it may be; what it was lost to last.
@@ -55,7 +57,7 @@ public enum GenerationError: Error, Equatable, Sendable {
     /// Whether the same request may succeed later.
     public var isRetryable: Bool {
         switch self {
-        case .queueFull, .unavailable: true
+        case .queueFull, .unavailable, .shuttingDown: true
         case .contextExceeded, .invalidRequest, .workerFailed, .lostTooOften: false
         }
     }
@@ -71,6 +73,7 @@ extension GenerationError: CustomStringConvertible {
                 + "context holds \(contextLength); shorten the prompt or lower max_tokens"
         case .invalidRequest(let problem): problem
         case .unavailable(let reason): "the cluster is not ready: \(reason)"
+        case .shuttingDown: "the cluster is shutting down; try again later"
         case .workerFailed(let node, let reason): "worker \(node) failed: \(reason)"
         case .lostTooOften(let count, let reason):
             "the request was lost \(count) times and is not begun anew once more, as it may itself be what breaks the "

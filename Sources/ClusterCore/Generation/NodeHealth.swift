@@ -8,6 +8,10 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         /// There, and free to take the place of a node that is lost.
         case spare
         case loading, ready, suspect, lost, left
+        /// An operator has it hold nothing; it still lets go of what it held.
+        case draining
+        /// The same, and it holds nothing.
+        case drained
     }
 
     public var name: String

@@ -18,6 +18,15 @@ extension Placement {
         case stalled(NodeID?, reason: String)
         /// What there is to plan with now, if the shape is planned.
         case measured(ClusterMeasurements)
+        /// A worker is to hold nothing, whichever process has its name, until it is resumed. If it has a place, the others
+        /// take over at once, as far as they can.
+        case drained(NodeID)
+        /// A worker that was drained may be used again.
+        case resumed(NodeID)
+        /// If the model is placed on fewer workers than wanted and more are there, it is placed on those.
+        case rebalance
+        /// Nothing is placed from now on.
+        case closed
         /// Time has passed.
         case tick
     }
@@ -27,8 +36,8 @@ extension Placement {
         case opened(PlacedPipeline, [StageAssignment])
         /// All ranks are ready; the least KV capacity among them.
         case serving(PlacedPipeline, keyValueTokenCapacity: Int)
-        /// The epoch is over because of that node, if it is known.
-        case ended(PlacedPipeline, node: NodeID?, reason: String)
+        /// The epoch is over because of that node, if it is known; `isLoss` is false if nothing failed.
+        case ended(PlacedPipeline, node: NodeID?, reason: String, isLoss: Bool = true)
         /// What health is to show beside the node; empty clears it.
         case detail(NodeID, String)
     }

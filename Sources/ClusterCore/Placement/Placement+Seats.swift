@@ -11,7 +11,8 @@ extension Placement {
         var shortage: String?
     }
 
-    private var available: [Worker] { workers.filter { $0.setAside == nil } }
+    /// The workers that may have a part.
+    var available: [Worker] { workers.filter { $0.setAside == nil && !isDrained($0.peer.node) } }
 
     /// The next pipeline as the operator wants it; nil if there are not enough workers.
     var fullStages: [PlacedPipeline.Stage]? {
@@ -66,7 +67,7 @@ extension Placement {
     }
 
     /// Who has too little memory for its stage, by name; nil if nobody has, as far as is known.
-    private func shortage(of stages: [PlacedPipeline.Stage]) -> String? {
+    func shortage(of stages: [PlacedPipeline.Stage]) -> String? {
         let short = stages.compactMap { stage -> String? in
             let node = stage.ranks[0].peer.node
             guard let has = workers.first(where: { $0.peer.node == node })?.availableByteCount else { return nil }

@@ -9,6 +9,8 @@ struct RequestRecord: Sendable {
     private(set) var tokens: [Int32]
     /// How often its sequence was lost after a stage had seen of it.
     var lossCount = 0
+    /// Whether a stage has seen of it.
+    var hasBegun = false
 
     init(ticket: Ticket?, work: Work) {
         self.ticket = ticket

@@ -4,8 +4,8 @@ extension Scheduler {
     public enum Event: Sendable, Equatable {
         /// The pipeline is ready for steps.
         case opened(stageCount: Int, keyValueTokenCapacity: Int)
-        /// The pipeline is gone.
-        case closed(because: String)
+        /// The pipeline is gone; `isLoss` is false if nothing failed, so that its requests are not to blame.
+        case closed(because: String, isLoss: Bool = true)
         /// Another pipeline is being loaded.
         case loading
         case submitted(Ticket, Work)

@@ -71,7 +71,7 @@ public struct Scheduler: Sendable {
     /// Both.
     public var openRequestCount: Int { runningRequestCount + queuedRequestCount }
     /// Requests that had begun and wait to be rebuilt.
-    public var interruptedRequestCount: Int { waiting.count { $0.lossCount > 0 } }
+    public var interruptedRequestCount: Int { waiting.count { $0.hasBegun } }
     /// Whether there was a pipeline and the next one does not serve yet.
     public var isInterrupted: Bool { outage != nil }
     /// Steps sent that have had no result.
@@ -88,8 +88,8 @@ public struct Scheduler: Sendable {
         switch event {
         case .opened(let stageCount, let keyValueTokenCapacity):
             effects = open(stageCount: stageCount, keyValueTokenCapacity: keyValueTokenCapacity, at: now)
-        case .closed(let reason):
-            effects = close(because: reason, at: now)
+        case .closed(let reason, let isLoss):
+            effects = close(because: reason, isLoss: isLoss, at: now)
         case .loading:
             noteLoading(at: now)
             effects = []

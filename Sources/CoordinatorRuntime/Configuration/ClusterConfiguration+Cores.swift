@@ -42,7 +42,9 @@ extension ClusterConfiguration {
         return CoordinationConfiguration(
             clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
             heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),
-            placement: placement, scheduler: scheduler, measuresLinks: measuresLinks, hostID: HostIdentity.current,
+            placement: placement, scheduler: scheduler, measuresLinks: measuresLinks,
+            rebalancingDelay: rebalancing == .auto ? rebalancingDelay : nil, shutdownLimit: shutdownLimit,
+            hostID: HostIdentity.current,
             model: model.costs, constraints: planConstraints)
     }
 

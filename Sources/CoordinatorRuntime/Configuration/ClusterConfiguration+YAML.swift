@@ -136,6 +136,9 @@ extension ClusterConfiguration {
         case .replanSeconds: replanDelay = reader.seconds(node, path, in: 0...3600) ?? replanDelay
         case .failoverSeconds: outageLimit = reader.seconds(node, path, in: 0...86400) ?? outageLimit
         case .rebuildLimit: rebuildLimit = reader.wholeNumber(node, path, in: 0...1000) ?? rebuildLimit
+        case .rebalance: rebalancing = reader.choice(node, path) ?? rebalancing
+        case .rebalanceSeconds: rebalancingDelay = reader.seconds(node, path, in: 0...86400) ?? rebalancingDelay
+        case .shutdownSeconds: shutdownLimit = reader.seconds(node, path, in: 0...86400) ?? shutdownLimit
         }
     }
 }

@@ -59,6 +59,13 @@ public struct ClusterConfiguration: Sendable, Equatable {
     /// How often a request may be computed anew after losses.
     public var rebuildLimit = 8
 
+    /// Whether workers are brought in by themselves when the model is placed on fewer than wanted.
+    public var rebalancing = Rebalancing.auto
+    /// How long that waits for a moment without requests.
+    public var rebalancingDelay = Duration.seconds(30)
+    /// How long open requests may go on when the cluster is shut down.
+    public var shutdownLimit = Duration.seconds(30)
+
     public init() {}
 
     /// Which workers make up the pipeline, given or derived.
@@ -66,6 +73,14 @@ public struct ClusterConfiguration: Sendable, Equatable {
         get { selection ?? .count(placement?.reduce(0, +) ?? 1) }
         set { selection = newValue }
     }
+}
+
+/// When the model is placed on more workers, where it is placed on fewer than wanted and others have come.
+public enum Rebalancing: String, CaseIterable, Sendable {
+    /// When nothing runs, or after a while.
+    case auto
+    /// When the operator says so.
+    case manual
 }
 
 /// How links between nodes are secured.
@@ -96,4 +111,7 @@ enum Setting: String, CaseIterable {
     case replanSeconds = "replan_seconds"
     case failoverSeconds = "failover_seconds"
     case rebuildLimit = "rebuild_limit"
+    case rebalance
+    case rebalanceSeconds = "rebalance_seconds"
+    case shutdownSeconds = "shutdown_seconds"
 }

@@ -20,6 +20,8 @@ final class CoordinatorLoop {
     private var tickHold: TickHold
     /// The ranks of the first stage, to which there are links.
     private var entrances: [NodeID] = []
+    /// Whether the cores have ended the cluster.
+    private var isShutDown = false
 
     init(
         core: CoordinatorCore<ConnectionID>, links: ZeroMQDataLinks, mailbox: Mailbox, control: ControlPlane,
@@ -58,7 +60,7 @@ final class CoordinatorLoop {
             if let deadline = core.nextDeadline, tickHold.delaying(deadline) <= now { apply(.tick) }
             status.publish(core.readiness(at: now), at: now)
             dropLog.report(core: core.drops, data: links.drops, control: control.drops, at: now, to: logger)
-            if contents.isStopped { break }
+            if contents.isStopped || isShutDown { break }
         }
         end(failure)
         return failure
@@ -87,6 +89,10 @@ final class CoordinatorLoop {
             reply.answer(Result { () throws(MeasuringRefusal) in try core.requestMeasurement() })
         case .planningInput(let reply):
             reply.answer(core.planningInput)
+        case .operate(let operation, let reply):
+            let refusal = core.refusal(of: operation, at: clock.now)
+            if refusal == nil { apply(.operation(operation)) }
+            reply.answer(refusal)
         }
     }
 
@@ -96,17 +102,20 @@ final class CoordinatorLoop {
 
     private func end(_ failure: String?) {
         let reason = failure ?? "the coordinator is shutting down"
-        for ticket in sinks.keys.sorted() { sinks[ticket]?.fail(.unavailable(reason)) }
+        let error = failure.map { GenerationError.unavailable($0) } ?? .shuttingDown
+        for ticket in sinks.keys.sorted() { sinks[ticket]?.fail(error) }
         sinks = [:]
         status.close(health(), reason: reason)
         mailbox.stop()
         // Whatever was posted in between is answered, too.
         for mail in mailbox.take().mail {
             switch mail {
-            case .submit(_, _, _, let accepted): accepted.answer(.unavailable(reason))
+            case .submit(_, _, _, let accepted): accepted.answer(error)
             case .health(let reply): reply.answer(health())
             case .measure(let reply): reply.answer(.failure(MeasuringRefusal(reason)))
             case .planningInput(let reply): reply.answer(nil)
+            case .operate(let operation, let reply):
+                reply.answer(operation == .shutDown && failure == nil ? nil : OperationRefusal(reason))
             case .control, .closed: break
             }
         }
@@ -155,6 +164,8 @@ extension CoordinatorLoop {
             sinks.removeValue(forKey: ticket)?.fail(error)
         case .notice(let notice):
             notice.log(to: logger)
+        case .shutDown:
+            isShutDown = true
         }
         return nil
     }

@@ -14,6 +14,8 @@ final class Mailbox: Sendable {
         case health(Reply<ClusterHealth>)
         case measure(Reply<Result<Int, MeasuringRefusal>>)
         case planningInput(Reply<PlanningInput?>)
+        /// The refusal, if it is not done.
+        case operate(ClusterOperation, Reply<OperationRefusal?>)
     }
 
     /// Everything that came since it was last emptied.

@@ -21,6 +21,8 @@ public enum APIError: Error, Equatable, Sendable {
     case generation(GenerationError)
     /// Nothing can be measured at the moment.
     case notMeasured(MeasuringRefusal)
+    /// The cluster does not do what an operator asks.
+    case refused(OperationRefusal)
     /// The server is going down and its grace for running requests is over.
     case shuttingDown
     /// A defect of the server.

@@ -21,6 +21,12 @@ struct ErrorAnswer: Equatable, Sendable {
         ErrorAnswer(status: status, message: message, type: "invalid_request_error", code: code)
     }
 
+    private static func shuttingDown(_ message: String) -> ErrorAnswer {
+        ErrorAnswer(
+            status: .serviceUnavailable, message: message, type: "server_error", code: "shutting_down",
+            retryAfterSeconds: 5)
+    }
+
     init(
         status: HTTPResponse.Status, message: String, type: String, parameter: String? = nil, code: String? = nil,
         retryAfterSeconds: Int? = nil, allowedMethods: String? = nil
@@ -75,10 +81,12 @@ struct ErrorAnswer: Equatable, Sendable {
             self = ErrorAnswer(error)
         case .notMeasured(let refusal):
             self = .invalid(.conflict, "nothing is measured now: \(refusal)", code: "not_idle")
+        case .refused(let refusal) where refusal.isUnknownNode:
+            self = .invalid(.notFound, refusal.description, code: "node_not_found")
+        case .refused(let refusal):
+            self = .invalid(.conflict, refusal.description, code: "refused")
         case .shuttingDown:
-            self = .init(
-                status: .serviceUnavailable, message: "the server is shutting down; try again later",
-                type: "server_error", code: "shutting_down", retryAfterSeconds: 5)
+            self = .shuttingDown("the server is shutting down; try again later")
         case .internalFailure(let problem):
             self = .init(
                 status: .internalServerError, message: "the server failed: \(problem)", type: "server_error",
@@ -101,6 +109,8 @@ struct ErrorAnswer: Equatable, Sendable {
             self.init(
                 status: .serviceUnavailable, message: message, type: "server_error", code: "unavailable",
                 retryAfterSeconds: 2)
+        case .shuttingDown:
+            self = .shuttingDown(message)
         case .workerFailed:
             self.init(status: .serviceUnavailable, message: message, type: "server_error", code: "worker_failed")
         case .lostTooOften:

@@ -28,7 +28,11 @@ struct API: Sendable {
         add(.get, "/v1/ryz/health", to: router, health)
         add(.get, "/v1/ryz/measurements", to: router, measurements)
         add(.post, "/v1/ryz/measure", to: router, measure)
+        add(.post, "/v1/ryz/nodes/:node/drain", to: router, drain)
+        add(.post, "/v1/ryz/nodes/:node/resume", to: router, resume)
+        add(.post, "/v1/ryz/rebalance", to: router, rebalance)
         add(.post, "/v1/ryz/score", to: router, score)
+        add(.post, "/v1/ryz/shutdown", to: router, shutDown)
         add(.post, "/v1/ryz/tokenize", to: router, tokenize)
         return router
     }

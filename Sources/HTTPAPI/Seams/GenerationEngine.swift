@@ -21,6 +21,9 @@ public protocol GenerationEngine: Sendable {
     /// Has all workers and links measured anew; returns how many measurements that are, as soon as it is under way.
     func measure() async throws(MeasuringRefusal) -> Int
 
+    /// Begins an operation on the cluster; health shows how far it is.
+    func operate(_ operation: ClusterOperation) async throws(OperationRefusal)
+
     /// What a plan for the cluster is made from; nil if it cannot be had at the moment.
     func planningInput() async -> PlanningInput?
 

@@ -142,7 +142,7 @@ public struct WorkerFailure: Equatable, Sendable {
     }
 }
 
-/// A worker goes away in good order.
+/// A worker goes away in good order, or is to do so.
 public struct Leave: Equatable, Sendable {
     public var reason: String
 

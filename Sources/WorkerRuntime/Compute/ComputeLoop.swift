@@ -60,6 +60,7 @@ final class ComputeLoop {
     func run() {
         measureAtStart()
         while !inbox.isStopping {
+            if inbox.takeRelease() { release() }
             if let assignment = inbox.takeAssignment() {
                 take(assignment)
                 continue
@@ -126,6 +127,14 @@ final class ComputeLoop {
                         kind: .loading, message: error.message.cut(toByteCount: 4096), isRetryable: error.isRetryable),
                     assignment.epoch))
         }
+    }
+
+    /// Lets go of the stage, and of the links that it had.
+    private func release() {
+        stage = nil
+        for target in targets { links.disconnect(from: target) }
+        targets = []
+        publishUsage()
     }
 
     /// Opens links to these in place of all others.

@@ -110,6 +110,9 @@ final class ControlLoop {
             configuration.security?.allow(keys)
         case .measure(let order, let epoch):
             compute.post(order, epoch)
+        case .release:
+            logger.info("part released")
+            compute.release()
         case .drop(let reason):
             client.drop(because: reason)
         case .end(let ending):

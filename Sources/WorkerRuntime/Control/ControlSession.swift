@@ -42,6 +42,8 @@ package struct ControlSession: Sendable {
         /// Take connections from these nodes, besides the coordinator's, and from no others.
         case trust([NodeKey])
         case measure(MeasurementOrder, Epoch)
+        /// Let go of the part that is held.
+        case release
         /// Count a message that was not taken.
         case drop(DropReason)
         case end(Ending)
@@ -191,7 +193,13 @@ package struct ControlSession: Sendable {
             return [.assign(assignment, envelope.epoch, results: welcomed.results)]
         case .measurementOrder(let order):
             return [.measure(order, envelope.epoch)]
-        case .hello, .heartbeat, .ready, .failure, .leave, .welcome, .refusal, .step, .stepResult, .exchange,
+        case .release:
+            if let epoch, envelope.epoch < epoch { return [.drop(.olderEpoch)] }
+            epoch = envelope.epoch
+            return [.release]
+        case .leave(let leave):
+            return handle(.stop(reason: leave.reason), at: now)
+        case .hello, .heartbeat, .ready, .failure, .welcome, .refusal, .step, .stepResult, .exchange,
             .measurementReport, .linkProbe:
             return [.drop(.unexpectedMessage)]
         }

@@ -26,6 +26,7 @@ final class ScriptedEngine: GenerationEngine {
         var cancelled: [String] = []
         var runningCount = 0
         var mostRunning = 0
+        var operations: [ClusterOperation] = []
         var scored: [(tokens: [Int32], topCount: Int, chunk: Int)] = []
     }
 
@@ -53,6 +54,7 @@ final class ScriptedEngine: GenerationEngine {
 
     var requests: [GenerationRequest] { state.withLock { $0.requests } }
     var cancelledRequests: [String] { state.withLock { $0.cancelled } }
+    var operations: [ClusterOperation] { state.withLock { $0.operations } }
     var mostRunning: Int { state.withLock { $0.mostRunning } }
     var scoredTexts: [(tokens: [Int32], topCount: Int, chunk: Int)] { state.withLock { $0.scored } }
 
@@ -145,6 +147,19 @@ final class ScriptedEngine: GenerationEngine {
     func measure() async throws(MeasuringRefusal) -> Int {
         if !isReady { throw MeasuringRefusal("workers are loading") }
         return 3
+    }
+
+    /// Knows of `box-1`, which it cannot do without, and of `box-2`.
+    func operate(_ operation: ClusterOperation) async throws(OperationRefusal) {
+        switch operation {
+        case .drain(let node, _) where !["box-1", "box-2"].contains(node.name),
+            .resume(let node) where !["box-1", "box-2"].contains(node.name):
+            throw OperationRefusal("there is no worker \(node)", isUnknownNode: true)
+        case .drain(let node, isForced: false) where node.name == "box-1":
+            throw OperationRefusal("nobody can take over")
+        case .drain, .resume, .rebalance, .shutDown: break
+        }
+        state.withLock { $0.operations.append(operation) }
     }
 
     func planningInput() async -> PlanningInput? {

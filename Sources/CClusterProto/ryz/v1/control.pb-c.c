@@ -547,6 +547,51 @@ void   ryz__v1__node_key__free_unpacked
   assert(message->base.descriptor == &ryz__v1__node_key__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ryz__v1__release__init
+                     (Ryz__V1__Release         *message)
+{
+  static const Ryz__V1__Release init_value = RYZ__V1__RELEASE__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__release__get_packed_size
+                     (const Ryz__V1__Release *message)
+{
+  assert(message->base.descriptor == &ryz__v1__release__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__release__pack
+                     (const Ryz__V1__Release *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__release__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__release__pack_to_buffer
+                     (const Ryz__V1__Release *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__release__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__Release *
+       ryz__v1__release__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__Release *)
+     protobuf_c_message_unpack (&ryz__v1__release__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__release__free_unpacked
+                     (Ryz__V1__Release *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__release__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ryz__v1__stage_ready__init
                      (Ryz__V1__StageReady         *message)
 {
@@ -1714,6 +1759,24 @@ const ProtobufCMessageDescriptor ryz__v1__node_key__descriptor =
   ryz__v1__node_key__field_indices_by_name,
   1,  ryz__v1__node_key__number_ranges,
   (ProtobufCMessageInit) ryz__v1__node_key__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define ryz__v1__release__field_descriptors NULL
+#define ryz__v1__release__field_indices_by_name NULL
+#define ryz__v1__release__number_ranges NULL
+const ProtobufCMessageDescriptor ryz__v1__release__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.Release",
+  "Release",
+  "Ryz__V1__Release",
+  "ryz.v1",
+  sizeof(Ryz__V1__Release),
+  0,
+  ryz__v1__release__field_descriptors,
+  ryz__v1__release__field_indices_by_name,
+  0,  ryz__v1__release__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__release__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor ryz__v1__stage_ready__field_descriptors[2] =

@@ -27,6 +27,7 @@ typedef struct Ryz__V1__ModelFileReference Ryz__V1__ModelFileReference;
 typedef struct Ryz__V1__Peer Ryz__V1__Peer;
 typedef struct Ryz__V1__Keyring Ryz__V1__Keyring;
 typedef struct Ryz__V1__NodeKey Ryz__V1__NodeKey;
+typedef struct Ryz__V1__Release Ryz__V1__Release;
 typedef struct Ryz__V1__StageReady Ryz__V1__StageReady;
 typedef struct Ryz__V1__WorkerFailure Ryz__V1__WorkerFailure;
 typedef struct Ryz__V1__FailedExchange Ryz__V1__FailedExchange;
@@ -280,6 +281,18 @@ struct  Ryz__V1__NodeKey
 
 
 /*
+ * Coordinator to worker: let go of what you hold.
+ */
+struct  Ryz__V1__Release
+{
+  ProtobufCMessage base;
+};
+#define RYZ__V1__RELEASE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__release__descriptor) \
+     }
+
+
+/*
  * Worker to coordinator: the part is loaded.
  */
 struct  Ryz__V1__StageReady
@@ -337,7 +350,7 @@ struct  Ryz__V1__FailedExchange
 
 
 /*
- * Worker to coordinator: going away in good order.
+ * Worker to coordinator: going away in good order. Coordinator to worker: do so, and end.
  */
 struct  Ryz__V1__Leave
 {
@@ -577,6 +590,25 @@ Ryz__V1__NodeKey *
 void   ryz__v1__node_key__free_unpacked
                      (Ryz__V1__NodeKey *message,
                       ProtobufCAllocator *allocator);
+/* Ryz__V1__Release methods */
+void   ryz__v1__release__init
+                     (Ryz__V1__Release         *message);
+size_t ryz__v1__release__get_packed_size
+                     (const Ryz__V1__Release   *message);
+size_t ryz__v1__release__pack
+                     (const Ryz__V1__Release   *message,
+                      uint8_t             *out);
+size_t ryz__v1__release__pack_to_buffer
+                     (const Ryz__V1__Release   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__Release *
+       ryz__v1__release__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__release__free_unpacked
+                     (Ryz__V1__Release *message,
+                      ProtobufCAllocator *allocator);
 /* Ryz__V1__StageReady methods */
 void   ryz__v1__stage_ready__init
                      (Ryz__V1__StageReady         *message);
@@ -691,6 +723,9 @@ typedef void (*Ryz__V1__Keyring_Closure)
 typedef void (*Ryz__V1__NodeKey_Closure)
                  (const Ryz__V1__NodeKey *message,
                   void *closure_data);
+typedef void (*Ryz__V1__Release_Closure)
+                 (const Ryz__V1__Release *message,
+                  void *closure_data);
 typedef void (*Ryz__V1__StageReady_Closure)
                  (const Ryz__V1__StageReady *message,
                   void *closure_data);
@@ -723,6 +758,7 @@ extern const ProtobufCMessageDescriptor ryz__v1__model_file_reference__descripto
 extern const ProtobufCMessageDescriptor ryz__v1__peer__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__keyring__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__node_key__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__release__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__stage_ready__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__worker_failure__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__failed_exchange__descriptor;
