@@ -61,7 +61,8 @@ let package = Package(
                 "ZeroMQ", argumentParser, containers, unixSignals,
             ], swiftSettings: safe),
         .target(
-            name: "CommandSupport", dependencies: ["Kernels", "Transport", argumentParser, logging, unixSignals],
+            name: "CommandSupport",
+            dependencies: ["Kernels", "Transport", argumentParser, crypto, logging, unixSignals],
             swiftSettings: safe),
         .target(
             name: "OperatorTools",
@@ -80,7 +81,7 @@ let package = Package(
             name: "HTTPAPI",
             dependencies: [
                 "Checkpoints", "ClusterCore", "CoordinatorRuntime", "JSON", "Templates", "Tokenization", "Transport",
-                hummingbird, httpTypes, logging, nioCore, nioHTTP1, serviceLifecycle,
+                crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, serviceLifecycle,
             ], swiftSettings: safe),
         .target(
             name: "ClusterClient", dependencies: ["ClusterCore", nioCore, nioPosix, nioHTTP1], swiftSettings: safe),
@@ -179,7 +180,7 @@ let package = Package(
             name: "HTTPAPITests",
             dependencies: [
                 "HTTPAPI", "Checkpoints", "ClusterClient", "ClusterCore", "TestSupport", "Tokenization", "Transport",
-                hummingbird, httpTypes, logging, nioCore,
+                crypto, hummingbird, httpTypes, logging, nioCore,
                 nioEmbedded, nioPosix, serviceLifecycle,
             ], swiftSettings: safe),
     ]

@@ -20,10 +20,19 @@ public struct ClusterClient: Sendable {
 
     public let address: CoordinatorAddress
     public let timeouts: Timeouts
+    private let key: String?
 
-    public init(_ address: CoordinatorAddress, timeouts: Timeouts = Timeouts()) {
+    /// The variable of the environment that has the key for coordinators that want one.
+    public static let keyVariable = "RYZ_API_KEY"
+
+    /// - Parameter key: what the coordinator knows the caller by; by default that of the environment, if it is set.
+    public init(
+        _ address: CoordinatorAddress, timeouts: Timeouts = Timeouts(),
+        key: String? = ProcessInfo.processInfo.environment[Self.keyVariable]
+    ) {
         self.address = address
         self.timeouts = timeouts
+        self.key = key
     }
 
     /// What the coordinator knows of the cluster.
@@ -128,9 +137,9 @@ public struct ClusterClient: Sendable {
     private func exchange(_ call: Call) -> HTTPExchange {
         switch call {
         case .GET(let path):
-            HTTPExchange(address: address, method: .GET, path: path, body: nil, timeouts: timeouts)
+            HTTPExchange(address: address, method: .GET, path: path, body: nil, key: key, timeouts: timeouts)
         case .POST(let path, let body):
-            HTTPExchange(address: address, method: .POST, path: path, body: Array(body), timeouts: timeouts)
+            HTTPExchange(address: address, method: .POST, path: path, body: Array(body), key: key, timeouts: timeouts)
         }
     }
 

@@ -17,6 +17,7 @@ public final class Coordinator: Service, Sendable {
     public let dataEndpoint: String
 
     private let mailbox: Mailbox
+    private let security: NodeSecurity?
     private let status: StatusBoard
     private let lastTicket = Atomic<UInt64>(0)
     private let queueLimit: Int
@@ -52,6 +53,7 @@ public final class Coordinator: Service, Sendable {
             clusterID: configuration.clusterID, model: model.name, queueLimit: configuration.queueLimit)
         let running = try launch.start(status: status, timeout: Self.threadTimeout)
         mailbox = launch.mailbox
+        self.security = security
         self.status = status
         ended = launch.ended
         queueLimit = configuration.queueLimit
@@ -154,6 +156,16 @@ public final class Coordinator: Service, Sendable {
         let reply = Reply<PlanningInput?>()
         guard mailbox.post(.planningInput(reply)) else { return nil }
         return await reply.wait(within: StatusBoard.validity, else: nil)
+    }
+
+    /// Knows these workers from now on and no others, and tells them of each other. Those that are no longer known are lost
+    /// at once. Without keys this does nothing.
+    ///
+    /// - Returns: false if that could not be passed on, as there is too much to do; then do it again.
+    public func allow(_ workers: [NodeKey]) -> Bool {
+        guard let security else { return true }
+        let revoked = security.allow(workers)
+        return mailbox.post(.keysChanged(Keyring(keys: security.allowed), revoked: revoked))
     }
 
     /// Whether a token has passed through every stage within the last two probe intervals, and if not, why not. Never

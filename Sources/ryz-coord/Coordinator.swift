@@ -59,8 +59,18 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 metadata: ["problem": "\(problem)"])
         }
         let model = CoordinatedModel(file, head: settings.headPrecision, grid: settings.activationGrid)
+        let keys = KeyFolder(path: settings.keysFolder ?? RyzHome.keysFolder)
+        let isEncrypted = settings.security == .keys
         let coordinator = try CoordinatorRuntime.Coordinator(
-            configuration: settings, model: model, security: security(settings), logger: logger)
+            configuration: settings, model: model,
+            security: isEncrypted ? NodeSecurity(keys: keys.coordinator().keys, allowed: keys.workers()) : nil,
+            logger: logger)
+        let clients = settings.wantsClientKeys ? ClientAccess(try keys.clients.keys()) : nil
+        if clients == nil, !HostPort(host: settings.httpHost, port: settings.httpPort).isLoopback {
+            logger.warning(
+                "HTTP is open to all who reach it; http_security: keys has clients send a key",
+                metadata: ["http": "\(settings.httpHost)"])
+        }
         let server = HTTPServer(
             configuration: HTTPServerConfiguration(host: settings.httpHost, port: settings.httpPort),
             model: ServedModel(
@@ -68,12 +78,15 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 contextLength: settings.resolvedContextLength(of: model),
                 vocabularySize: file.configuration.vocabularySize,
                 ownedBy: "ryzanstein"),
-            engine: coordinator, codec: codec, logger: logger)
+            engine: coordinator, codec: codec, access: clients, logger: logger)
+        let reload = KeyReload(
+            folder: keys, coordinator: isEncrypted ? coordinator : nil, clients: clients, logger: logger)
         let group = ServiceGroup(
             configuration: .init(
                 services: [
                     .init(service: coordinator, successTerminationBehavior: .gracefullyShutdownGroup),
                     .init(service: server, successTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(service: reload, successTerminationBehavior: .ignore),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         if endWithParent { ParentWatch.start { Task { await group.triggerGracefulShutdown() } } }
@@ -91,13 +104,6 @@ struct CoordinatorCommand: AsyncParsableCommand {
         }
         // What has been sent last gets out before the process ends.
         _ = Context.shared.terminate(within: .milliseconds(500))
-    }
-
-    /// Nil for plain text.
-    private func security(_ settings: ClusterConfiguration) throws -> NodeSecurity? {
-        guard settings.security == .keys else { return nil }
-        let folder = KeyFolder(path: settings.keysFolder ?? RyzHome.keysFolder)
-        return try NodeSecurity(keys: folder.coordinator().keys, allowed: folder.workers())
     }
 
     private func settings() throws -> ClusterConfiguration {

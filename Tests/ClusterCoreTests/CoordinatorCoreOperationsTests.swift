@@ -206,4 +206,24 @@ struct CoordinatorCoreOperationsTests {
         #expect(!core.handle(.tick, at: .seconds(16)).contains(.shutDown))
         #expect(core.handle(.tick, at: .seconds(17)).contains(.shutDown))
     }
+
+    @Test mutating func `a worker whose key is revoked is lost at once, and the others learn the new keys`() throws {
+        for node in [a, b, c] { _ = hear(node, .hello(.from(node)), at: .zero) }
+        try serve(at: .zero)
+        let keyring = Keyring(keys: [])
+        let effects = core.handle(
+            .keysChanged(keyring, revoked: [b, NodeID("nobody") ?? .coordinator]), at: .seconds(1))
+        #expect(effects.contains(.notice(.lost(b, reason: "its key was revoked"))))
+        #expect(core.membership[b]?.state == .lost)
+        // The spare takes its place.
+        #expect(core.placement.pipeline?.nodes == [a, c])
+        let told = effects.compactMap { effect -> Int? in
+            if case .answer(let envelope, let connection) = effect, envelope.body == .keyring(keyring) {
+                connection
+            } else {
+                nil
+            }
+        }
+        #expect(told == [1, 3])
+    }
 }

@@ -8,6 +8,8 @@ extension CoordinatorCore {
         case otherVersion(theirs: UInt32, NodeID, from: Connection)
         /// A control message could not be sent, as its connection is closed.
         case closed(NodeID, Connection)
+        /// Other keys are known than before, and these nodes no longer by the ones that they have.
+        case keysChanged(Keyring, revoked: [NodeID])
         /// A message on the data plane, whose cluster and sender have been checked.
         case data(Envelope)
         /// A step could not be sent to that rank of the first stage: it breaks a limit of the protocol, or the rank takes

@@ -52,6 +52,12 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
                 + "install the same release on all machines"
             drops.count(.otherVersion, from: node.name)
             return refuse(node, connection, reason: reason)
+        case .keysChanged(let keyring, let revoked):
+            let effects = revoked.flatMap { apply(membership.handle(.revoked($0), at: now), at: now) }
+            return effects
+                + membership.members.compactMap { membership.connection(of: $0.node) }.map { connection in
+                    .answer(envelope(.keyring(keyring)), to: connection)
+                }
         case .closed(let node, let connection):
             return apply(membership.handle(.closed(node, connection), at: now), at: now)
         case .data(let envelope):

@@ -113,6 +113,8 @@ extension ClusterConfiguration {
             }
             advertisedHost = text
         case .security: security = reader.choice(node, path) ?? security
+        case .httpSecurity:
+            if let choice: ClientSecurity = reader.choice(node, path) { wantsClientKeys = choice == .keys }
         case .keys: keysFolder = reader.path(node, path, environment: environment) ?? keysFolder
         case .workers: selection = reader.workers(node, path) ?? selection
         case .placement:

@@ -20,6 +20,8 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var advertisedHost: String?
     /// How links to workers are secured; nil: they are plain text, and do not leave this machine.
     public var security: LinkSecurity?
+    /// Whether clients need a key to speak HTTP.
+    public var wantsClientKeys = false
     /// The folder with the cluster's keys, with `~` and `${RYZ_HOME}` replaced; nil if it is named elsewhere.
     public var keysFolder: String?
     /// Which workers make up the pipeline, as the operator says; nil leaves it to the placement.
@@ -91,10 +93,19 @@ public enum LinkSecurity: String, CaseIterable, Sendable {
     case keys
 }
 
+/// Whose requests are answered over HTTP.
+enum ClientSecurity: String, CaseIterable, Sendable {
+    /// Everyone's who reaches the port.
+    case none
+    /// Those that carry a known key.
+    case keys
+}
+
 /// A setting's key in `cluster.yaml`.
 enum Setting: String, CaseIterable {
     case cluster, model, http, control, data, advertise
     case security, keys
+    case httpSecurity = "http_security"
     case workers, placement, planning, head
     case measureLinks = "measure_links"
     case activationGrid = "activation_grid"

@@ -79,6 +79,8 @@ final class CoordinatorLoop {
             apply(.otherVersion(theirs: theirs, connection.node, from: connection))
         case .closed(let connection):
             apply(.closed(connection.node, connection))
+        case .keysChanged(let keyring, let revoked):
+            apply(.keysChanged(keyring, revoked: revoked))
         case .submit(let ticket, let work, let sink, let accepted):
             sinks[ticket] = sink
             apply(.submitted(ticket, work), refusal: (ticket, accepted))
@@ -116,7 +118,7 @@ final class CoordinatorLoop {
             case .planningInput(let reply): reply.answer(nil)
             case .operate(let operation, let reply):
                 reply.answer(operation == .shutDown && failure == nil ? nil : OperationRefusal(reason))
-            case .control, .closed: break
+            case .control, .closed, .keysChanged: break
             }
         }
         control.stop()

@@ -9,6 +9,8 @@ final class Mailbox: Sendable {
         case control(ControlArrival)
         /// What was sent over it found it closed.
         case closed(ConnectionID)
+        /// Other keys are known, and these nodes no longer by theirs.
+        case keysChanged(Keyring, revoked: [NodeID])
         /// The sink hears of the request's end unless it is cancelled; `accepted` says whether it was let in.
         case submit(Ticket, Work, RequestSink, accepted: Reply<GenerationError?>)
         case health(Reply<ClusterHealth>)

@@ -11,6 +11,11 @@ public enum APIError: Error, Equatable, Sendable {
     case modelNotFound(requested: String, served: String)
     case routeNotFound(path: String)
     case methodNotAllowed(method: String, path: String, allowed: String)
+    /// The request has no key, and this server wants one.
+    case keyMissing
+    case keyUnknown
+    /// The key is not an operator's.
+    case keyInsufficient
     case bodyTooLarge(limitByteCount: Int)
     /// The bodies of other requests leave no room for this one at the moment.
     case bodiesTooLarge(limitByteCount: Int)

@@ -58,6 +58,14 @@ struct ErrorAnswer: Equatable, Sendable {
             self = .invalid(
                 .methodNotAllowed, "\(path) does not answer to \(method); use \(allowed)", code: "method_not_allowed")
             allowedMethods = allowed
+        case .keyMissing:
+            self = .invalid(
+                .unauthorized, "this server wants a key; send it as Authorization: Bearer KEY", code: "invalid_api_key")
+        case .keyUnknown:
+            self = .invalid(.unauthorized, "the key is not known here", code: "invalid_api_key")
+        case .keyInsufficient:
+            self = .invalid(
+                .forbidden, "the key is a client's; this takes an operator's", code: "insufficient_permissions")
         case .bodyTooLarge(let limitByteCount):
             self = .invalid(
                 .contentTooLarge, "the body is larger than the \(limitByteCount) bytes that this server takes",

@@ -22,10 +22,13 @@ struct TestServer: Sendable {
 
     let server: HTTPServer
 
-    init(_ engine: ScriptedEngine, limits: HTTPLimits = HTTPLimits(), port: Int = 0) {
+    init(
+        _ engine: ScriptedEngine, limits: HTTPLimits = HTTPLimits(), port: Int = 0, access: ClientAccess? = nil
+    ) {
         server = HTTPServer(
             configuration: HTTPServerConfiguration(host: "127.0.0.1", port: port, limits: limits), model: Self.model,
-            engine: engine, codec: ByteCodec(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            engine: engine, codec: ByteCodec(), access: access,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// Runs `body` with a function that sends a request and returns the answer.
