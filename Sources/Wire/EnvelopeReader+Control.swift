@@ -29,7 +29,8 @@ extension EnvelopeReader {
             computedTokenCount: message.pointee.computed_token_count,
             droppedFrameCount: message.pointee.dropped_frame_count,
             roundTrip: hasRoundTrip
-                ? try duration(message.pointee.round_trip_nanoseconds, "heartbeat.roundTrip") : nil)
+                ? try duration(message.pointee.round_trip_nanoseconds, "heartbeat.roundTrip") : nil,
+            heldPart: message.pointee.held_part)
     }
 
     func ready(_ message: UnsafeMutablePointer<Ryz__V1__StageReady>) throws(WireError) -> StageReady {

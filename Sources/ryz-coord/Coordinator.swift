@@ -36,6 +36,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(help: "How many workers make up the pipeline; overrides the settings.")
     var workers: Int?
     @OptionGroup var placement: PlacementOptions
+    @Option(
+        help:
+            "What spares do while they wait: cold, or warm, with what they may take over loaded; overrides the settings."
+    )
+    var spares: SpareReadiness?
     @Option(help: "Longest sequence, in tokens; overrides the settings.")
     var context: Int?
     @Option(help: "How exactly the model's head is kept, which changes answers; overrides the settings.")
@@ -115,6 +120,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             guard context > 0 else { throw ValidationError("--context \(context): give at least 1") }
             settings.contextLength = context
         }
+        if let spares { settings.spares = spares }
         if let head { settings.headPrecision = head }
         return settings
     }
@@ -163,3 +169,5 @@ extension CoordinatedModel {
             costs: costs)
     }
 }
+
+extension SpareReadiness: ExpressibleByArgument {}

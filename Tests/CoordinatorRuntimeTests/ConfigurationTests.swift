@@ -108,7 +108,8 @@ struct ConfigurationTests {
             "queue_limit",
             "step_rows",
             "heartbeat_seconds", "detection_seconds", "step_timeout_seconds", "loading_timeout_seconds",
-            "probe_seconds", "replan_seconds", "failover_seconds", "rebuild_limit", "rebalance", "rebalance_seconds",
+            "probe_seconds", "replan_seconds", "failover_seconds", "rebuild_limit", "rebalance", "spares",
+            "rebalance_seconds",
             "shutdown_seconds",
         ]
         let settings = text.split(separator: "\n").compactMap { line -> Substring? in
@@ -163,7 +164,7 @@ struct ConfigurationTests {
                     advertise, security, keys, workers, placement, planning, head, measure_links, activation_grid, \
                     context_length, kv_tokens, maximum_running, queue_limit, step_rows, heartbeat_seconds, \
                     detection_seconds, step_timeout_seconds, loading_timeout_seconds, probe_seconds, replan_seconds, \
-                    failover_seconds, rebuild_limit, rebalance, rebalance_seconds, shutdown_seconds
+                    failover_seconds, rebuild_limit, rebalance, spares, rebalance_seconds, shutdown_seconds
                     """)
     }
 

@@ -132,7 +132,8 @@ extension CoordinatorCore {
             return apply(membership.handle(.hello(node, hello, from: connection), at: now), at: now)
         case .heartbeat(let heartbeat):
             return apply(membership.handle(.heartbeat(node, heartbeat, from: connection), at: now), at: now)
-                + weigh(node, at: now) + release(node, at: connection, heartbeat)
+                + weigh(node, at: now) + noteHeld(by: node, heartbeat, at: now)
+                + release(node, at: connection, heartbeat)
         case .leave(let leave):
             return apply(membership.handle(.leave(node, reason: leave.reason, from: connection), at: now), at: now)
         case .ready(let ready):
@@ -140,6 +141,11 @@ extension CoordinatorCore {
             let effects = placement.handle(.ready(node, envelope.epoch, ready), at: now)
             membership.setPhase(.ready, of: node)
             return [.notice(.stageReady(node, ready))] + apply(effects, at: now)
+        case .failure(let failure) where failure.kind == .loading && placement.standby(of: node) != nil:
+            guard membership.connection(of: node) == connection, placement.epoch == envelope.epoch else { return [] }
+            let effects = placement.handle(
+                .standbyFailed(node, message: failure.message, isRetryable: failure.isRetryable), at: now)
+            return [.notice(.loadingFailed(node, reason: failure.message))] + apply(effects, at: now)
         case .failure(let failure):
             guard isCurrent(envelope, from: connection) else { return [] }
             return take(failure, of: node, in: envelope.epoch, at: now)
@@ -149,7 +155,8 @@ extension CoordinatorCore {
                 return []
             }
             return apply(survey.handle(.reported(node, report), at: now))
-        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .release, .step, .stepResult, .exchange,
+        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .release, .standby, .step, .stepResult,
+            .exchange,
             .measurementOrder, .linkProbe:
             drops.count(.unexpectedMessage, from: node.name)
             return []
@@ -237,6 +244,12 @@ extension CoordinatorCore {
 }
 
 extension CoordinatorCore {
+    /// Tells the placement what a worker has loaded.
+    private mutating func noteHeld(by node: NodeID, _ heartbeat: Heartbeat, at now: Instant) -> [Effect] {
+        guard !placement.holds(node, heartbeat.heldPart), membership[node]?.isPresent == true else { return [] }
+        return apply(placement.handle(.holds(node, part: heartbeat.heldPart), at: now), at: now)
+    }
+
     private mutating func apply(_ effects: [Membership<Connection>.Effect], at now: Instant) -> [Effect] {
         effects.flatMap { apply($0, at: now) }
     }
@@ -315,6 +328,9 @@ extension CoordinatorCore {
             let cause = node.map { "worker \($0): \(reason)" } ?? reason
             return noteEnded(pipeline, because: node, reason: reason, at: now)
                 + schedule(.closed(because: cause, isLoss: isLoss), at: now)
+        case .prepare(let node, let assignment):
+            guard let connection = membership.connection(of: node) else { return [] }
+            return [.answer(envelope(.standby(assignment)), to: connection)]
         case .detail(let node, let detail):
             membership.setDetail(detail, of: node)
             return []

@@ -46,12 +46,18 @@ extension Placement {
 
     /// As many as there are places, in order of stages and ranks; fewer if there are not enough. Those of the last
     /// pipeline keep their places, and with them what they have loaded; others take the empty ones, those first that
-    /// joined first and have not failed since.
+    /// joined first and have not failed since, but before them those that have loaded just that.
     private func seated(_ count: Int, of peers: [Peer]) -> [Peer] {
         guard !lastNodes.isEmpty else { return peers.prefix(count).sorted { $0.node < $1.node } }
         var others = peers.filter { !lastNodes.contains($0.node) }[...]
-        let seats = lastNodes.map { node in peers.first { $0.node == node } }
-        if lastNodes.count == count { return seats.compactMap { $0 ?? others.popFirst() } }
+        var seats = lastNodes.map { node in peers.first { $0.node == node } }
+        if lastNodes.count == count {
+            for seat in seats.indices where seats[seat] == nil {
+                guard let index = others.firstIndex(where: { holds($0.node, lastParts[seat]) }) else { continue }
+                seats[seat] = others.remove(at: index)
+            }
+            return seats.compactMap { $0 ?? others.popFirst() }
+        }
         return Array((seats.compactMap(\.self) + others).prefix(count))
     }
 

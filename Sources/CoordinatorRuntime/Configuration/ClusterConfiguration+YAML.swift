@@ -137,6 +137,7 @@ extension ClusterConfiguration {
         case .failoverSeconds: outageLimit = reader.seconds(node, path, in: 0...86400) ?? outageLimit
         case .rebuildLimit: rebuildLimit = reader.wholeNumber(node, path, in: 0...1000) ?? rebuildLimit
         case .rebalance: rebalancing = reader.choice(node, path) ?? rebalancing
+        case .spares: spares = reader.choice(node, path) ?? spares
         case .rebalanceSeconds: rebalancingDelay = reader.seconds(node, path, in: 0...86400) ?? rebalancingDelay
         case .shutdownSeconds: shutdownLimit = reader.seconds(node, path, in: 0...86400) ?? shutdownLimit
         }

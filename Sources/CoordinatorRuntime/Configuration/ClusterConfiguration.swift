@@ -63,6 +63,8 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var rebalancing = Rebalancing.auto
     /// How long that waits for a moment without requests.
     public var rebalancingDelay = Duration.seconds(30)
+    /// What spares do while they wait.
+    public var spares = SpareReadiness.cold
     /// How long open requests may go on when the cluster is shut down.
     public var shutdownLimit = Duration.seconds(30)
 
@@ -81,6 +83,14 @@ public enum Rebalancing: String, CaseIterable, Sendable {
     case auto
     /// When the operator says so.
     case manual
+}
+
+/// What spares do while they wait.
+public enum SpareReadiness: String, CaseIterable, Sendable {
+    /// They load nothing until they take over.
+    case cold
+    /// They load in advance what they may have to take over.
+    case warm
 }
 
 /// How links between nodes are secured.
@@ -111,7 +121,7 @@ enum Setting: String, CaseIterable {
     case replanSeconds = "replan_seconds"
     case failoverSeconds = "failover_seconds"
     case rebuildLimit = "rebuild_limit"
-    case rebalance
+    case rebalance, spares
     case rebalanceSeconds = "rebalance_seconds"
     case shutdownSeconds = "shutdown_seconds"
 }

@@ -66,10 +66,13 @@ public struct Heartbeat: Equatable, Sendable {
     public var droppedFrameCount: UInt64
     /// From sending the last heartbeat to its reply; nil before the first reply.
     public var roundTrip: Duration?
+    /// The `partDigest` of the part that it has loaded; 0 if it has none.
+    public var heldPart: UInt64
 
     public init(
         number: UInt64, memoryUsedByteCount: UInt64, memoryFreeByteCount: UInt64, keyValueTokenCount: Int,
-        keyValueTokenCapacity: Int, computedTokenCount: UInt64, droppedFrameCount: UInt64, roundTrip: Duration?
+        keyValueTokenCapacity: Int, computedTokenCount: UInt64, droppedFrameCount: UInt64, roundTrip: Duration?,
+        heldPart: UInt64 = 0
     ) {
         self.number = number
         self.memoryUsedByteCount = memoryUsedByteCount
@@ -79,6 +82,7 @@ public struct Heartbeat: Equatable, Sendable {
         self.computedTokenCount = computedTokenCount
         self.droppedFrameCount = droppedFrameCount
         self.roundTrip = roundTrip
+        self.heldPart = heldPart
     }
 }
 

@@ -1016,7 +1016,7 @@ const ProtobufCMessageDescriptor ryz__v1__refusal__descriptor =
   (ProtobufCMessageInit) ryz__v1__refusal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[8] =
+static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[9] =
 {
   {
     "number",
@@ -1114,10 +1114,23 @@ static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[8] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "held_part",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Heartbeat, held_part),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__heartbeat__field_indices_by_name[] = {
   5,   /* field[5] = computed_token_count */
   6,   /* field[6] = dropped_frame_count */
+  8,   /* field[8] = held_part */
   4,   /* field[4] = key_value_token_capacity */
   3,   /* field[3] = key_value_token_count */
   2,   /* field[2] = memory_free_byte_count */
@@ -1128,7 +1141,7 @@ static const unsigned ryz__v1__heartbeat__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__heartbeat__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor =
 {
@@ -1138,7 +1151,7 @@ const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor =
   "Ryz__V1__Heartbeat",
   "ryz.v1",
   sizeof(Ryz__V1__Heartbeat),
-  8,
+  9,
   ryz__v1__heartbeat__field_descriptors,
   ryz__v1__heartbeat__field_indices_by_name,
   1,  ryz__v1__heartbeat__number_ranges,
