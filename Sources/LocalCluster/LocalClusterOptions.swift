@@ -58,7 +58,9 @@ public struct LocalClusterOptions: Sendable {
     var processCount: Int { workerCount + spareCount }
 
     func coordinatorArguments() -> [String] {
-        var arguments = ["--http", http, "--control", "tcp://127.0.0.1:0", "--workers", "\(workerCount)"]
+        // The cluster ends with its coordinator.
+        var arguments = ["--http", http, "--control", "tcp://127.0.0.1:0", "--state", "none"]
+        arguments += ["--workers", "\(workerCount)"]
         if let placement { arguments += ["--placement", placement.map(String.init).joined(separator: ",")] }
         if plansPlacement { arguments += ["--placement", "auto"] }
         if keepsSparesWarm { arguments += ["--spares", "warm"] }

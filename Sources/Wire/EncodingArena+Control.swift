@@ -80,6 +80,7 @@ extension EncodingArena {
         message.pointee.memory_byte_count = hello.memoryByteCount
         message.pointee.memory_free_byte_count = hello.memoryFreeByteCount
         message.pointee.data_endpoint = string(hello.dataEndpoint)
+        message.pointee.held_part = hello.heldPart
         return message
     }
 

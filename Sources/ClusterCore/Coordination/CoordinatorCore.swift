@@ -58,12 +58,14 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
             return takeData(envelope, at: now)
         case .stepNotSent(let step, let epoch, let node, let error):
             return noteNotSent(step, in: epoch, to: node, error, at: now)
-        case .submitted(let ticket, let work):
+        case .restored(let ticket, let work, let committed):
+            return schedule(.restored(ticket, work, committed: committed), at: now)
+        case .submitted(let ticket, let work, let committed):
             if shutdown != nil { return [.failed(ticket, .shuttingDown)] }
             guard placement.isServing || isRecovering else {
                 return [.failed(ticket, .unavailable(placement.problem(at: now) ?? "no pipeline is ready"))]
             }
-            return schedule(.submitted(ticket, work), at: now)
+            return schedule(.submitted(ticket, work, committed: committed), at: now)
         case .cancelled(let ticket):
             return schedule(.cancelled(ticket), at: now)
         case .operation(let operation):
@@ -272,7 +274,8 @@ extension CoordinatorCore {
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
             _ = survey.handle(.joined(peer, hello), at: now)
-            return [.notice(.joined(node, hello))] + apply(placement.handle(.joined(peer), at: now), at: now)
+            return [.notice(.joined(node, hello))]
+                + apply(placement.handle(.joined(peer, heldPart: hello.heldPart), at: now), at: now)
                 + weigh(node, at: now) + lateFarewell(to: node)
         case .returned(let node):
             guard let hello = membership[node]?.hello else { return [] }

@@ -3,7 +3,7 @@ import Transport
 extension Placement {
     public enum Event: Sendable, Equatable {
         /// A worker is there that was not: a new one, or a new process of an old one.
-        case joined(Peer)
+        case joined(Peer, heldPart: UInt64 = 0)
         /// A worker that is there connected again; what was sent to it meanwhile may be lost.
         case returned(Peer)
         /// A worker is lost or has left.

@@ -24,7 +24,7 @@ public struct Placement: Sendable {
     /// Whether it has been waited long enough for workers that are missing, so that it is planned for those that are left.
     private var plansForFewer = false
     /// Names of workers that are to hold nothing, in order.
-    var drained: [NodeID] = []
+    public internal(set) var drained: [NodeID] = []
     /// How many workers could have a part when the pipeline was made for fewer than wanted; nil if it was not.
     var reducedTo: Int?
     /// Since when there are more workers than those for which the pipeline was made, while it was made for fewer than
@@ -71,6 +71,7 @@ public struct Placement: Sendable {
     public init(configuration: PlacementConfiguration) throws(PlanningError) {
         self.configuration = configuration
         nextEpoch = configuration.firstEpoch.number
+        drained = configuration.drained.sorted()
         planner = configuration.planning.map { StagePlanner($0) }
         _ = try configuration.split()
     }
@@ -148,9 +149,9 @@ public struct Placement: Sendable {
 
     private mutating func decide(_ event: Event, at now: Instant) -> [Effect] {
         switch event {
-        case .joined(let peer):
+        case .joined(let peer, let heldPart):
             let effects = remove(peer.node, reason: "its process was started anew", at: now)
-            workers.append(Worker(peer: peer))
+            workers.append(Worker(peer: peer, heldPart: heldPart))
             return effects + open(at: now)
         case .returned(let peer):
             orderStandbyAgain(of: peer.node)

@@ -68,6 +68,16 @@ public struct ClusterConfiguration: Sendable, Equatable {
     /// How long open requests may go on when the cluster is shut down.
     public var shutdownLimit = Duration.seconds(30)
 
+    /// The folder where streams outlive the coordinator, with `~` and `${RYZ_HOME}` replaced; nil: they end with it, or it is
+    /// named elsewhere.
+    public var stateFolder: String?
+    /// Whether there is to be such a folder.
+    public var keepsState = true
+    /// How long a streamed answer can be read again after its end.
+    public var streamKeeping = Duration.seconds(300)
+    /// How many such answers there are at most.
+    public var keptStreamCount = 64
+
     public init() {}
 
     /// Which workers make up the pipeline, given or derived.
@@ -121,7 +131,9 @@ enum Setting: String, CaseIterable {
     case replanSeconds = "replan_seconds"
     case failoverSeconds = "failover_seconds"
     case rebuildLimit = "rebuild_limit"
-    case rebalance, spares
+    case rebalance, spares, state
+    case streamKeepSeconds = "stream_keep_seconds"
+    case streamKeepCount = "stream_keep_count"
     case rebalanceSeconds = "rebalance_seconds"
     case shutdownSeconds = "shutdown_seconds"
 }

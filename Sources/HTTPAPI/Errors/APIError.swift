@@ -10,6 +10,8 @@ public enum APIError: Error, Equatable, Sendable {
     case unsupported(parameter: String, problem: String)
     case modelNotFound(requested: String, served: String)
     case routeNotFound(path: String)
+    /// A stream that never was, or is kept no more.
+    case streamNotFound(id: String)
     case methodNotAllowed(method: String, path: String, allowed: String)
     case bodyTooLarge(limitByteCount: Int)
     /// The bodies of other requests leave no room for this one at the moment.

@@ -14,11 +14,13 @@ public struct Hello: Equatable, Sendable {
     public var memoryFreeByteCount: UInt64
     /// Where other nodes reach its data plane, such as `tcp://192.168.1.12:7071`.
     public var dataEndpoint: String
+    /// See `Heartbeat.heldPart`.
+    public var heldPart: UInt64
 
     public init(
         incarnation: UInt64, processID: Int32, hostName: String, hostID: String = "", cpuModel: String,
         instructionSet: String, threadCount: Int, memoryByteCount: UInt64, memoryFreeByteCount: UInt64,
-        dataEndpoint: String
+        dataEndpoint: String, heldPart: UInt64 = 0
     ) {
         self.incarnation = incarnation
         self.processID = processID
@@ -30,6 +32,7 @@ public struct Hello: Equatable, Sendable {
         self.memoryByteCount = memoryByteCount
         self.memoryFreeByteCount = memoryFreeByteCount
         self.dataEndpoint = dataEndpoint
+        self.heldPart = heldPart
     }
 }
 

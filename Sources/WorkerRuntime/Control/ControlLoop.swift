@@ -164,7 +164,7 @@ final class ControlLoop {
             hostID: configuration.sharesMemory ? hostID : "", cpuModel: configuration.cpuModel,
             instructionSet: configuration.instructionSet,
             threadCount: configuration.threadCount, memoryByteCount: memory.total,
-            memoryFreeByteCount: memory.available, dataEndpoint: dataEndpoint)
+            memoryFreeByteCount: memory.available, dataEndpoint: dataEndpoint, heldPart: usage.current.heldPart)
     }
 
     private func heartbeat(_ number: UInt64, _ roundTrip: Duration?) -> Heartbeat {

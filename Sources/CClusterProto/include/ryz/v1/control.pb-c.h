@@ -72,10 +72,14 @@ struct  Ryz__V1__Hello
   uint64_t memory_free_byte_count;
   char *data_endpoint;
   char *host_id;
+  /*
+   * See Heartbeat.held_part.
+   */
+  uint64_t held_part;
 };
 #define RYZ__V1__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__hello__descriptor) \
-    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
