@@ -87,7 +87,7 @@ let package = Package(
             name: "ClusterClient", dependencies: ["ClusterCore", nioCore, nioPosix, nioHTTP1], swiftSettings: safe),
         .target(
             name: "CoordinatorRuntime",
-            dependencies: ["ClusterCore", "Transport", "ZeroMQ", logging, serviceLifecycle, yams],
+            dependencies: ["ClusterCore", "Kernels", "Transport", "ZeroMQ", logging, serviceLifecycle, yams],
             swiftSettings: safe),
         .target(
             name: "WorkerRuntime",

@@ -12,6 +12,8 @@ public struct ClusterClient: Sendable {
         public var connect = Duration.seconds(5)
         /// Between two pieces of an answer. Streams say something at least every 20 seconds.
         public var read = Duration.seconds(60)
+        /// How long a stream that was lost is tried to be read on, as when the coordinator is started anew.
+        public var resume = Duration.seconds(60)
 
         public init() {}
     }
@@ -114,20 +116,37 @@ public struct ClusterClient: Sendable {
     private func chat(
         _ messages: [ChatMessage], _ options: ChatOptions, _ report: (ChatEvent) -> Void
     ) async throws {
-        let exchange = exchange(.POST("/v1/chat/completions", try JSONEncoder().encode(ChatBody(messages, options))))
-        var events = ServerSentEvents()
+        var exchange = exchange(.POST("/v1/chat/completions", try JSONEncoder().encode(ChatBody(messages, options))))
         var outcome = ChatAssembly(url: address.description)
-        try await exchange.run { part in
-            let complete: [[UInt8]]
+        var lastID: String?
+        var lastHeard = ContinuousClock.now
+        while true {
             do {
-                complete = try events.append(part.readableBytesView)
-            } catch {
-                throw ClusterClientError.unexpectedAnswer(url: address.description, problem: "an event is too long")
+                var events = ServerSentEvents()
+                try await exchange.run { part in
+                    let complete: [[UInt8]]
+                    do {
+                        complete = try events.append(part.readableBytesView)
+                    } catch {
+                        throw ClusterClientError.unexpectedAnswer(
+                            url: address.description, problem: "an event is too long")
+                    }
+                    for data in complete { try outcome.take(data).forEach(report) }
+                    lastID = events.lastID ?? lastID
+                    lastHeard = .now
+                }
+                return report(try outcome.finish())
+            } catch let error as ClusterClientError where error.mayBeResumed {
+                guard let lastID, let end = lastID.lastIndex(of: ":"), lastHeard.duration(to: .now) < timeouts.resume
+                else { throw error }
+                try await Task.sleep(for: Self.resumeInterval)
+                exchange = self.exchange(.GET("/v1/ryz/streams/\(lastID[..<end])"))
+                exchange.lastEventID = lastID
             }
-            for data in complete { try outcome.take(data).forEach(report) }
         }
-        report(try outcome.finish())
     }
+
+    private static let resumeInterval = Duration.milliseconds(200)
 
     private enum Call {
         case GET(String)

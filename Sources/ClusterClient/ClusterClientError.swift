@@ -34,4 +34,13 @@ public enum ClusterClientError: Error, Equatable, Sendable, CustomStringConverti
         case .invalidURL, .unexpectedAnswer: false
         }
     }
+
+    /// Whether a stream that ended so may be read on.
+    var mayBeResumed: Bool {
+        switch self {
+        case .unreachable, .timedOut, .connectionLost: true
+        case .refused(_, _, let code, _): code == "unavailable" || code == "shutting_down"
+        case .invalidURL, .unexpectedAnswer: false
+        }
+    }
 }

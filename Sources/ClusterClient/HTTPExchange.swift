@@ -12,6 +12,8 @@ struct HTTPExchange: Sendable {
     var body: [UInt8]?
     /// What the coordinator knows the caller by, if it wants that.
     var key: String?
+    /// The event after which a stream is to go on.
+    var lastEventID: String?
     var timeouts: ClusterClient.Timeouts
 
     private var url: String { address.description + path }
@@ -86,6 +88,7 @@ struct HTTPExchange: Sendable {
             ("Connection", "close"), ("Accept", "application/json, text/event-stream"),
         ])
         if let key { headers.add(name: "Authorization", value: "Bearer \(key)") }
+        if let lastEventID { headers.add(name: "Last-Event-ID", value: lastEventID) }
         if let body {
             headers.add(name: "Content-Type", value: "application/json")
             headers.add(name: "Content-Length", value: String(body.count))

@@ -94,6 +94,37 @@ public final class Coordinator: Service, Sendable {
         return GenerationStream(buffer: buffer) { mailbox.cancel(ticket) }
     }
 
+    /// Reads a request of a kept stream from its first token: what it has sampled before, perhaps under another coordinator,
+    /// and what follows. A request that is not known is let in.
+    ///
+    /// - Throws: `GenerationError` if it is refused. What comes later, the stream throws.
+    public func read(_ request: GenerationRequest) async throws(GenerationError) -> GenerationStream {
+        let buffer = EventBuffer()
+        let ticket = newTicket()
+        let accepted = Reply<Result<Ticket, GenerationError>>()
+        guard mailbox.post(.read(ticket, request, buffer, accepted: accepted)) else { throw refusal }
+        let silence = GenerationError.unavailable(StatusBoard.silence)
+        let mailbox = mailbox
+        do throws(GenerationError) {
+            let ticket = try await accepted.wait(within: StatusBoard.validity, else: .failure(silence)).get()
+            return GenerationStream(buffer: buffer) { mailbox.cancel(ticket) }
+        } catch {
+            // It may still be let in later, when nobody waits for it any more.
+            if error == silence { mailbox.cancel(ticket) }
+            throw error
+        }
+    }
+
+    /// Keeps what is needed to write a streamed answer again. To be called before its requests are read.
+    public func keep(_ stream: KeptStream) { _ = mailbox.post(.keep(stream)) }
+
+    /// A stream that was kept; nil if it is not known, or no more.
+    public func keptStream(_ id: String) async -> KeptStream? {
+        let reply = Reply<KeptStream?>()
+        guard mailbox.post(.keptStream(id, reply)) else { return nil }
+        return await reply.wait(within: StatusBoard.validity, else: nil)
+    }
+
     /// Scores a text by teacher forcing.
     ///
     /// - Parameters:
@@ -175,14 +206,17 @@ public final class Coordinator: Service, Sendable {
     /// See `readiness()`.
     public var isReady: Bool { readiness().isReady }
 
+    /// Why a request could not even be posted.
+    private var refusal: GenerationError {
+        let (isReady, reason) = status.readiness
+        return isReady ? .queueFull(limit: queueLimit, retryAfterSeconds: 1) : .unavailable(reason)
+    }
+
     private func newTicket() -> Ticket { Ticket(lastTicket.add(1, ordering: .relaxed).newValue) }
 
     private func submit(_ ticket: Ticket, _ work: Work, _ sink: RequestSink) async throws(GenerationError) {
         let accepted = Reply<GenerationError?>()
-        guard mailbox.post(.submit(ticket, work, sink, accepted: accepted)) else {
-            let (isReady, reason) = status.readiness
-            throw isReady ? .queueFull(limit: queueLimit, retryAfterSeconds: 1) : .unavailable(reason)
-        }
+        guard mailbox.post(.submit(ticket, work, sink, accepted: accepted)) else { throw refusal }
         let silence = GenerationError.unavailable(StatusBoard.silence)
         guard let error = await accepted.wait(within: StatusBoard.validity, else: silence) else { return }
         // It may still be let in later, when nobody waits for it any more.

@@ -13,7 +13,8 @@ extension EnvelopeReader {
             threadCount: Int(message.pointee.thread_count),
             memoryByteCount: message.pointee.memory_byte_count,
             memoryFreeByteCount: message.pointee.memory_free_byte_count,
-            dataEndpoint: try endpoint(message.pointee.data_endpoint, "hello.dataEndpoint"))
+            dataEndpoint: try endpoint(message.pointee.data_endpoint, "hello.dataEndpoint"),
+            heldPart: message.pointee.held_part)
     }
 
     func heartbeat(_ message: UnsafeMutablePointer<Ryz__V1__Heartbeat>) throws(WireError) -> Heartbeat {
@@ -29,7 +30,8 @@ extension EnvelopeReader {
             computedTokenCount: message.pointee.computed_token_count,
             droppedFrameCount: message.pointee.dropped_frame_count,
             roundTrip: hasRoundTrip
-                ? try duration(message.pointee.round_trip_nanoseconds, "heartbeat.roundTrip") : nil)
+                ? try duration(message.pointee.round_trip_nanoseconds, "heartbeat.roundTrip") : nil,
+            heldPart: message.pointee.held_part)
     }
 
     func ready(_ message: UnsafeMutablePointer<Ryz__V1__StageReady>) throws(WireError) -> StageReady {

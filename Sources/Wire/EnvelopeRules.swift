@@ -18,7 +18,7 @@ struct EnvelopeRules {
             try range(body.heartbeatInterval, "welcome.heartbeatInterval", .milliseconds(10) ... .seconds(3600))
             try endpoint(body.dataEndpoint, "welcome.dataEndpoint")
         case .heartbeatReply, .release: break
-        case .assignment(let body): try check(body)
+        case .assignment(let body), .standby(let body): try check(body)
         case .refusal(let body): try text(body.reason, "refusal.reason")
         case .keyring(let body): try count(body.keys.count, "keyring.keys", limit: limits.maximumKeyCount)
         case .measurementOrder(let body): try check(body)

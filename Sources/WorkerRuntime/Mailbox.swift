@@ -2,8 +2,8 @@ import Synchronization
 import Transport
 import ZeroMQ
 
-/// What the control thread wants of the compute thread. Holds the last assignment only: an older one that has not been
-/// begun is of no use any more. Orders to measure come one at a time; of more than a few the oldest go.
+/// What the control thread wants of the compute thread. Of what it is to hold only the last word counts: an older one
+/// that has not been begun is of no use any more. Orders to measure come one at a time; of more than a few the oldest go.
 final class ComputeInbox: Sendable {
     /// A stage to take over.
     struct Assignment: Sendable {
@@ -13,10 +13,17 @@ final class ComputeInbox: Sendable {
         var results: Peer
     }
 
+    /// What is to become of the part that is held.
+    enum PartOrder: Sendable {
+        case assign(Assignment)
+        /// To be loaded in advance, for whom it may concern in this epoch.
+        case keepReady(StageAssignment, Epoch)
+        /// None is to be held.
+        case release
+    }
+
     struct Contents: Sendable {
-        var assignment: Assignment?
-        /// Whether the part that is held is to go.
-        var isReleased = false
+        var part: PartOrder?
         var orders: [(MeasurementOrder, Epoch)] = []
         var isStopping = false
     }
@@ -36,14 +43,9 @@ final class ComputeInbox: Sendable {
         wake.signal()
     }
 
-    func post(_ assignment: Assignment) {
-        contents.withLock { $0.assignment = assignment }
-        wake.signal()
-    }
-
-    /// Has the part that is held go, and an assignment that waits with it.
-    func release() {
-        contents.withLock { ($0.assignment, $0.isReleased) = (nil, true) }
+    /// In place of an order that has not been begun.
+    func post(_ part: PartOrder) {
+        contents.withLock { $0.part = part }
         wake.signal()
     }
 
@@ -55,24 +57,16 @@ final class ComputeInbox: Sendable {
     var isStopping: Bool { contents.withLock { $0.isStopping } }
 
     /// Whether the stage that is computed is no longer wanted.
-    var hasNews: Bool { contents.withLock { $0.isStopping || $0.isReleased || $0.assignment != nil } }
+    var hasNews: Bool { contents.withLock { $0.isStopping || $0.part != nil } }
 
     /// Takes the oldest order to measure, if any.
     func takeOrder() -> (MeasurementOrder, Epoch)? {
         contents.withLock { $0.orders.isEmpty ? nil : $0.orders.removeFirst() }
     }
 
-    /// Whether the part that is held is to go; once.
-    func takeRelease() -> Bool {
-        contents.withLock { contents in
-            defer { contents.isReleased = false }
-            return contents.isReleased
-        }
-    }
-
-    /// Takes the assignment that waits, if any.
-    func takeAssignment() -> Assignment? {
-        contents.withLock { $0.assignment.take() }
+    /// Takes the order that waits, if any.
+    func takePart() -> PartOrder? {
+        contents.withLock { $0.part.take() }
     }
 }
 

@@ -8,6 +8,8 @@ final class WorkerUsage: Sendable {
         /// Since the worker started.
         var computedTokenCount: UInt64 = 0
         var droppedFrameCount: UInt64 = 0
+        /// See `Heartbeat.heldPart`.
+        var heldPart: UInt64 = 0
     }
 
     private let figures = Mutex(Figures())

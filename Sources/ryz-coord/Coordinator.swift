@@ -36,6 +36,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(help: "How many workers make up the pipeline; overrides the settings.")
     var workers: Int?
     @OptionGroup var placement: PlacementOptions
+    @Option(
+        help:
+            "What spares do while they wait: cold, or warm, with what they may take over loaded; overrides the settings."
+    )
+    var spares: SpareReadiness?
+    @Option(help: "Where open streams are written down, a folder, or none; overrides the settings.")
+    var state: String?
     @Option(help: "Longest sequence, in tokens; overrides the settings.")
     var context: Int?
     @Option(help: "How exactly the model's head is kept, which changes answers; overrides the settings.")
@@ -121,6 +128,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
             guard context > 0 else { throw ValidationError("--context \(context): give at least 1") }
             settings.contextLength = context
         }
+        if let state { (settings.keepsState, settings.stateFolder) = (state != "none", state == "none" ? nil : state) }
+        if settings.keepsState, settings.stateFolder == nil {
+            settings.stateFolder = RyzHome.stateFolder(cluster: settings.clusterID)
+        }
+        if let spares { settings.spares = spares }
         if let head { settings.headPrecision = head }
         return settings
     }
@@ -169,3 +181,5 @@ extension CoordinatedModel {
             costs: costs)
     }
 }
+
+extension SpareReadiness: ExpressibleByArgument {}

@@ -20,6 +20,8 @@ struct Local: AsyncParsableCommand {
     @OptionGroup var shape: LocalClusterShape
     @Option(help: "Workers besides, each of which waits to take the place of one that is lost.")
     var spares = 0
+    @Flag(help: "Spares load in advance what they may have to take over.")
+    var warmSpares = false
     @Flag(help: "Start a worker anew when it has ended: after 1 s, then 2, 4 … up to 30 s.")
     var restart = false
     @Option(help: "The GGUF file, or the folder of a Hugging Face checkpoint, to serve.")
@@ -54,6 +56,7 @@ struct Local: AsyncParsableCommand {
             threadsPerWorker: ThreadOptions.threadsPerWorker(threadsPerWorker, workerCount: workerCount))
         shape.apply(to: &options)
         options.spareCount = spares
+        options.keepsSparesWarm = warmSpares
         options.workerLoss = restart ? .restarts : .isLeft
         options.configurationFile = config
         options.http = http.description

@@ -226,4 +226,53 @@ struct CoordinatorCoreOperationsTests {
         }
         #expect(told == [1, 3])
     }
+
+    @Test mutating func `a request from before a restart waits for the first pipeline and goes on from its tokens`()
+        throws
+    {
+        let work = Work.generation(.prompt([1, 2], maximum: 5))
+        #expect(core.handle(.restored(Ticket(9), work, committed: [5, 5]), at: .zero) == [])
+        #expect(core.health(at: .zero).state == .recovering)
+        #expect(core.health(at: .zero).interruptedRequestCount == 1)
+        for node in [a, b] { _ = hear(node, .hello(.from(node)), at: .seconds(1)) }
+        var effects: Effects = []
+        for node in try #require(core.placement.pipeline).nodes {
+            effects = hear(node, .ready(PlacementTests.loaded), at: .seconds(2))
+        }
+        var sent = try #require(step(effects))
+        #expect(sent.slices.last?.tokens == [1, 2, 5, 5])
+        var tokenCount = 0
+        for _ in 0..<3 {
+            let effects = answer(sent, at: .seconds(3))
+            tokenCount += effects.count { if case .token(Ticket(9), _) = $0 { true } else { false } }
+            if let next = step(effects) { sent = next }
+            if tokenCount == 3 { #expect(effects.contains(.finished(Ticket(9), .length))) }
+        }
+        #expect(tokenCount == 3)
+    }
+
+    @Test mutating func `workers that outlive the coordinator take the places that need what they hold`() throws {
+        for node in [a, b] { _ = hear(node, .hello(.from(node)), at: .zero) }
+        let assignments = core.placement.pipeline?.nodes ?? []
+        #expect(assignments == [a, b])
+        var trial = try Self.core()
+        var digests: [NodeID: UInt64] = [:]
+        for node in [a, b] {
+            let effects = trial.handle(
+                .control(
+                    Envelope(clusterID: "test", epoch: Epoch(0), sender: node, body: .hello(.from(node))),
+                    from: Self.connections[node] ?? 0), at: .zero)
+            for case .answer(let envelope, let connection) in effects {
+                guard case .assignment(let assignment) = envelope.body else { continue }
+                digests[connection == 1 ? a : b] = assignment.partDigest
+            }
+        }
+        core = try Self.core()
+        for (node, other) in [(a, b), (b, a)] {
+            var hello = Hello.from(node)
+            hello.heldPart = try #require(digests[other])
+            _ = hear(node, .hello(hello), at: .zero)
+        }
+        #expect(core.placement.pipeline?.nodes == [b, a])
+    }
 }

@@ -74,7 +74,7 @@ struct PlacementMovesTests {
         #expect(placement.betterSince == nil)
         _ = placement.handle(.joined(Self.peer(b)), at: .seconds(9))
         #expect(placement.betterSince == .seconds(9))
-        #expect(placement.problem(at: .seconds(9))?.hasPrefix("placed on 2 workers although 3 are there") == true)
+        #expect(placement.problem(at: .seconds(9))?.hasPrefix("placed on 2 of the 3 workers that are there") == true)
         let effects = placement.handle(.rebalance, at: .seconds(10))
         guard case .ended(_, nil, _, isLoss: false)? = effects.first else {
             Issue.record("the smaller placement goes on: \(effects)")

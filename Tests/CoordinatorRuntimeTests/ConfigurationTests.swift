@@ -108,8 +108,9 @@ struct ConfigurationTests {
             "queue_limit",
             "step_rows",
             "heartbeat_seconds", "detection_seconds", "step_timeout_seconds", "loading_timeout_seconds",
-            "probe_seconds", "replan_seconds", "failover_seconds", "rebuild_limit", "rebalance", "rebalance_seconds",
-            "shutdown_seconds",
+            "probe_seconds", "replan_seconds", "failover_seconds", "rebuild_limit", "rebalance", "spares",
+            "rebalance_seconds",
+            "shutdown_seconds", "stream_keep_seconds", "stream_keep_count",
         ]
         let settings = text.split(separator: "\n").compactMap { line -> Substring? in
             let line = line.hasPrefix("# ") ? line.dropFirst(2) : line
@@ -163,7 +164,7 @@ struct ConfigurationTests {
                     advertise, security, keys, http_security, workers, placement, planning, head, measure_links, activation_grid, \
                     context_length, kv_tokens, maximum_running, queue_limit, step_rows, heartbeat_seconds, \
                     detection_seconds, step_timeout_seconds, loading_timeout_seconds, probe_seconds, replan_seconds, \
-                    failover_seconds, rebuild_limit, rebalance, rebalance_seconds, shutdown_seconds
+                    failover_seconds, rebuild_limit, rebalance, spares, state, stream_keep_seconds, stream_keep_count, rebalance_seconds, shutdown_seconds
                     """)
     }
 

@@ -4,7 +4,7 @@ import Wire
 
 /// Makes valid envelopes of every kind.
 struct RandomEnvelope {
-    static let kindCount = 17
+    static let kindCount = 18
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -41,6 +41,7 @@ struct RandomEnvelope {
                     order: id(), kind: kinds[int(0...kinds.count - 1)], round: UInt32(truncatingIfNeeded: id())))
         case 14: body = .keyring(keyring())
         case 15: body = .release
+        case 16: body = .standby(assignment())
         default: body = .exchange(Exchange(step: StepID(id()), round: UInt32(truncatingIfNeeded: id())))
         }
         return Envelope(clusterID: "c" + text(upTo: 20), epoch: Epoch(id()), sender: node(), body: body)

@@ -174,6 +174,22 @@ import WorkerRuntime
                 == [.assign(stage, Epoch(4), results: results)])
     }
 
+    @Test func `a part to keep ready is taken in the newest epoch, and its failure is told`() {
+        var session = welcomed()
+        _ = session.handle(.received(envelope(.assignment(stage), epoch: 2)), at: .zero)
+        #expect(session.handle(.received(envelope(.standby(stage), epoch: 1)), at: .zero) == [.drop(.olderEpoch)])
+        for _ in 1...2 {
+            #expect(
+                session.handle(.received(envelope(.standby(stage), epoch: 3)), at: .zero)
+                    == [.keepReady(stage, Epoch(3))])
+        }
+        let failure = WorkerFailure(kind: .loading, message: "m", isRetryable: true)
+        #expect(session.handle(.report(.failure(failure, Epoch(3))), at: .zero) == [.send(.failure(failure), Epoch(3))])
+        var other = stage
+        other.ranks[0].peer.node = .coordinator
+        #expect(session.handle(.received(envelope(.standby(other), epoch: 3)), at: .zero) == [.drop(.malformed)])
+    }
+
     @Test func `a worker that is told to leave says so and ends`() {
         var session = welcomed()
         #expect(

@@ -15,7 +15,9 @@ extension CoordinatorCore {
         /// A step could not be sent to that rank of the first stage: it breaks a limit of the protocol, or the rank takes
         /// nothing. Those after it have not been tried.
         case stepNotSent(StepID, Epoch, to: NodeID, LinkError)
-        case submitted(Ticket, Work)
+        /// See `Scheduler.Event`.
+        case submitted(Ticket, Work, committed: [Int32] = [])
+        case restored(Ticket, Work, committed: [Int32])
         case cancelled(Ticket)
         /// An operator wants it; nothing happens if `refusal(of:at:)` is not nil.
         case operation(ClusterOperation)

@@ -70,6 +70,10 @@ extension CoordinatorCore {
             roundTripMilliseconds: heartbeat?.roundTrip.map { $0.secondCount * 1000 },
             tokensPerSecond: member.tokensPerSecond, droppedFrameCount: heartbeat?.droppedFrameCount ?? 0)
         health.rates = member.isPresent ? survey.rates(of: member.node) : nil
+        health.standby = member.isPresent ? placement.standby(of: member.node) : nil
+        if let problem = health.standby?.problem, !problem.isEmpty, health.detail.isEmpty {
+            health.detail = "stays cold: \(problem)"
+        }
         return health
     }
 

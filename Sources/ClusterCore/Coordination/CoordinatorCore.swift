@@ -64,12 +64,14 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
             return takeData(envelope, at: now)
         case .stepNotSent(let step, let epoch, let node, let error):
             return noteNotSent(step, in: epoch, to: node, error, at: now)
-        case .submitted(let ticket, let work):
+        case .restored(let ticket, let work, let committed):
+            return schedule(.restored(ticket, work, committed: committed), at: now)
+        case .submitted(let ticket, let work, let committed):
             if shutdown != nil { return [.failed(ticket, .shuttingDown)] }
             guard placement.isServing || isRecovering else {
                 return [.failed(ticket, .unavailable(placement.problem(at: now) ?? "no pipeline is ready"))]
             }
-            return schedule(.submitted(ticket, work), at: now)
+            return schedule(.submitted(ticket, work, committed: committed), at: now)
         case .cancelled(let ticket):
             return schedule(.cancelled(ticket), at: now)
         case .operation(let operation):
@@ -138,7 +140,8 @@ extension CoordinatorCore {
             return apply(membership.handle(.hello(node, hello, from: connection), at: now), at: now)
         case .heartbeat(let heartbeat):
             return apply(membership.handle(.heartbeat(node, heartbeat, from: connection), at: now), at: now)
-                + weigh(node, at: now) + release(node, at: connection, heartbeat)
+                + weigh(node, at: now) + noteHeld(by: node, heartbeat, at: now)
+                + release(node, at: connection, heartbeat)
         case .leave(let leave):
             return apply(membership.handle(.leave(node, reason: leave.reason, from: connection), at: now), at: now)
         case .ready(let ready):
@@ -146,6 +149,11 @@ extension CoordinatorCore {
             let effects = placement.handle(.ready(node, envelope.epoch, ready), at: now)
             membership.setPhase(.ready, of: node)
             return [.notice(.stageReady(node, ready))] + apply(effects, at: now)
+        case .failure(let failure) where failure.kind == .loading && placement.standby(of: node) != nil:
+            guard membership.connection(of: node) == connection, placement.epoch == envelope.epoch else { return [] }
+            let effects = placement.handle(
+                .standbyFailed(node, message: failure.message, isRetryable: failure.isRetryable), at: now)
+            return [.notice(.loadingFailed(node, reason: failure.message))] + apply(effects, at: now)
         case .failure(let failure):
             guard isCurrent(envelope, from: connection) else { return [] }
             return take(failure, of: node, in: envelope.epoch, at: now)
@@ -155,7 +163,8 @@ extension CoordinatorCore {
                 return []
             }
             return apply(survey.handle(.reported(node, report), at: now))
-        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .release, .step, .stepResult, .exchange,
+        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .release, .standby, .step, .stepResult,
+            .exchange,
             .measurementOrder, .linkProbe:
             drops.count(.unexpectedMessage, from: node.name)
             return []
@@ -243,6 +252,12 @@ extension CoordinatorCore {
 }
 
 extension CoordinatorCore {
+    /// Tells the placement what a worker has loaded.
+    private mutating func noteHeld(by node: NodeID, _ heartbeat: Heartbeat, at now: Instant) -> [Effect] {
+        guard !placement.holds(node, heartbeat.heldPart), membership[node]?.isPresent == true else { return [] }
+        return apply(placement.handle(.holds(node, part: heartbeat.heldPart), at: now), at: now)
+    }
+
     private mutating func apply(_ effects: [Membership<Connection>.Effect], at now: Instant) -> [Effect] {
         effects.flatMap { apply($0, at: now) }
     }
@@ -265,7 +280,8 @@ extension CoordinatorCore {
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
             _ = survey.handle(.joined(peer, hello), at: now)
-            return [.notice(.joined(node, hello))] + apply(placement.handle(.joined(peer), at: now), at: now)
+            return [.notice(.joined(node, hello))]
+                + apply(placement.handle(.joined(peer, heldPart: hello.heldPart), at: now), at: now)
                 + weigh(node, at: now) + lateFarewell(to: node)
         case .returned(let node):
             guard let hello = membership[node]?.hello else { return [] }
@@ -321,6 +337,9 @@ extension CoordinatorCore {
             let cause = node.map { "worker \($0): \(reason)" } ?? reason
             return noteEnded(pipeline, because: node, reason: reason, at: now)
                 + schedule(.closed(because: cause, isLoss: isLoss), at: now)
+        case .prepare(let node, let assignment):
+            guard let connection = membership.connection(of: node) else { return [] }
+            return [.answer(envelope(.standby(assignment)), to: connection)]
         case .detail(let node, let detail):
             membership.setDetail(detail, of: node)
             return []

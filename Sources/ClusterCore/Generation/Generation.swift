@@ -1,7 +1,7 @@
 import Transport
 
 /// One sequence to generate, as the HTTP side hands it to the scheduler.
-public struct GenerationRequest: Sendable, Equatable {
+public struct GenerationRequest: Codable, Sendable, Equatable {
     /// The id that logs, errors and the response carry, such as `chatcmpl-…`.
     public var id: String
     /// At least one token.
@@ -23,6 +23,19 @@ public struct GenerationRequest: Sendable, Equatable {
     }
 }
 
+/// A streamed answer that clients can go on reading after they have lost it.
+public struct KeptStream: Codable, Sendable, Equatable {
+    /// Such as `chatcmpl-…`; its requests' ids begin with it.
+    public var id: String
+    /// What the HTTP side needs to write the answer again; nobody else looks into it.
+    public var description: [UInt8]
+
+    public init(id: String, description: [UInt8]) {
+        self.id = id
+        self.description = description
+    }
+}
+
 /// What a running generation reports, in order: tokens, then one `finished`.
 public enum GenerationEvent: Sendable, Equatable {
     case token(TokenChoice)
@@ -30,7 +43,7 @@ public enum GenerationEvent: Sendable, Equatable {
 }
 
 /// Why a generation ended by itself.
-public enum FinishReason: String, Sendable, Equatable {
+public enum FinishReason: String, Codable, Sendable, Equatable {
     /// A stop token or stop string.
     case stop
     /// The token limit.

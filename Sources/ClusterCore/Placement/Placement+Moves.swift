@@ -22,8 +22,8 @@ extension Placement {
     /// That the model is placed on fewer workers than are there.
     var excess: String? {
         guard betterSince != nil, let pipeline else { return nil }
-        return "placed on \(pipeline.nodes.count) workers although \(candidates.count) are there; "
-            + "they are brought in when the cluster is idle, or by ryz rebalance"
+        return "placed on \(pipeline.nodes.count) of the \(candidates.count) workers that are there; "
+            + "the others are brought in when the cluster is idle, or by ryz rebalance"
     }
 
     mutating func drain(_ node: NodeID, at now: Instant) -> [Effect] {

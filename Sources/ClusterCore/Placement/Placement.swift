@@ -15,13 +15,16 @@ public struct Placement: Sendable {
     var workers: [Worker] = []
     /// Those of the newest epoch, in order of stages and ranks.
     private(set) var lastNodes: [NodeID] = []
+    private(set) var lastStages: [PlacedPipeline.Stage] = []
+    /// The `partDigest` of each of their places.
+    private(set) var lastParts: [UInt64] = []
     private(set) var hasServed = false
     /// Nil where the operator has settled the shape.
     private(set) var planner: StagePlanner?
     /// Whether it has been waited long enough for workers that are missing, so that it is planned for those that are left.
     private var plansForFewer = false
     /// Names of workers that are to hold nothing, in order.
-    var drained: [NodeID] = []
+    public internal(set) var drained: [NodeID] = []
     /// How many workers could have a part when the pipeline was made for fewer than wanted; nil if it was not.
     var reducedTo: Int?
     /// Since when there are more workers than those for which the pipeline was made, while it was made for fewer than
@@ -45,6 +48,10 @@ public struct Placement: Sendable {
         var availableByteCount: UInt64?
         var failureCount = 0
         var setAside: SetAside?
+        /// The `partDigest` of what it says that it has loaded; 0 if nothing.
+        var heldPart: UInt64 = 0
+        /// What it is to have ready while it has no place; nil if nothing.
+        var standby: Standby?
     }
 
     struct SetAside: Sendable {
@@ -64,6 +71,7 @@ public struct Placement: Sendable {
     public init(configuration: PlacementConfiguration) throws(PlanningError) {
         self.configuration = configuration
         nextEpoch = configuration.firstEpoch.number
+        drained = configuration.drained.sorted()
         planner = configuration.planning.map { StagePlanner($0) }
         _ = try configuration.split()
     }
@@ -129,17 +137,24 @@ public struct Placement: Sendable {
             deadlines.append(reduction.from)
         }
         if case .loading(_, _, let since) = state { deadlines.append(since.advanced(by: configuration.loadingTimeout)) }
+        deadlines += standbyDeadlines
         return deadlines.min()
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
-        defer { noteCandidates(at: now) }
+        let effects = decide(event, at: now)
+        noteCandidates(at: now)
+        return effects + prepareSpares(at: now)
+    }
+
+    private mutating func decide(_ event: Event, at now: Instant) -> [Effect] {
         switch event {
-        case .joined(let peer):
+        case .joined(let peer, let heldPart):
             let effects = remove(peer.node, reason: "its process was started anew", at: now)
-            workers.append(Worker(peer: peer))
+            workers.append(Worker(peer: peer, heldPart: heldPart))
             return effects + open(at: now)
         case .returned(let peer):
+            orderStandbyAgain(of: peer.node)
             return reconnect(peer, at: now)
         case .gone(let node, let reason):
             return remove(node, reason: reason, at: now) + open(at: now)
@@ -159,6 +174,12 @@ public struct Placement: Sendable {
             guard let index = workers.firstIndex(where: { $0.peer.node == node }) else { return [] }
             workers[index].availableByteCount = availableByteCount
             return open(at: now)
+        case .holds(let node, let part):
+            if let index = workers.firstIndex(where: { $0.peer.node == node }) { workers[index].heldPart = part }
+            return []
+        case .standbyFailed(let node, let message, let isRetryable):
+            setStandbyProblem(message, isRetryable: isRetryable, of: node, at: now)
+            return []
         case .measured(let measurements):
             return planner?.take(measurements) == true ? open(at: now) : []
         case .drained(let node): return drain(node, at: now)
@@ -264,14 +285,17 @@ extension Placement {
         reducedTo = missingWorkerCount > 0 ? candidates.count : nil
         let pipeline = PlacedPipeline(epoch: Epoch(nextEpoch), stages: stages)
         nextEpoch += 1
-        lastNodes = pipeline.nodes
+        let assignments = pipeline.assignments(configuration)
+        (lastNodes, lastStages, lastParts) = (pipeline.nodes, stages, assignments.map(\.partDigest))
+        forgetStandbys()
         state = .loading(pipeline, ready: [:], since: now)
-        return [.opened(pipeline, pipeline.assignments(configuration))]
+        return [.opened(pipeline, assignments)]
     }
 
     /// The stages of the next pipeline; nil if there are not enough workers, or no plan for them.
     private mutating func nextStages(at now: Instant) -> [PlacedPipeline.Stage]? {
         if planner != nil {
+            if let stages = repeatedStages { return stages }
             if let reductionTime, reductionTime <= now { plansForFewer = true }
             guard plansForFewer || missingWorkerCount == 0 else { return nil }
             let count = plansForFewer ? 1 : configuration.selection.workerCount

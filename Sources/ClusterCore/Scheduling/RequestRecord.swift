@@ -12,10 +12,11 @@ struct RequestRecord: Sendable {
     /// Whether a stage has seen of it.
     var hasBegun = false
 
-    init(ticket: Ticket?, work: Work) {
+    /// - Parameter committed: tokens that were sampled before, by another coordinator perhaps.
+    init(ticket: Ticket?, work: Work, committed: [Int32] = []) {
         self.ticket = ticket
         self.work = work
-        tokens = work.knownTokens
+        tokens = work.knownTokens + committed
     }
 
     /// Tokens sampled so far.

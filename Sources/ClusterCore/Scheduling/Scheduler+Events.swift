@@ -8,7 +8,10 @@ extension Scheduler {
         case closed(because: String, isLoss: Bool = true)
         /// Another pipeline is being loaded.
         case loading
-        case submitted(Ticket, Work)
+        /// `committed` are tokens that were sampled before, from which it goes on.
+        case submitted(Ticket, Work, committed: [Int32] = [])
+        /// A request that was let in by the coordinator before this one. It waits for a pipeline like one that lost its own.
+        case restored(Ticket, Work, committed: [Int32])
         /// Nobody waits for the answer any more.
         case cancelled(Ticket)
         case result(StepResult)

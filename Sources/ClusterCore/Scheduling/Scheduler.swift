@@ -93,8 +93,10 @@ public struct Scheduler: Sendable {
         case .loading:
             noteLoading(at: now)
             effects = []
-        case .submitted(let ticket, let work):
-            effects = submit(ticket, work)
+        case .submitted(let ticket, let work, let committed):
+            effects = submit(RequestRecord(ticket: ticket, work: work, committed: committed))
+        case .restored(let ticket, let work, let committed):
+            effects = restore(RequestRecord(ticket: ticket, work: work, committed: committed), at: now)
         case .cancelled(let ticket):
             waiting.removeAll { $0.ticket == ticket }
             if let index = running.firstIndex(where: { $0.ticket == ticket }) { end(index, at: now) }

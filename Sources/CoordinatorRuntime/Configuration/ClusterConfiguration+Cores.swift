@@ -23,7 +23,7 @@ extension ClusterConfiguration {
         } catch {
             throw .planning(error)
         }
-        let placement = PlacementConfiguration(
+        var placement = PlacementConfiguration(
             selection: workers, shape: placement,
             planning: plansPlacement
                 ? model.costs.map { PlacementPlanning(model: $0, constraints: planConstraints) } : nil,
@@ -34,6 +34,7 @@ extension ClusterConfiguration {
             headPrecision: headPrecision,
             activationGrid: activationGrid, loadingTimeout: loadingTimeout, replanDelay: replanDelay,
             firstEpoch: firstEpoch)
+        placement.keepsSparesWarm = spares == .warm
         let scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: maximumRunningCount, queueLimit: queueLimit,

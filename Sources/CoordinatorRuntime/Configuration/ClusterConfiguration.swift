@@ -65,8 +65,20 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var rebalancing = Rebalancing.auto
     /// How long that waits for a moment without requests.
     public var rebalancingDelay = Duration.seconds(30)
+    /// What spares do while they wait.
+    public var spares = SpareReadiness.cold
     /// How long open requests may go on when the cluster is shut down.
     public var shutdownLimit = Duration.seconds(30)
+
+    /// The folder where streams outlive the coordinator, with `~` and `${RYZ_HOME}` replaced; nil: they end with it, or it is
+    /// named elsewhere.
+    public var stateFolder: String?
+    /// Whether there is to be such a folder.
+    public var keepsState = true
+    /// How long a streamed answer can be read again after its end.
+    public var streamKeeping = Duration.seconds(300)
+    /// How many such answers there are at most.
+    public var keptStreamCount = 64
 
     public init() {}
 
@@ -83,6 +95,14 @@ public enum Rebalancing: String, CaseIterable, Sendable {
     case auto
     /// When the operator says so.
     case manual
+}
+
+/// What spares do while they wait.
+public enum SpareReadiness: String, CaseIterable, Sendable {
+    /// They load nothing until they take over.
+    case cold
+    /// They load in advance what they may have to take over.
+    case warm
 }
 
 /// How links between nodes are secured.
@@ -122,7 +142,9 @@ enum Setting: String, CaseIterable {
     case replanSeconds = "replan_seconds"
     case failoverSeconds = "failover_seconds"
     case rebuildLimit = "rebuild_limit"
-    case rebalance
+    case rebalance, spares, state
+    case streamKeepSeconds = "stream_keep_seconds"
+    case streamKeepCount = "stream_keep_count"
     case rebalanceSeconds = "rebalance_seconds"
     case shutdownSeconds = "shutdown_seconds"
 }

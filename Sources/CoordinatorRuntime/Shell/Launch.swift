@@ -60,8 +60,12 @@ struct Launch {
     private func runLoop(status: StatusBoard, started: (Result<String, CoordinatorError>) -> Void) {
         do throws(CoordinatorError) {
             let links = try dataLinks()
-            let coordination = try configuration.coordination(
-                of: model, dataEndpoint: links.endpoint, firstEpoch: firstEpoch)
+            let journal = try journal()
+            // With the journal, epochs grow even if the clock was set back.
+            var coordination = try configuration.coordination(
+                of: model, dataEndpoint: links.endpoint,
+                firstEpoch: max(firstEpoch, Epoch(journal.lastEpoch + 1)))
+            coordination.placement.drained = journal.drained
             let core: CoordinatorCore<ConnectionID>
             do throws(PlanningError) {
                 core = try CoordinatorCore(configuration: coordination)
@@ -69,12 +73,21 @@ struct Launch {
                 throw .planning(error)
             }
             let loop = CoordinatorLoop(
-                core: core, links: links, mailbox: mailbox, control: control, status: status, logger: logger)
+                core: core, links: links, mailbox: mailbox, control: control, status: status,
+                journal: journal, logger: logger)
             started(.success(links.endpoint))
             ended.answer(loop.run())
         } catch {
             started(.failure(error))
         }
+    }
+
+    private func journal() throws(CoordinatorError) -> RequestJournal {
+        try RequestJournal(
+            folder: configuration.stateFolder,
+            limits: .init(
+                keepSeconds: Int(configuration.streamKeeping.secondCount), streamCount: configuration.keptStreamCount),
+            logger: logger)
     }
 
     private func dataLinks() throws(CoordinatorError) -> ZeroMQDataLinks {

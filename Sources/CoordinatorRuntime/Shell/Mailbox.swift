@@ -13,6 +13,10 @@ final class Mailbox: Sendable {
         case keysChanged(Keyring, revoked: [NodeID])
         /// The sink hears of the request's end unless it is cancelled; `accepted` says whether it was let in.
         case submit(Ticket, Work, RequestSink, accepted: Reply<GenerationError?>)
+        /// A request of a kept stream, which may be known already; `accepted` says by which ticket.
+        case read(Ticket, GenerationRequest, EventBuffer, accepted: Reply<Result<Ticket, GenerationError>>)
+        case keep(KeptStream)
+        case keptStream(String, Reply<KeptStream?>)
         case health(Reply<ClusterHealth>)
         case measure(Reply<Result<Int, MeasuringRefusal>>)
         case planningInput(Reply<PlanningInput?>)

@@ -10,6 +10,8 @@ public enum APIError: Error, Equatable, Sendable {
     case unsupported(parameter: String, problem: String)
     case modelNotFound(requested: String, served: String)
     case routeNotFound(path: String)
+    /// A stream that never was, or is kept no more.
+    case streamNotFound(id: String)
     case methodNotAllowed(method: String, path: String, allowed: String)
     /// The request has no key, and this server wants one.
     case keyMissing

@@ -52,6 +52,9 @@ struct ErrorAnswer: Equatable, Sendable {
             self = .invalid(
                 .notFound, "the model '\(requested)' is not served here; ask for '\(served)'", code: "model_not_found")
             parameter = "model"
+        case .streamNotFound(let id):
+            self = .invalid(
+                .notFound, "there is no stream '\(id)', or no more; ask anew", code: "stream_not_found")
         case .routeNotFound(let path):
             self = .invalid(.notFound, "there is nothing at \(path); see GET /v1/models", code: "not_found")
         case .methodNotAllowed(let method, let path, let allowed):

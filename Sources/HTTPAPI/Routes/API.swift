@@ -36,6 +36,7 @@ struct API: Sendable {
         add(.post, "/v1/ryz/rebalance", for: .operator, to: router, rebalance)
         add(.post, "/v1/ryz/score", to: router, score)
         add(.post, "/v1/ryz/shutdown", for: .operator, to: router, shutDown)
+        add(.get, "/v1/ryz/streams/:id", to: router, stream)
         add(.post, "/v1/ryz/tokenize", to: router, tokenize)
         return router
     }

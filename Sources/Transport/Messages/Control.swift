@@ -14,11 +14,13 @@ public struct Hello: Equatable, Sendable {
     public var memoryFreeByteCount: UInt64
     /// Where other nodes reach its data plane, such as `tcp://192.168.1.12:7071`.
     public var dataEndpoint: String
+    /// See `Heartbeat.heldPart`.
+    public var heldPart: UInt64
 
     public init(
         incarnation: UInt64, processID: Int32, hostName: String, hostID: String = "", cpuModel: String,
         instructionSet: String, threadCount: Int, memoryByteCount: UInt64, memoryFreeByteCount: UInt64,
-        dataEndpoint: String
+        dataEndpoint: String, heldPart: UInt64 = 0
     ) {
         self.incarnation = incarnation
         self.processID = processID
@@ -30,6 +32,7 @@ public struct Hello: Equatable, Sendable {
         self.memoryByteCount = memoryByteCount
         self.memoryFreeByteCount = memoryFreeByteCount
         self.dataEndpoint = dataEndpoint
+        self.heldPart = heldPart
     }
 }
 
@@ -66,10 +69,13 @@ public struct Heartbeat: Equatable, Sendable {
     public var droppedFrameCount: UInt64
     /// From sending the last heartbeat to its reply; nil before the first reply.
     public var roundTrip: Duration?
+    /// The `partDigest` of the part that it has loaded; 0 if it has none.
+    public var heldPart: UInt64
 
     public init(
         number: UInt64, memoryUsedByteCount: UInt64, memoryFreeByteCount: UInt64, keyValueTokenCount: Int,
-        keyValueTokenCapacity: Int, computedTokenCount: UInt64, droppedFrameCount: UInt64, roundTrip: Duration?
+        keyValueTokenCapacity: Int, computedTokenCount: UInt64, droppedFrameCount: UInt64, roundTrip: Duration?,
+        heldPart: UInt64 = 0
     ) {
         self.number = number
         self.memoryUsedByteCount = memoryUsedByteCount
@@ -79,6 +85,7 @@ public struct Heartbeat: Equatable, Sendable {
         self.computedTokenCount = computedTokenCount
         self.droppedFrameCount = droppedFrameCount
         self.roundTrip = roundTrip
+        self.heldPart = heldPart
     }
 }
 

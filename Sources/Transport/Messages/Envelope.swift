@@ -25,6 +25,8 @@ public struct Envelope: Equatable, Sendable {
         case keyring(Keyring)
         /// The worker is to let go of its part and of what it keeps of others.
         case release
+        /// The worker is to load that part in advance, as if it had that place.
+        case standby(StageAssignment)
         case measurementOrder(MeasurementOrder)
         // Data plane.
         case step(Step)

@@ -18,6 +18,12 @@ final class ComputeLoop {
         var gate: StepGate
     }
 
+    /// A part that is loaded, for a stage that it does not serve yet, or no more.
+    private struct ReadyPart {
+        let assignment: StageAssignment
+        let computing: any StageComputing
+    }
+
     /// Longest wait for a message; a wake signal ends it at once. Frames dropped meanwhile are told after it.
     private static let idleTimeout: Duration = .seconds(1)
 
@@ -34,6 +40,10 @@ final class ComputeLoop {
     /// What came while this thread waited for something else.
     let backlog = DeliveryBacklog()
     private var stage: LoadedStage?
+    /// Only while there is no stage.
+    private var ready: ReadyPart?
+    /// The `partDigest` of what is loaded; 0 if nothing is.
+    private var heldDigest: UInt64 = 0
     /// Whom there are links to.
     private(set) var targets: [NodeID] = []
 
@@ -54,15 +64,19 @@ final class ComputeLoop {
     }
 
     /// Bytes of the loaded stage's weights; 0 without one.
-    var loadedWeightsByteCount: Int { stage?.computing.weightsByteCount ?? 0 }
+    var loadedWeightsByteCount: Int { held?.computing.weightsByteCount ?? 0 }
+
+    /// What is loaded, whether or not it serves a stage.
+    private var held: ReadyPart? {
+        stage.map { ReadyPart(assignment: $0.assignment, computing: $0.computing) } ?? ready
+    }
 
     /// Runs until the inbox says to stop, or the links break.
     func run() {
         measureAtStart()
         while !inbox.isStopping {
-            if inbox.takeRelease() { release() }
-            if let assignment = inbox.takeAssignment() {
-                take(assignment)
+            if let order = inbox.takePart() {
+                follow(order)
                 continue
             }
             if let (order, epoch) = inbox.takeOrder() {
@@ -84,11 +98,25 @@ final class ComputeLoop {
         return try links.receive(timeout: Self.idleTimeout)
     }
 
-    private func take(_ assignment: ComputeInbox.Assignment) {
-        let kept = stage.flatMap { $0.assignment.needsSameStage(as: assignment.stage) ? $0.computing : nil }
-        // The old weights go before new ones come: a machine rarely has the memory for both.
-        stage = nil
+    private func follow(_ order: ComputeInbox.PartOrder) {
+        switch order {
+        case .assign(let assignment): take(assignment)
+        case .keepReady(let assignment, let epoch): keepReady(assignment, epoch)
+        case .release: letGo()
+        }
+    }
+
+    /// Takes out what is loaded if it is the part that an assignment needs. What is not goes: old weights go before new
+    /// ones come, as a machine rarely has the memory for both.
+    private func takeHeld(for assignment: StageAssignment) -> (any StageComputing)? {
+        let kept = held.flatMap { $0.assignment.needsSamePart(as: assignment) ? $0.computing : nil }
+        (stage, ready, heldDigest) = (nil, nil, 0)
         if kept == nil { publishUsage() }
+        return kept
+    }
+
+    private func take(_ assignment: ComputeInbox.Assignment) {
+        let kept = takeHeld(for: assignment.stage)
         do throws(StageError) {
             let near = RankLinking.nearRanks(assignment.stage)
             let farRanks = assignment.stage.ranks.indices.filter { !near.contains($0) }
@@ -106,6 +134,7 @@ final class ComputeLoop {
                 gate: StepGate(
                     isFirstStage: assignment.stage.isFirstStage, hiddenSize: computing.hiddenSize,
                     maximumStepRowCount: assignment.stage.maximumStepRowCount))
+            heldDigest = assignment.stage.partDigest
             publishUsage()
             logger.info(
                 "stage ready",
@@ -118,29 +147,55 @@ final class ComputeLoop {
                 keyValueTokenCapacity: computing.keyValueTokenCapacity)
             control.post(.ready(ready, assignment.epoch))
         } catch {
-            logger.error(
-                "stage not loaded",
-                metadata: ["epoch": "\(assignment.epoch.number)", "problem": "\(error.message)"])
-            control.post(
-                .failure(
-                    WorkerFailure(
-                        kind: .loading, message: error.message.cut(toByteCount: 4096), isRetryable: error.isRetryable),
-                    assignment.epoch))
+            reportNotLoaded(error, assignment.epoch)
         }
     }
 
-    /// Lets go of the stage, and of the links that it had.
-    private func release() {
-        stage = nil
+    /// Has the part ready that an assignment would need, but serves no stage with it.
+    private func keepReady(_ assignment: StageAssignment, _ epoch: Epoch) {
+        let kept = takeHeld(for: assignment)
+        disconnect()
+        do throws(StageError) {
+            let group = RankLinking.detached(assignment)
+            let computing = if let kept { kept } else { try loader(assignment, group) }
+            try kept?.reset(joining: group)
+            ready = ReadyPart(assignment: assignment, computing: computing)
+            heldDigest = assignment.partDigest
+            publishUsage()
+            logger.info(
+                "part ready",
+                metadata: [
+                    "epoch": "\(epoch.number)", "weightsByteCount": "\(computing.weightsByteCount)",
+                    "loaded": "\(kept == nil)",
+                ])
+        } catch {
+            reportNotLoaded(error, epoch)
+        }
+    }
+
+    private func letGo() {
+        (stage, ready, heldDigest) = (nil, nil, 0)
+        disconnect()
+        publishUsage()
+    }
+
+    private func reportNotLoaded(_ error: StageError, _ epoch: Epoch) {
+        logger.error("part not loaded", metadata: ["epoch": "\(epoch.number)", "problem": "\(error.message)"])
+        control.post(
+            .failure(
+                WorkerFailure(
+                    kind: .loading, message: error.message.cut(toByteCount: 4096), isRetryable: error.isRetryable),
+                epoch))
+    }
+
+    private func disconnect() {
         for target in targets { links.disconnect(from: target) }
         targets = []
-        publishUsage()
     }
 
     /// Opens links to these in place of all others.
     private func connect(to peers: [Peer]) throws(StageError) {
-        for target in targets { links.disconnect(from: target) }
-        targets = []
+        disconnect()
         for peer in peers {
             do throws(LinkError) {
                 try links.connect(to: peer)
@@ -241,24 +296,14 @@ final class ComputeLoop {
     }
 
     private func publishUsage() {
-        let computing = stage?.computing
+        let held = held
         let droppedFrameCount = links.drops.total
         usage.update { figures in
-            figures.keyValueTokenCount = computing?.keyValueTokenCount ?? 0
-            figures.keyValueTokenCapacity = computing?.keyValueTokenCapacity ?? 0
+            figures.keyValueTokenCount = held?.computing.keyValueTokenCount ?? 0
+            figures.keyValueTokenCapacity = held?.computing.keyValueTokenCapacity ?? 0
+            figures.heldPart = heldDigest
             figures.droppedFrameCount = droppedFrameCount
         }
-    }
-}
-
-extension StageAssignment {
-    /// Whether the stage that was loaded for this assignment serves another one, too: only who holds the other parts differs,
-    /// if anything does.
-    fileprivate func needsSameStage(as other: StageAssignment) -> Bool {
-        guard ranks.map(\.share) == other.ranks.map(\.share) else { return false }
-        var other = other
-        (other.next, other.previous, other.ranks) = (next, previous, ranks)
-        return self == other
     }
 }
 

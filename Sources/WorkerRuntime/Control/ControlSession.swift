@@ -42,6 +42,8 @@ package struct ControlSession: Sendable {
         /// Take connections from these nodes, besides the coordinator's, and from no others.
         case trust([NodeKey])
         case measure(MeasurementOrder, Epoch)
+        /// Load that part in advance; a failure is reported in this epoch.
+        case keepReady(StageAssignment, Epoch)
         /// Let go of the part that is held.
         case release
         /// Count a message that was not taken.
@@ -186,13 +188,16 @@ package struct ControlSession: Sendable {
         case .keyring(let keyring): return [.trust(keyring.keys)]
         case .assignment(let assignment):
             if let epoch, envelope.epoch <= epoch { return [.drop(.olderEpoch)] }
-            guard assignment.ranks.indices.contains(assignment.rank),
-                assignment.ranks[assignment.rank].peer.node == node
-            else { return [.drop(.malformed)] }
+            guard isOwn(assignment) else { return [.drop(.malformed)] }
             epoch = envelope.epoch
             return [.assign(assignment, envelope.epoch, results: welcomed.results)]
         case .measurementOrder(let order):
             return [.measure(order, envelope.epoch)]
+        case .standby(let assignment):
+            if let epoch, envelope.epoch < epoch { return [.drop(.olderEpoch)] }
+            guard isOwn(assignment) else { return [.drop(.malformed)] }
+            epoch = envelope.epoch
+            return [.keepReady(assignment, envelope.epoch)]
         case .release:
             if let epoch, envelope.epoch < epoch { return [.drop(.olderEpoch)] }
             epoch = envelope.epoch
@@ -203,6 +208,10 @@ package struct ControlSession: Sendable {
             .measurementReport, .linkProbe:
             return [.drop(.unexpectedMessage)]
         }
+    }
+
+    private func isOwn(_ assignment: StageAssignment) -> Bool {
+        assignment.ranks.indices.contains(assignment.rank) && assignment.ranks[assignment.rank].peer.node == node
     }
 
     private mutating func take(_ welcome: Welcome, _ welcomeEpoch: Epoch, _ now: Duration) -> [Effect] {

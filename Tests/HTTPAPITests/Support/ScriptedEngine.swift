@@ -27,6 +27,7 @@ final class ScriptedEngine: GenerationEngine {
         var runningCount = 0
         var mostRunning = 0
         var operations: [ClusterOperation] = []
+        var streams: [String: KeptStream] = [:]
         var scored: [(tokens: [Int32], topCount: Int, chunk: Int)] = []
     }
 
@@ -87,6 +88,16 @@ final class ScriptedEngine: GenerationEngine {
             play(script, of: request, into: continuation)
         }
     }
+
+    func read(
+        _ request: GenerationRequest
+    ) async throws(GenerationError) -> AsyncThrowingStream<GenerationEvent, any Error> {
+        try await generate(request)
+    }
+
+    func keep(_ stream: KeptStream) { state.withLock { $0.streams[stream.id] = stream } }
+
+    func keptStream(_ id: String) async -> KeptStream? { state.withLock { $0.streams[id] } }
 
     private func play(
         _ script: Script, of request: GenerationRequest,

@@ -772,7 +772,7 @@ void   ryz__v1__leave__free_unpacked
   assert(message->base.descriptor == &ryz__v1__leave__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__hello__field_descriptors[10] =
+static const ProtobufCFieldDescriptor ryz__v1__hello__field_descriptors[11] =
 {
   {
     "incarnation",
@@ -894,10 +894,23 @@ static const ProtobufCFieldDescriptor ryz__v1__hello__field_descriptors[10] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "held_part",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Hello, held_part),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__hello__field_indices_by_name[] = {
   3,   /* field[3] = cpu_model */
   8,   /* field[8] = data_endpoint */
+  10,   /* field[10] = held_part */
   9,   /* field[9] = host_id */
   2,   /* field[2] = host_name */
   0,   /* field[0] = incarnation */
@@ -910,7 +923,7 @@ static const unsigned ryz__v1__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor ryz__v1__hello__descriptor =
 {
@@ -920,7 +933,7 @@ const ProtobufCMessageDescriptor ryz__v1__hello__descriptor =
   "Ryz__V1__Hello",
   "ryz.v1",
   sizeof(Ryz__V1__Hello),
-  10,
+  11,
   ryz__v1__hello__field_descriptors,
   ryz__v1__hello__field_indices_by_name,
   1,  ryz__v1__hello__number_ranges,
@@ -1016,7 +1029,7 @@ const ProtobufCMessageDescriptor ryz__v1__refusal__descriptor =
   (ProtobufCMessageInit) ryz__v1__refusal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[8] =
+static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[9] =
 {
   {
     "number",
@@ -1114,10 +1127,23 @@ static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[8] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "held_part",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Heartbeat, held_part),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__heartbeat__field_indices_by_name[] = {
   5,   /* field[5] = computed_token_count */
   6,   /* field[6] = dropped_frame_count */
+  8,   /* field[8] = held_part */
   4,   /* field[4] = key_value_token_capacity */
   3,   /* field[3] = key_value_token_count */
   2,   /* field[2] = memory_free_byte_count */
@@ -1128,7 +1154,7 @@ static const unsigned ryz__v1__heartbeat__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__heartbeat__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor =
 {
@@ -1138,7 +1164,7 @@ const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor =
   "Ryz__V1__Heartbeat",
   "ryz.v1",
   sizeof(Ryz__V1__Heartbeat),
-  8,
+  9,
   ryz__v1__heartbeat__field_descriptors,
   ryz__v1__heartbeat__field_indices_by_name,
   1,  ryz__v1__heartbeat__number_ranges,

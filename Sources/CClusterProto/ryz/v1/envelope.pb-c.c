@@ -52,7 +52,7 @@ void   ryz__v1__envelope__free_unpacked
   assert(message->base.descriptor == &ryz__v1__envelope__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[21] =
+static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[22] =
 {
   {
     "protocol_version",
@@ -259,6 +259,18 @@ static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[21] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "standby",
+    29,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, standby),
+    &ryz__v1__stage_assignment__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "step",
     30,
     PROTOBUF_C_LABEL_NONE,
@@ -311,14 +323,14 @@ static const unsigned ryz__v1__envelope__field_indices_by_name[] = {
   12,   /* field[12] = assignment */
   1,   /* field[1] = cluster_id */
   3,   /* field[3] = epoch */
-  19,   /* field[19] = exchange */
+  20,   /* field[20] = exchange */
   7,   /* field[7] = failure */
   5,   /* field[5] = heartbeat */
   11,   /* field[11] = heartbeat_reply */
   4,   /* field[4] = hello */
   15,   /* field[15] = keyring */
   8,   /* field[8] = leave */
-  20,   /* field[20] = link_probe */
+  21,   /* field[21] = link_probe */
   14,   /* field[14] = measurement_order */
   9,   /* field[9] = measurement_report */
   0,   /* field[0] = protocol_version */
@@ -326,18 +338,18 @@ static const unsigned ryz__v1__envelope__field_indices_by_name[] = {
   13,   /* field[13] = refusal */
   16,   /* field[16] = release */
   2,   /* field[2] = sender */
-  17,   /* field[17] = step */
-  18,   /* field[18] = step_result */
+  17,   /* field[17] = standby */
+  18,   /* field[18] = step */
+  19,   /* field[19] = step_result */
   10,   /* field[10] = welcome */
 };
-static const ProtobufCIntRange ryz__v1__envelope__number_ranges[5 + 1] =
+static const ProtobufCIntRange ryz__v1__envelope__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 10, 4 },
   { 20, 10 },
   { 28, 16 },
-  { 30, 17 },
-  { 0, 21 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
 {
@@ -347,10 +359,10 @@ const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
   "Ryz__V1__Envelope",
   "ryz.v1",
   sizeof(Ryz__V1__Envelope),
-  21,
+  22,
   ryz__v1__envelope__field_descriptors,
   ryz__v1__envelope__field_indices_by_name,
-  5,  ryz__v1__envelope__number_ranges,
+  4,  ryz__v1__envelope__number_ranges,
   (ProtobufCMessageInit) ryz__v1__envelope__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

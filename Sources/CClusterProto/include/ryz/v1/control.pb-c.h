@@ -72,10 +72,14 @@ struct  Ryz__V1__Hello
   uint64_t memory_free_byte_count;
   char *data_endpoint;
   char *host_id;
+  /*
+   * See Heartbeat.held_part.
+   */
+  uint64_t held_part;
 };
 #define RYZ__V1__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__hello__descriptor) \
-    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
@@ -124,6 +128,10 @@ struct  Ryz__V1__Heartbeat
   uint64_t key_value_token_capacity;
   uint64_t computed_token_count;
   uint64_t dropped_frame_count;
+  /*
+   * Tells the part that is loaded from others; 0: none is.
+   */
+  uint64_t held_part;
   Ryz__V1__Heartbeat__RoundTripCase round_trip_case;
   union {
     uint64_t round_trip_nanoseconds;
@@ -131,7 +139,7 @@ struct  Ryz__V1__Heartbeat
 };
 #define RYZ__V1__HEARTBEAT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__heartbeat__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, RYZ__V1__HEARTBEAT__ROUND_TRIP__NOT_SET, {0} }
+    , 0, 0, 0, 0, 0, 0, 0, 0, RYZ__V1__HEARTBEAT__ROUND_TRIP__NOT_SET, {0} }
 
 
 /*
