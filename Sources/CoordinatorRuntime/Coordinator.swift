@@ -91,7 +91,7 @@ public final class Coordinator: Service, Sendable {
         let ticket = newTicket()
         try await submit(ticket, .generation(request), .generation(buffer))
         let mailbox = mailbox
-        return GenerationStream(buffer: buffer) { mailbox.cancel(ticket) }
+        return GenerationStream(buffer: buffer) { mailbox.cancel(ticket, by: $0) }
     }
 
     /// Reads a request of a kept stream from its first token: what it has sampled before, perhaps under another coordinator,
@@ -107,10 +107,10 @@ public final class Coordinator: Service, Sendable {
         let mailbox = mailbox
         do throws(GenerationError) {
             let ticket = try await accepted.wait(within: StatusBoard.validity, else: .failure(silence)).get()
-            return GenerationStream(buffer: buffer) { mailbox.cancel(ticket) }
+            return GenerationStream(buffer: buffer) { mailbox.cancel(ticket, by: $0) }
         } catch {
             // It may still be let in later, when nobody waits for it any more.
-            if error == silence { mailbox.cancel(ticket) }
+            if error == silence { mailbox.cancel(ticket, by: buffer) }
             throw error
         }
     }
@@ -140,7 +140,7 @@ public final class Coordinator: Service, Sendable {
         let result = await withTaskCancellationHandler {
             await reply.wait()
         } onCancel: {
-            mailbox.cancel(ticket)
+            mailbox.cancel(ticket, by: reply)
             reply.answer(.failure(.unavailable("the request was cancelled")))
         }
         return try result.get()
@@ -220,7 +220,7 @@ public final class Coordinator: Service, Sendable {
         let silence = GenerationError.unavailable(StatusBoard.silence)
         guard let error = await accepted.wait(within: StatusBoard.validity, else: silence) else { return }
         // It may still be let in later, when nobody waits for it any more.
-        if error == silence { mailbox.cancel(ticket) }
+        if error == silence { mailbox.cancel(ticket, by: sink.reader) }
         throw error
     }
 }

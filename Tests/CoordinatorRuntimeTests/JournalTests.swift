@@ -97,18 +97,19 @@ private struct StateFolder: ~Copyable {
     ]
 
     private func journal(
-        _ folder: String?, keepSeconds: Int = 300, streamCount: Int = 64, now: @escaping () -> Int = { 1_000_000 }
+        _ folder: String?, model: String = "m", keepSeconds: Int = 300, streamCount: Int = 64,
+        now: @escaping () -> Int = { 1_000_000 }
     ) throws -> RequestJournal {
         try RequestJournal(
-            folder: folder, limits: .init(keepSeconds: keepSeconds, streamCount: streamCount),
-            logger: TestCluster.quiet,
-            now: now)
+            folder: folder, model: model, limits: .init(keepSeconds: keepSeconds, streamCount: streamCount),
+            logger: TestCluster.quiet, now: now)
     }
 
     @Test func `every record comes back as it was`() {
         let records: [JournalRecord] =
             [
-                .epoch(.max), .drained(["a", "b"]), .stream(KeptStream(id: "s", description: [1, 2]), at: 3),
+                .epoch(.max), .drained(["a", "b"]), .model("m"),
+                .stream(KeptStream(id: "s", description: "{\"a\": 1}"), at: 3),
                 .request(1, Self.request("s-0"), at: 4), .state(1, .reachedLimit, at: 5),
             ] + Self.choices.map { .token(.max, $0) }
         for record in records { #expect(JournalRecord(record.bytes[...]) == record) }
@@ -124,7 +125,7 @@ private struct StateFolder: ~Copyable {
             let journal = try journal(folder.path, now: now)
             journal.noteEpoch(Epoch(1 << 50))
             journal.noteDrained([try #require(NodeID("a"))])
-            journal.keep(KeptStream(id: "s", description: [1]))
+            journal.keep(KeptStream(id: "s", description: "d"))
             for number in 0...3 { journal.begin(Self.request("s-\(number)"), Ticket(UInt64(number))) }
             for choice in Self.choices {
                 for number in 0...2 as ClosedRange<UInt64> { journal.commit(choice, to: Ticket(number)) }
@@ -137,7 +138,7 @@ private struct StateFolder: ~Copyable {
         let journal = try journal(folder.path, now: now)
         #expect(journal.lastEpoch == 1 << 50)
         #expect(journal.drained.map(\.name) == ["a"])
-        #expect(journal.stream("s") == KeptStream(id: "s", description: [1]))
+        #expect(journal.stream("s") == KeptStream(id: "s", description: "d"))
         let restored = journal.restore { Ticket(10) }
         #expect(restored.map(\.request) == [Self.request("s-0")])
         #expect(restored.first?.committed == [5, -1, 7])
@@ -163,7 +164,7 @@ private struct StateFolder: ~Copyable {
         let journal = try journal(nil, keepSeconds: 100, streamCount: 2, now: { time })
         for number in 0...3 {
             time = number
-            journal.keep(KeptStream(id: "s\(number)", description: []))
+            journal.keep(KeptStream(id: "s\(number)", description: ""))
             journal.begin(Self.request("s\(number)-0"), Ticket(UInt64(number)))
         }
         for number in 1...3 as ClosedRange<UInt64> {
@@ -172,7 +173,7 @@ private struct StateFolder: ~Copyable {
         }
         #expect((0...3).map { journal.stream("s\($0)") != nil } == [true, false, true, true])
         time = 112
-        journal.keep(KeptStream(id: "s4", description: []))
+        journal.keep(KeptStream(id: "s4", description: ""))
         #expect((0...3).map { journal.stream("s\($0)") != nil } == [true, false, false, true])
         guard case .nothing = journal.known("s2-0"), case .open = journal.known("s0-0") else {
             Issue.record("requests outlive their streams, or do not last as long")
@@ -185,10 +186,35 @@ private struct StateFolder: ~Copyable {
         let start = Int(Date().timeIntervalSince1970)
         do {
             let journal = try journal(folder.path, now: { start })
-            journal.keep(KeptStream(id: "s", description: []))
+            journal.keep(KeptStream(id: "s", description: ""))
             journal.begin(Self.request("s-0"), Ticket(1))
         }
         #expect(try journal(folder.path, now: { start + 200 }).restore { Ticket(1) }.count == 1)
         #expect(try journal(folder.path, now: { start + 1000 }).restore { Ticket(1) }.isEmpty)
+    }
+
+    @Test func `what another model has begun is forgotten, but not who is drained`() throws {
+        let folder = StateFolder()
+        let now = { Int(Date().timeIntervalSince1970) }
+        do {
+            let journal = try journal(folder.path, now: now)
+            journal.noteEpoch(Epoch(7))
+            journal.noteDrained([try #require(NodeID("a"))])
+            journal.keep(KeptStream(id: "s", description: ""))
+            journal.begin(Self.request("s-0"), Ticket(1))
+        }
+        for model in ["other", "m"] {
+            let journal = try journal(folder.path, model: model, now: now)
+            #expect(journal.restore { Ticket(1) }.isEmpty && journal.stream("s") == nil)
+            #expect(journal.lastEpoch == 7 && journal.drained.map(\.name) == ["a"])
+        }
+    }
+
+    @Test func `streams that have ended take no more than so much memory`() throws {
+        var archive = RequestArchive()
+        let text = String(repeating: "x", count: 1000)
+        for number in 1...10 { archive.apply(.stream(KeptStream(id: "s\(number)", description: text), at: number)) }
+        archive.tidy(.init(keepSeconds: 100, streamCount: 100, byteCount: 3500), at: 10)
+        #expect((1...10).filter { archive.stream("s\($0)") != nil } == [8, 9, 10])
     }
 }

@@ -28,9 +28,9 @@ public struct KeptStream: Codable, Sendable, Equatable {
     /// Such as `chatcmpl-…`; its requests' ids begin with it.
     public var id: String
     /// What the HTTP side needs to write the answer again; nobody else looks into it.
-    public var description: [UInt8]
+    public var description: String
 
-    public init(id: String, description: [UInt8]) {
+    public init(id: String, description: String) {
         self.id = id
         self.description = description
     }

@@ -49,6 +49,12 @@ extension ClusterConfiguration {
             model: model.costs, constraints: planConstraints)
     }
 
+    /// What tells the model and the settings that change its answers from others.
+    func identity(of model: CoordinatedModel) -> String {
+        let digest = model.file.headerDigest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        return "\(digest) \(model.file.byteCount) \(headPrecision.rawValue) \(activationGrid.rawValue)"
+    }
+
     private func conflicts(with model: CoordinatedModel) -> [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
         func add(_ setting: Setting, _ problem: String, _ remedy: String) {

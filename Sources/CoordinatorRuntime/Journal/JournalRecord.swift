@@ -8,6 +8,8 @@ enum JournalRecord: Codable, Equatable {
     case epoch(UInt64)
     /// Who is to hold nothing from now on, in the place of those before.
     case drained([String])
+    /// What tells the model, and the settings that change its answers, from others. Streams are of this one from now on.
+    case model(String)
     case stream(KeptStream, at: Int)
     /// A request of a stream was let in. Its number is what later records call it by.
     case request(UInt32, GenerationRequest, at: Int)

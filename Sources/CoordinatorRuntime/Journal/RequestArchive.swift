@@ -10,6 +10,8 @@ struct RequestArchive {
         var keepSeconds = 300
         /// How many streams are kept that have ended.
         var streamCount = 64
+        /// How many bytes of prompts, tokens and descriptions those have at most, about.
+        var byteCount = 64 << 20
     }
 
     struct Request: Equatable {
@@ -20,6 +22,11 @@ struct RequestArchive {
         var state = JournalRecord.RequestState.open
         /// When it was let in or its state changed last.
         var touchedAt: Int
+
+        /// What it takes in memory, about.
+        var byteCount: Int {
+            4 * request.promptTokens.count + choices.reduce(0) { $0 + 32 + 8 * $1.top.count }
+        }
 
         var finishReason: FinishReason? {
             switch state {
@@ -44,6 +51,7 @@ struct RequestArchive {
     private(set) var lastEpoch: UInt64 = 0
     /// In order.
     private(set) var drained: [String] = []
+    private(set) var model = ""
     /// By number.
     private(set) var requests: [UInt32: Request] = [:]
     private var numbers: [String: UInt32] = [:]
@@ -67,6 +75,9 @@ struct RequestArchive {
         switch record {
         case .epoch(let number): lastEpoch = max(lastEpoch, number)
         case .drained(let names): drained = names
+        case .model(let model):
+            if model != self.model { (requests, numbers, streams) = ([:], [:], [:]) }
+            self.model = model
         case .stream(let stream, let time): streams[stream.id] = Stream(stream: stream, touchedAt: time)
         case .request(let number, let request, let time):
             if let old = numbers[request.id] { requests[old] = nil }
@@ -86,29 +97,44 @@ struct RequestArchive {
 
     /// Forgets what has been kept long enough.
     mutating func tidy(_ limits: Limits, at now: Int) {
-        // The newest first; those with an open request are of now.
-        let ages = streams.map { id, stream -> (id: String, touchedAt: Int) in
-            let own = requests.values.filter { $0.request.id.hasPrefix(id + "-") }
-            if own.contains(where: { $0.state == .open }) { return (id, .max) }
-            return (id, own.map(\.touchedAt).reduce(stream.touchedAt, max))
-        }.sorted { ($1.touchedAt, $1.id) < ($0.touchedAt, $0.id) }
-        let ended = ages.filter { $0.touchedAt != .max }
-        let kept = ended.prefix(limits.streamCount).prefix { now - $0.touchedAt < limits.keepSeconds }
-        for stream in ended.dropFirst(kept.count) { streams[stream.id] = nil }
+        var own: [String: [Request]] = [:]
+        for request in requests.values { own[streamID(of: request), default: []].append(request) }
+        let ended = streams.values.filter { stream in
+            !(own[stream.stream.id] ?? []).contains { $0.state == .open }
+        }.map { stream in
+            let requests = own[stream.stream.id] ?? []
+            return (
+                id: stream.stream.id, touchedAt: requests.map(\.touchedAt).reduce(stream.touchedAt, max),
+                byteCount: requests.map(\.byteCount).reduce(stream.stream.description.utf8.count, +)
+            )
+        }
+        var (count, byteCount) = (0, 0)
+        // The newest first.
+        for stream in ended.sorted(by: { ($1.touchedAt, $1.id) < ($0.touchedAt, $0.id) }) {
+            count += 1
+            byteCount += stream.byteCount
+            let isKept =
+                count <= limits.streamCount && byteCount <= limits.byteCount
+                && now - stream.touchedAt < limits.keepSeconds
+            if !isKept { streams[stream.id] = nil }
+        }
         for request in requests.values where request.state != .open && !hasStream(request) {
             requests[request.number] = nil
             numbers[request.request.id] = nil
         }
     }
 
-    private func hasStream(_ request: Request) -> Bool {
-        guard let end = request.request.id.lastIndex(of: "-") else { return false }
-        return streams[String(request.request.id[..<end])] != nil
+    private func hasStream(_ request: Request) -> Bool { streams[streamID(of: request)] != nil }
+
+    /// A request's id is its stream's and the number of the choice.
+    private func streamID(of request: Request) -> String {
+        let id = request.request.id
+        return id.lastIndex(of: "-").map { String(id[..<$0]) } ?? id
     }
 
     /// Records that make this archive again.
     var records: [JournalRecord] {
-        [.epoch(lastEpoch), .drained(drained)]
+        [.epoch(lastEpoch), .drained(drained), .model(model)]
             + streams.values.sorted { $0.stream.id < $1.stream.id }.map { .stream($0.stream, at: $0.touchedAt) }
             + requests.values.sorted { $0.number < $1.number }.flatMap { request in
                 [.request(request.number, request.request, at: request.touchedAt)]

@@ -37,10 +37,11 @@ final class RequestJournal {
 
     /// - Parameters:
     ///   - folder: where the file lies, made if it is not there; nil keeps nothing beyond this process.
+    ///   - model: tells the model, and the settings that change its answers, from others: their streams are forgotten.
     ///   - now: seconds since 1970.
     /// - Throws: `CoordinatorError.system` if the folder cannot be used, or another coordinator uses it.
     init(
-        folder: String?, limits: RequestArchive.Limits, logger: Logger,
+        folder: String?, model: String, limits: RequestArchive.Limits, logger: Logger,
         now: @escaping () -> Int = { Int(Date().timeIntervalSince1970) }
     ) throws(CoordinatorError) {
         (self.limits, self.logger, self.now) = (limits, logger, now)
@@ -79,6 +80,10 @@ final class RequestJournal {
             throw .system("state: \(error)")
         }
         self.archive = archive
+        if !archive.model.isEmpty, archive.model != model {
+            logger.warning("the model is another one than before; open streams are forgotten")
+        }
+        self.archive.apply(.model(model))
         finishImplied()
         if let writtenAt, now() - Int(writtenAt.timeIntervalSince1970) >= limits.keepSeconds { giveUpAll() }
         self.archive.tidy(limits, at: now())

@@ -55,7 +55,9 @@ final class CoordinatorLoop {
             let contents = mailbox.take()
             failure = failure ?? contents.failure
             for mail in contents.mail { handle(mail) }
-            for ticket in contents.cancelled where sinks.removeValue(forKey: ticket) != nil {
+            for (ticket, reader) in contents.cancelled
+            where sinks[ticket].map({ ObjectIdentifier($0.reader) }) == reader {
+                sinks[ticket] = nil
                 journal.giveUp(ticket)
                 apply(.cancelled(ticket))
             }

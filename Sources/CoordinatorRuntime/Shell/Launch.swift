@@ -84,7 +84,7 @@ struct Launch {
 
     private func journal() throws(CoordinatorError) -> RequestJournal {
         try RequestJournal(
-            folder: configuration.stateFolder,
+            folder: configuration.stateFolder, model: configuration.identity(of: model),
             limits: .init(
                 keepSeconds: Int(configuration.streamKeeping.secondCount), streamCount: configuration.keptStreamCount),
             logger: logger)

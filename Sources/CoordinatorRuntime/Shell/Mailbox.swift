@@ -27,7 +27,7 @@ final class Mailbox: Sendable {
     /// Everything that came since it was last emptied.
     struct Contents {
         var mail: [Mail] = []
-        var cancelled: [Ticket] = []
+        var cancelled: [(ticket: Ticket, reader: ObjectIdentifier)] = []
         /// What the control plane failed with.
         var failure: String?
         var isStopped = false
@@ -52,8 +52,11 @@ final class Mailbox: Sendable {
     }
 
     /// Never refused: there is one for each request at most, and requests are bounded.
-    func cancel(_ ticket: Ticket) {
-        contents.withLock { if !$0.isStopped { $0.cancelled.append(ticket) } }
+    ///
+    /// - Parameter reader: who gave it up. By then another one may read it.
+    func cancel(_ ticket: Ticket, by reader: AnyObject) {
+        let reader = ObjectIdentifier(reader)
+        contents.withLock { if !$0.isStopped { $0.cancelled.append((ticket, reader)) } }
         wake.signal()
     }
 
@@ -83,6 +86,14 @@ final class Mailbox: Sendable {
 enum RequestSink: Sendable {
     case generation(EventBuffer)
     case scoring(Reply<Result<ScoredText, GenerationError>>)
+
+    /// Who reads them.
+    var reader: AnyObject {
+        switch self {
+        case .generation(let buffer): buffer
+        case .scoring(let reply): reply
+        }
+    }
 
     func fail(_ error: GenerationError) {
         switch self {

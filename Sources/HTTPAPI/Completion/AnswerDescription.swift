@@ -21,24 +21,22 @@ struct AnswerDescription: Codable, Sendable {
     }
 
     /// JSON.
-    var bytes: [UInt8] {
+    var text: String {
         get throws {
             let encoder = JSONEncoder()
-            encoder.nonConformingFloatEncodingStrategy = Self.floats
-            return [UInt8](try encoder.encode(self))
+            encoder.nonConformingFloatEncodingStrategy = .convertToString(
+                positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+            return String(decoding: try encoder.encode(self), as: UTF8.self)
         }
     }
 
-    init(bytes: [UInt8]) throws {
+    init(text: String) throws {
         let decoder = JSONDecoder()
+        // Log-probabilities of an echoed prompt may be infinite.
         decoder.nonConformingFloatDecodingStrategy = .convertFromString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        self = try decoder.decode(Self.self, from: Data(bytes))
+        self = try decoder.decode(Self.self, from: Data(text.utf8))
     }
-
-    /// Log-probabilities of an echoed prompt may be infinite.
-    private static let floats = JSONEncoder.NonConformingFloatEncodingStrategy.convertToString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
 
     init(
         form: Form, identity: AnswerIdentity, reportsLogProbabilities: Bool, includesUsage: Bool, plan: GenerationPlan

@@ -8,7 +8,7 @@ extension API {
     /// Generates an answer and writes it, as a stream of events or in one piece.
     func write(_ answer: AnswerDescription, streams: Bool, _ context: ConnectionContext) async throws -> Response {
         guard streams else { return try await whole(answer, interruptions(context)) }
-        engine.keep(KeptStream(id: answer.identity.id, description: try answer.bytes))
+        engine.keep(KeptStream(id: answer.identity.id, description: try answer.text))
         return try await stream(
             answer, from: StreamPosition(choiceCount: answer.plan.choices.count), interruptions(context))
     }

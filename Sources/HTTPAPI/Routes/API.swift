@@ -36,18 +36,18 @@ struct API: Sendable {
         add(.post, "/v1/ryz/rebalance", for: .operator, to: router, rebalance)
         add(.post, "/v1/ryz/score", to: router, score)
         add(.post, "/v1/ryz/shutdown", for: .operator, to: router, shutDown)
-        add(.get, "/v1/ryz/streams/:id", to: router, stream)
+        add(.get, "/v1/ryz/streams/:id", to: router, answersHead: false, stream)
         add(.post, "/v1/ryz/tokenize", to: router, tokenize)
         return router
     }
 
     private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
 
-    /// Answers `method` on `path` with `handler`, HEAD wherever GET is answered, and all others with 405. Where keys are
-    /// wanted at all, it takes one of `role`, or none if that is nil.
+    /// Answers `method` on `path` with `answer`, HEAD wherever GET is answered unless that would do something, and all
+    /// others with 405. Where keys are wanted at all, it takes one of `role`, or none if that is nil.
     private func add(
         _ method: HTTPRequest.Method, _ path: RouterPath, for role: ClientKey.Role? = .client,
-        to router: Router<ConnectionContext>,
+        to router: Router<ConnectionContext>, answersHead: Bool = true,
         _ answer: @escaping @Sendable (Request, ConnectionContext) async throws -> Response
     ) {
         let access = role == nil ? nil : access
@@ -57,7 +57,7 @@ struct API: Sendable {
         }
         router.on(path, method: method, use: handler)
         var answered = [method]
-        if method == .get {
+        if method == .get, answersHead {
             answered.append(.head)
             router.on(path, method: .head) { request, context in
                 let response = try await handler(request, context)
