@@ -14,6 +14,12 @@ public enum RyzHome {
     /// Where the keys of a cluster lie.
     public static var keysFolder: String { path + "/keys" }
 
+    /// Where weights are kept that came from other nodes.
+    public static var shardsFolder: String { path + "/shards" }
+
+    /// Where it is kept what models' files hold, for workers that fetch from here.
+    public static var manifestsFolder: String { path + "/manifests" }
+
     /// Where models lie.
     public static var modelsFolder: String { path + "/models" }
 }

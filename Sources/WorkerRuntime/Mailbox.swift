@@ -11,6 +11,8 @@ final class ComputeInbox: Sendable {
         var stage: StageAssignment
         /// Where the last stage's results go.
         var results: Peer
+        /// Who has the model's files; nil for nobody.
+        var weights: Peer?
     }
 
     struct Contents: Sendable {

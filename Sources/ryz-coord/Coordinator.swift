@@ -11,6 +11,7 @@ import ModelTools
 import ServiceLifecycle
 import Tokenization
 import Transport
+import WeightTransfer
 import ZeroMQ
 
 @main
@@ -60,7 +61,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
         }
         let model = CoordinatedModel(file, head: settings.headPrecision, grid: settings.activationGrid)
         let coordinator = try CoordinatorRuntime.Coordinator(
-            configuration: settings, model: model, security: security(settings), logger: logger)
+            configuration: settings, model: model,
+            weights: WeightsServer(
+                node: .coordinator, clusterID: settings.clusterID, model: file,
+                manifestFolder: RyzHome.manifestsFolder, logger: logger),
+            security: security(settings), logger: logger)
         let server = HTTPServer(
             configuration: HTTPServerConfiguration(host: settings.httpHost, port: settings.httpPort),
             model: ServedModel(

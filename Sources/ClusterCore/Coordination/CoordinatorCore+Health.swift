@@ -69,6 +69,10 @@ extension CoordinatorCore {
             roundTripMilliseconds: heartbeat?.roundTrip.map { $0.secondCount * 1000 },
             tokensPerSecond: member.tokensPerSecond, droppedFrameCount: heartbeat?.droppedFrameCount ?? 0)
         health.rates = member.isPresent ? survey.rates(of: member.node) : nil
+        if member.phase == .loading, let loading = heartbeat?.loading {
+            (health.loadedByteCount, health.neededByteCount) = (loading.doneByteCount, loading.byteCount)
+        }
+        health.fetchedByteCount = heartbeat?.fetchedByteCount ?? 0
         return health
     }
 }

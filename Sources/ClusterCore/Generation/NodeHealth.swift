@@ -43,6 +43,11 @@ public struct NodeHealth: Codable, Sendable, Equatable {
     public var droppedFrameCount: UInt64
     /// What it measured of itself; nil until it has said so.
     public var rates: NodeRates?
+    /// While it gets its weights together: the bytes of the model's files that it has of those that it needs; nil otherwise.
+    public var loadedByteCount: UInt64?
+    public var neededByteCount: UInt64?
+    /// Bytes of weights that came to it over the network since its process started.
+    public var fetchedByteCount: UInt64 = 0
 
     private enum CodingKeys: String, CodingKey {
         case name, state, detail
@@ -64,6 +69,9 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         case tokensPerSecond = "tokens_per_second"
         case droppedFrameCount = "dropped_frame_count"
         case rates
+        case loadedByteCount = "loaded_byte_count"
+        case neededByteCount = "needed_byte_count"
+        case fetchedByteCount = "fetched_byte_count"
     }
 
     public init(
@@ -125,5 +133,8 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         try container.encode(tokensPerSecond, forKey: .tokensPerSecond)
         try container.encode(droppedFrameCount, forKey: .droppedFrameCount)
         try container.encode(rates, forKey: .rates)
+        try container.encode(loadedByteCount, forKey: .loadedByteCount)
+        try container.encode(neededByteCount, forKey: .neededByteCount)
+        try container.encode(fetchedByteCount, forKey: .fetchedByteCount)
     }
 }

@@ -38,10 +38,13 @@ public struct Welcome: Equatable, Sendable {
     public var heartbeatInterval: Duration
     /// Where results go: the coordinator's data plane.
     public var dataEndpoint: String
+    /// Where the model's weights are to be had; empty if they are not.
+    public var weightsEndpoint: String
 
-    public init(heartbeatInterval: Duration, dataEndpoint: String) {
+    public init(heartbeatInterval: Duration, dataEndpoint: String, weightsEndpoint: String = "") {
         self.heartbeatInterval = heartbeatInterval
         self.dataEndpoint = dataEndpoint
+        self.weightsEndpoint = weightsEndpoint
     }
 }
 
@@ -66,10 +69,15 @@ public struct Heartbeat: Equatable, Sendable {
     public var droppedFrameCount: UInt64
     /// From sending the last heartbeat to its reply; nil before the first reply.
     public var roundTrip: Duration?
+    /// Bytes of weights that came over the network since it started.
+    public var fetchedByteCount: UInt64
+    /// How far it is with getting its weights together; nil unless it does so.
+    public var loading: LoadingProgress?
 
     public init(
         number: UInt64, memoryUsedByteCount: UInt64, memoryFreeByteCount: UInt64, keyValueTokenCount: Int,
-        keyValueTokenCapacity: Int, computedTokenCount: UInt64, droppedFrameCount: UInt64, roundTrip: Duration?
+        keyValueTokenCapacity: Int, computedTokenCount: UInt64, droppedFrameCount: UInt64, roundTrip: Duration?,
+        fetchedByteCount: UInt64 = 0, loading: LoadingProgress? = nil
     ) {
         self.number = number
         self.memoryUsedByteCount = memoryUsedByteCount
@@ -79,6 +87,8 @@ public struct Heartbeat: Equatable, Sendable {
         self.computedTokenCount = computedTokenCount
         self.droppedFrameCount = droppedFrameCount
         self.roundTrip = roundTrip
+        self.fetchedByteCount = fetchedByteCount
+        self.loading = loading
     }
 }
 

@@ -1,6 +1,7 @@
 import Collectives
 import Logging
 import Transport
+import WeightTransfer
 import ZeroMQ
 
 /// The compute thread: the data links and the stage.
@@ -24,6 +25,7 @@ final class ComputeLoop {
     let clusterID: String
     /// See `Peer.hostID`; empty if this worker shares no memory.
     let hostID: String
+    private let security: NodeSecurity?
     let logger: Logger
     let inbox: ComputeInbox
     let control: ControlInbox
@@ -38,12 +40,13 @@ final class ComputeLoop {
     private(set) var targets: [NodeID] = []
 
     init(
-        clusterID: String, hostID: String, links: any DataLinks, logger: Logger, inbox: ComputeInbox,
-        control: ControlInbox,
+        clusterID: String, hostID: String, security: NodeSecurity?, links: any DataLinks, logger: Logger,
+        inbox: ComputeInbox, control: ControlInbox,
         usage: WorkerUsage, loader: @escaping Loader, meter: Worker.Meter?
     ) {
         self.clusterID = clusterID
         self.hostID = hostID
+        self.security = security
         self.links = links
         self.logger = logger
         self.inbox = inbox
@@ -97,7 +100,7 @@ final class ComputeLoop {
             let linking = try RankLinking(
                 assignment.stage, clusterID: clusterID, epoch: assignment.epoch, links: links, backlog: backlog
             ) { [inbox] in inbox.hasNews }
-            let computing = if let kept { kept } else { try loader(assignment.stage, linking.group) }
+            let computing = if let kept { kept } else { try load(assignment, linking.group) }
             try kept?.reset(joining: linking.group)
             stage = LoadedStage(
                 epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
@@ -126,6 +129,20 @@ final class ComputeLoop {
                         kind: .loading, message: error.message.cut(toByteCount: 4096), isRetryable: error.isRetryable),
                     assignment.epoch))
         }
+    }
+
+    private func load(
+        _ assignment: ComputeInbox.Assignment, _ group: RankGroup
+    ) throws(StageError) -> any StageComputing {
+        defer { usage.update { $0.loading = nil } }
+        let supply = assignment.weights.map { [inbox, usage] source in
+            WeightsSupply(
+                source: source, node: links.node, clusterID: clusterID, epoch: assignment.epoch, security: security,
+                wake: [inbox.wake], isAbandoned: { inbox.hasNews },
+                report: { progress in usage.update { $0.loading = progress } },
+                noteFetched: { byteCount in usage.update { $0.fetchedByteCount += UInt64(byteCount) } })
+        }
+        return try loader(assignment.stage, group, supply)
     }
 
     /// Opens links to these in place of all others.

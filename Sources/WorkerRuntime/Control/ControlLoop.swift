@@ -96,7 +96,7 @@ final class ControlLoop {
             session.hold(unsent.map { ($0.body, $0.epoch) })
             unsent = []
             try client.reconnect()
-        case .assign(let stage, let epoch, let results):
+        case .assign(let stage, let epoch, let results, let weights):
             logger.info(
                 "stage assigned",
                 metadata: [
@@ -105,7 +105,8 @@ final class ControlLoop {
                     "previous": "\(stage.previous)",
                     "next": "\(stage.next.map(\.node.name).joined(separator: " "))",
                 ])
-            compute.post(ComputeInbox.Assignment(epoch: epoch, stage: stage, results: results))
+            compute.post(
+                ComputeInbox.Assignment(epoch: epoch, stage: stage, results: results, weights: weights))
         case .trust(let keys):
             configuration.security?.allow(keys)
         case .measure(let order, let epoch):
@@ -163,7 +164,8 @@ final class ControlLoop {
             number: number, memoryUsedByteCount: Processor.residentByteCount, memoryFreeByteCount: memory.available,
             keyValueTokenCount: figures.keyValueTokenCount, keyValueTokenCapacity: figures.keyValueTokenCapacity,
             computedTokenCount: figures.computedTokenCount,
-            droppedFrameCount: figures.droppedFrameCount + client.drops.total, roundTrip: roundTrip)
+            droppedFrameCount: figures.droppedFrameCount + client.drops.total, roundTrip: roundTrip,
+            fetchedByteCount: figures.fetchedByteCount, loading: figures.loading)
     }
 
     /// Who has not the right key is not told so: there is no connection to be told through.

@@ -38,7 +38,8 @@ package struct ControlSession: Sendable {
         case send(Envelope.Body, Epoch)
         /// Open a fresh connection in place of the present one.
         case reconnect
-        case assign(StageAssignment, Epoch, results: Peer)
+        /// `weights` is where the model's files are to be had; nil if they are not.
+        case assign(StageAssignment, Epoch, results: Peer, weights: Peer?)
         /// Take connections from these nodes, besides the coordinator's, and from no others.
         case trust([NodeKey])
         case measure(MeasurementOrder, Epoch)
@@ -67,6 +68,7 @@ package struct ControlSession: Sendable {
     private struct Welcomed: Sendable, Equatable {
         var interval: Duration
         var results: Peer
+        var weights: Peer?
         var nextHeartbeat: Duration
         var heardAt: Duration
         /// The oldest heartbeat that has had no answer.
@@ -188,11 +190,14 @@ package struct ControlSession: Sendable {
                 assignment.ranks[assignment.rank].peer.node == node
             else { return [.drop(.malformed)] }
             epoch = envelope.epoch
-            return [.assign(assignment, envelope.epoch, results: welcomed.results)]
+            return [
+                .assign(
+                    assignment, envelope.epoch, results: welcomed.results, weights: welcomed.weights)
+            ]
         case .measurementOrder(let order):
             return [.measure(order, envelope.epoch)]
         case .hello, .heartbeat, .ready, .failure, .leave, .welcome, .refusal, .step, .stepResult, .exchange,
-            .measurementReport, .linkProbe:
+            .measurementReport, .linkProbe, .weightsRequest, .weightsReply:
             return [.drop(.unexpectedMessage)]
         }
     }
@@ -208,8 +213,10 @@ package struct ControlSession: Sendable {
         state = .welcomed(
             Welcomed(
                 interval: welcome.heartbeatInterval,
-                results: Peer(node: .coordinator, dataEndpoint: welcome.dataEndpoint), nextHeartbeat: now,
-                heardAt: now))
+                results: Peer(node: .coordinator, dataEndpoint: welcome.dataEndpoint),
+                weights: welcome.weightsEndpoint.isEmpty
+                    ? nil : Peer(node: .coordinator, dataEndpoint: welcome.weightsEndpoint),
+                nextHeartbeat: now, heardAt: now))
         let reports = held
         held = []
         return tick(now) + ratesReport + reports
