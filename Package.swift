@@ -45,13 +45,14 @@ let package = Package(
             name: "ryz-coord",
             dependencies: [
                 "Checkpoints", "ClusterCore", "CommandSupport", "CoordinatorRuntime", "HTTPAPI", "Inference",
-                "ModelTools", "Tokenization", "Transport", "ZeroMQ", argumentParser, logging, serviceLifecycle,
+                "ModelTools", "Tokenization", "Transport", "WeightTransfer", "ZeroMQ", argumentParser, logging,
+                serviceLifecycle,
             ], swiftSettings: safe),
         .executableTarget(
             name: "ryz-worker",
             dependencies: [
-                "CommandSupport", "Kernels", "Transport", "WorkerRuntime", "ZeroMQ", argumentParser, logging,
-                serviceLifecycle,
+                "Checkpoints", "CommandSupport", "Kernels", "Transport", "WorkerRuntime", "ZeroMQ", argumentParser,
+                logging, serviceLifecycle,
             ], swiftSettings: safe),
         .executableTarget(
             name: "ryz",
@@ -87,14 +88,19 @@ let package = Package(
             name: "ClusterClient", dependencies: ["ClusterCore", nioCore, nioPosix, nioHTTP1], swiftSettings: safe),
         .target(
             name: "CoordinatorRuntime",
-            dependencies: ["ClusterCore", "Kernels", "Transport", "ZeroMQ", logging, serviceLifecycle, yams],
+            dependencies: [
+                "ClusterCore", "Kernels", "Transport", "WeightTransfer", "ZeroMQ", logging, serviceLifecycle, yams,
+            ],
             swiftSettings: safe),
         .target(
             name: "WorkerRuntime",
             dependencies: [
-                "Checkpoints", "Collectives", "Inference", "Kernels", "Transport", "Wire", "ZeroMQ", logging,
-                serviceLifecycle,
+                "Checkpoints", "Collectives", "Inference", "Kernels", "Transport", "WeightTransfer", "Wire", "ZeroMQ",
+                logging, serviceLifecycle,
             ], swiftSettings: safe),
+        .target(
+            name: "WeightTransfer", dependencies: ["Checkpoints", "Kernels", "Transport", "ZeroMQ", logging],
+            swiftSettings: safe),
 
         // Pure core
         .target(name: "ClusterCore", dependencies: ["Transport"], swiftSettings: safe),
@@ -147,10 +153,15 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["TestSupport", "Wire", "Transport"], swiftSettings: facingC),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ", "Wire", "Transport"], swiftSettings: facingC),
         .testTarget(
+            name: "WeightTransferTests",
+            dependencies: [
+                "WeightTransfer", "Checkpoints", "Kernels", "TestSupport", "Transport", "ZeroMQ", logging,
+            ], swiftSettings: safe),
+        .testTarget(
             name: "WorkerRuntimeTests",
             dependencies: [
-                "Checkpoints", "Collectives", "Inference", "Kernels", "TestSupport", "WorkerRuntime", "ZeroMQ", "Wire",
-                "Transport", logging,
+                "Checkpoints", "Collectives", "Inference", "Kernels", "TestSupport", "WeightTransfer", "WorkerRuntime",
+                "ZeroMQ", "Wire", "Transport", logging,
             ],
             swiftSettings: facingC),
         .testTarget(

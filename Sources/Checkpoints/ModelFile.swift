@@ -24,6 +24,8 @@ public struct ModelFile: Sendable {
     public let headerDigest: [UInt8]
     /// Whether the token embeddings also serve as the head; a converted model has the head in tiles all the same.
     public let hasTiedHead: Bool
+    /// All files that were read, and from which weights are.
+    public let parts: [ModelPart]
 
     private let tensors: [String: TensorDescription]
 
@@ -53,6 +55,7 @@ public struct ModelFile: Sendable {
             byteCount = gguf.file.byteCount
             headerByteCount = gguf.headerByteCount
             headerDigest = HeaderDigest.of(gguf)
+            parts = [ModelPart(gguf)]
         case .folder(let folder):
             let huggingFace = try HuggingFaceConfiguration(folder)
             let found = try folder.tensors()
@@ -65,6 +68,7 @@ public struct ModelFile: Sendable {
             byteCount = found.files.reduce(0) { $0 + $1.file.byteCount }
             headerByteCount = found.files.reduce(0) { $0 + $1.headerByteCount }
             headerDigest = HeaderDigest.of(folder, weights: found.files)
+            parts = folder.companionParts + found.files.map { ModelPart($0) }
         case .converted(let converted):
             configuration = try converted.configuration()
             var problems: [CheckpointProblem] = []
@@ -75,6 +79,7 @@ public struct ModelFile: Sendable {
             byteCount = converted.tiles.file.byteCount
             headerByteCount = converted.tiles.headerByteCount
             headerDigest = HeaderDigest.of(converted)
+            parts = converted.companionParts + [ModelPart(converted.tiles)]
         }
         let found = try inventory.modelTensors()
         tokenEmbedding = found.tokenEmbedding

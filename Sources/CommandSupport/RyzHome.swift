@@ -17,6 +17,12 @@ public enum RyzHome {
     /// Where a coordinator keeps what outlives it.
     public static func stateFolder(cluster: String) -> String { path + "/state/" + cluster }
 
+    /// Where weights are kept that came from other nodes.
+    public static var shardsFolder: String { path + "/shards" }
+
+    /// Where it is kept what models' files hold, for workers that fetch from here.
+    public static var manifestsFolder: String { path + "/manifests" }
+
     /// Where models lie.
     public static var modelsFolder: String { path + "/models" }
 }

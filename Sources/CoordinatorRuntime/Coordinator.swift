@@ -4,6 +4,7 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 import Transport
+public import WeightTransfer
 import ZeroMQ
 
 /// The head of a cluster: takes workers in, gives them their parts, and runs requests on them.
@@ -27,10 +28,13 @@ public final class Coordinator: Service, Sendable {
     /// How long the threads may take to bind, and to end.
     private static let threadTimeout = Duration.seconds(10)
 
-    /// - Parameter security: encrypts all links, and knows the workers' keys; nil: plain text.
+    /// - Parameters:
+    ///   - weights: serves the model's files to workers that have none; nil: they all have them.
+    ///   - security: encrypts all links, and knows the workers' keys; nil: plain text.
     /// - Throws: `CoordinatorError` if settings conflict or do not fit the model, or an endpoint cannot be bound.
     public init(
-        configuration: ClusterConfiguration, model: CoordinatedModel, security: NodeSecurity? = nil, logger: Logger
+        configuration: ClusterConfiguration, model: CoordinatedModel, weights: WeightsServer? = nil,
+        security: NodeSecurity? = nil, logger: Logger
     ) throws(CoordinatorError) {
         // Epochs are counted from the time in milliseconds, so that they exceed those of a predecessor.
         let firstEpoch = Epoch(UInt64(max(1, Date().timeIntervalSince1970 * 1000)))
@@ -45,7 +49,8 @@ public final class Coordinator: Service, Sendable {
         let launch: Launch
         do throws(ZeroMQError) {
             launch = try Launch(
-                configuration: configuration, model: model, firstEpoch: firstEpoch, security: security, logger: logger)
+                configuration: configuration, model: model, firstEpoch: firstEpoch, weights: weights,
+                security: security, logger: logger)
         } catch {
             throw .system(error.description)
         }

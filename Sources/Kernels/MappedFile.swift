@@ -36,6 +36,9 @@ public final class MappedFile: Sendable {
     public let path: String
     /// The size in bytes, at least 1.
     public let byteCount: Int
+    /// What tells this file, as it was when it was opened, from others and from itself after a change: device, inode, size
+    /// and time of the last change.
+    public let identity: String
     /// The first byte. The mapping is never written to and lives as long as the object, so sharing it is sound.
     @usableFromInline nonisolated(unsafe) let base: UnsafeRawPointer
 
@@ -55,6 +58,8 @@ public final class MappedFile: Sendable {
         }
         self.path = path
         byteCount = size
+        let changed = status.st_mtim
+        identity = "\(status.st_dev) \(status.st_ino) \(size) \(changed.tv_sec).\(changed.tv_nsec)"
         base = UnsafeRawPointer(mapping)
     }
 

@@ -37,6 +37,10 @@ public struct LocalClusterOptions: Sendable {
     /// How the workers compute products with one row of activations, where the layout leaves a choice; nil leaves it to
     /// each worker.
     public var kernel: MatrixKernel?
+    /// Which files the workers take weights from; nil leaves it to each worker.
+    public var weightsOrigin: WeightsOrigin?
+    /// Where each worker has a folder, of its name, for what it keeps; nil: all keep it in this process's `RYZ_HOME`.
+    public var workersFolder: String?
     /// What the children log to standard error: `info`, `warning` and so on.
     public var logLevel = "warning"
     /// Where `ryz-coord` and `ryz-worker` are.
@@ -74,9 +78,13 @@ public struct LocalClusterOptions: Sendable {
 
     /// What a worker's environment has besides this process's own.
     func workerEnvironment(index: Int) -> [String: String] {
-        guard let last = instructionSets.last else { return [:] }
-        let forced = index < instructionSets.count ? instructionSets[index] : last
-        return [InstructionSet.environmentVariable: forced.rawValue]
+        var environment: [String: String] = [:]
+        if let workersFolder { environment["RYZ_HOME"] = "\(workersFolder)/\(workerName(index: index))" }
+        if let last = instructionSets.last {
+            let forced = index < instructionSets.count ? instructionSets[index] : last
+            environment[InstructionSet.environmentVariable] = forced.rawValue
+        }
+        return environment
     }
 
     func workerName(index: Int) -> String { "worker-\(index + 1)" }
@@ -90,6 +98,7 @@ public struct LocalClusterOptions: Sendable {
         if let ternaryLayout { arguments += ["--ternary-layout", ternaryLayout.rawValue] }
         if let kernel { arguments += ["--kernel", kernel.rawValue] }
         if !sharesMemory { arguments.append("--no-shared-memory") }
+        if let weightsOrigin { arguments += ["--weights", weightsOrigin.rawValue] }
         return arguments + ["--log-level", logLevel, "--end-with-parent"]
     }
 }

@@ -61,7 +61,7 @@ public struct HealthTable: Sendable {
         let place: [TextTable.Cell] =
             showsRanks ? [.init(stage(node)), layers, .init(node.heads.map(Units.inclusive) ?? "–")] : [layers]
         return [
-            .init(node.name.printable), .init(node.state.rawValue, style: style(node.state)),
+            .init(node.name.printable), .init(state(node), style: style(node.state)),
             .init(ProcessorName.short(node.cpu).printable), .init(node.instructionSet.printable),
             .init("\(node.threadCount)"),
             .init(Units.bytes(node.memoryUsedByteCount)), .init(Units.bytes(node.memoryFreeByteCount)),
@@ -78,6 +78,14 @@ public struct HealthTable: Sendable {
         guard let standby = node.standby, standby.firstLayer < standby.endLayer else { return nil }
         let state = standby.isWarm ? "warm" : standby.problem.isEmpty ? "warming" : "cold"
         return "\(state) \(Units.inclusive(standby.firstLayer..<standby.endLayer))"
+    }
+
+    /// With how much of its weights a node has that loads, such as `loading 43 %`.
+    private func state(_ node: NodeHealth) -> String {
+        guard let loaded = node.loadedByteCount, let needed = node.neededByteCount, needed > 0 else {
+            return node.state.rawValue
+        }
+        return "\(node.state.rawValue) \(Units.percent(Double(loaded), of: Double(needed)))"
     }
 
     /// Stage and rank, such as `0.1`.
@@ -99,7 +107,8 @@ public struct HealthTable: Sendable {
 
     private func furtherFigures(_ node: NodeHealth) -> String {
         "\(node.name): process \(node.processID), \(node.cpu)".printable + ", KV \(node.keyValueTokenCount) of "
-            + "\(node.keyValueTokenCapacity) tokens, \(node.droppedFrameCount) frames dropped"
+            + "\(node.keyValueTokenCapacity) tokens, \(node.droppedFrameCount) frames dropped, "
+            + "\(Units.bytes(node.fetchedByteCount)) of weights fetched"
     }
 
     private func stateLine(_ health: ClusterHealth) -> String {

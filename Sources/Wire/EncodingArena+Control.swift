@@ -64,6 +64,12 @@ extension EncodingArena {
         case .linkProbe(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_LINK_PROBE
             message.pointee.link_probe = probe(body)
+        case .weightsRequest(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_WEIGHTS_REQUEST
+            message.pointee.weights_request = weightsRequest(body)
+        case .weightsReply(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_WEIGHTS_REPLY
+            message.pointee.weights_reply = weightsReply(body)
         }
         return message
     }
@@ -97,6 +103,13 @@ extension EncodingArena {
         if let roundTrip = heartbeat.roundTrip {
             message.pointee.round_trip_case = RYZ__V1__HEARTBEAT__ROUND_TRIP_ROUND_TRIP_NANOSECONDS
             message.pointee.round_trip_nanoseconds = UInt64(roundTrip.wholeNanoseconds)
+        }
+        message.pointee.fetched_byte_count = heartbeat.fetchedByteCount
+        if let loading = heartbeat.loading {
+            let progress = make(ryz__v1__loading_progress__init)
+            progress.pointee.done_byte_count = loading.doneByteCount
+            progress.pointee.byte_count = loading.byteCount
+            message.pointee.loading = progress
         }
         return message
     }
@@ -137,6 +150,7 @@ extension EncodingArena {
         let message = make(ryz__v1__welcome__init)
         message.pointee.heartbeat_interval_nanoseconds = UInt64(welcome.heartbeatInterval.wholeNanoseconds)
         message.pointee.data_endpoint = string(welcome.dataEndpoint)
+        message.pointee.weights_endpoint = string(welcome.weightsEndpoint)
         return message
     }
 

@@ -31,7 +31,11 @@ extension EnvelopeReader {
             droppedFrameCount: message.pointee.dropped_frame_count,
             roundTrip: hasRoundTrip
                 ? try duration(message.pointee.round_trip_nanoseconds, "heartbeat.roundTrip") : nil,
-            heldPart: message.pointee.held_part)
+            heldPart: message.pointee.held_part,
+            fetchedByteCount: message.pointee.fetched_byte_count,
+            loading: message.pointee.loading.map {
+                LoadingProgress(doneByteCount: $0.pointee.done_byte_count, byteCount: $0.pointee.byte_count)
+            })
     }
 
     func ready(_ message: UnsafeMutablePointer<Ryz__V1__StageReady>) throws(WireError) -> StageReady {
@@ -66,7 +70,8 @@ extension EnvelopeReader {
         Welcome(
             heartbeatInterval: try duration(
                 message.pointee.heartbeat_interval_nanoseconds, "welcome.heartbeatInterval"),
-            dataEndpoint: try endpoint(message.pointee.data_endpoint, "welcome.dataEndpoint"))
+            dataEndpoint: try endpoint(message.pointee.data_endpoint, "welcome.dataEndpoint"),
+            weightsEndpoint: try endpoint(message.pointee.weights_endpoint, "welcome.weightsEndpoint"))
     }
 
     func keyring(_ message: UnsafeMutablePointer<Ryz__V1__Keyring>) throws(WireError) -> Keyring {

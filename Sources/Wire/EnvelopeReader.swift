@@ -51,6 +51,10 @@ struct EnvelopeReader {
             .stepResult(try stepResult(try present(message.pointee.step_result)))
         case RYZ__V1__ENVELOPE__BODY_EXCHANGE: .exchange(exchange(try present(message.pointee.exchange)))
         case RYZ__V1__ENVELOPE__BODY_LINK_PROBE: .linkProbe(try probe(try present(message.pointee.link_probe)))
+        case RYZ__V1__ENVELOPE__BODY_WEIGHTS_REQUEST:
+            .weightsRequest(try weightsRequest(try present(message.pointee.weights_request)))
+        case RYZ__V1__ENVELOPE__BODY_WEIGHTS_REPLY:
+            .weightsReply(try weightsReply(try present(message.pointee.weights_reply)))
         default: throw .missingBody
         }
     }

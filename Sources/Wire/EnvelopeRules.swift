@@ -17,6 +17,7 @@ struct EnvelopeRules {
         case .welcome(let body):
             try range(body.heartbeatInterval, "welcome.heartbeatInterval", .milliseconds(10) ... .seconds(3600))
             try endpoint(body.dataEndpoint, "welcome.dataEndpoint")
+            if !body.weightsEndpoint.isEmpty { try endpoint(body.weightsEndpoint, "welcome.weightsEndpoint") }
         case .heartbeatReply, .release: break
         case .assignment(let body), .standby(let body): try check(body)
         case .refusal(let body): try text(body.reason, "refusal.reason")
@@ -25,6 +26,8 @@ struct EnvelopeRules {
         case .step(let body): try check(body)
         case .stepResult(let body): try check(body)
         case .exchange, .linkProbe: break
+        case .weightsRequest(let body): try check(body)
+        case .weightsReply(let body): try check(body)
         }
     }
 
@@ -43,6 +46,9 @@ struct EnvelopeRules {
         try range(heartbeat.keyValueTokenCapacity, "heartbeat.keyValueTokenCapacity", tokens)
         if let roundTrip = heartbeat.roundTrip {
             try range(roundTrip, "heartbeat.roundTrip", .zero ... .seconds(86400))
+        }
+        if let loading = heartbeat.loading {
+            try range(loading.doneByteCount, "heartbeat.loading.doneByteCount", 0...loading.byteCount)
         }
     }
 

@@ -28,6 +28,10 @@ public struct WireLimits: Equatable, Sendable {
     public var maximumThreadCount = 4096
     /// Nodes that a keyring names.
     public var maximumKeyCount = Keyring.maximumKeyCount
+    /// Files of a model.
+    public var maximumFileCount = 2048
+    /// Chunks of one file.
+    public var maximumChunkCount = 1 << 24
     /// Sizes of messages that a link is measured with.
     public var maximumRoundTripCount = 16
     /// Positions in a sequence, and so rows in a step.

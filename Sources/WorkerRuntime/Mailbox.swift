@@ -11,13 +11,15 @@ final class ComputeInbox: Sendable {
         var stage: StageAssignment
         /// Where the last stage's results go.
         var results: Peer
+        /// Who has the model's files; nil for nobody.
+        var weights: Peer?
     }
 
     /// What is to become of the part that is held.
     enum PartOrder: Sendable {
         case assign(Assignment)
         /// To be loaded in advance, for whom it may concern in this epoch.
-        case keepReady(StageAssignment, Epoch)
+        case keepReady(StageAssignment, Epoch, weights: Peer?)
         /// None is to be held.
         case release
     }

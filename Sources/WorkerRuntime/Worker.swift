@@ -3,6 +3,7 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 import Transport
+public import WeightTransfer
 import ZeroMQ
 
 /// One worker: joins the coordinator's cluster and computes the stage that it is given.
@@ -12,8 +13,10 @@ import ZeroMQ
 public final class Worker: Service, Sendable {
     /// Makes the stage that an assignment describes. Called on the compute thread; may take as long as it takes.
     ///
-    /// The group is that of the stage's ranks, for combining the parts that they compute.
-    public typealias Loader = @Sendable (StageAssignment, RankGroup) throws(StageError) -> any StageComputing
+    /// The group is that of the stage's ranks, for combining the parts that they compute. The supply has the weights that are
+    /// not on this machine; nil if nobody serves them.
+    public typealias Loader =
+        @Sendable (StageAssignment, RankGroup, WeightsSupply?) throws(StageError) -> any StageComputing
 
     /// Measures how fast this machine is; with `again`, even if it was measured before. Called on the compute thread.
     public typealias Meter = @Sendable (_ again: Bool) throws(StageError) -> NodeRates
@@ -153,7 +156,7 @@ public final class Worker: Service, Sendable {
         control.post(.listening(endpoint: links.endpoint))
         ComputeLoop(
             clusterID: configuration.clusterID, hostID: configuration.sharesMemory ? HostIdentity.current : "",
-            links: links, logger: logger, inbox: compute, control: control,
+            security: configuration.security, links: links, logger: logger, inbox: compute, control: control,
             usage: usage, loader: loader, meter: meter
         ).run()
     }

@@ -1,6 +1,8 @@
 import Synchronization
+import Transport
 
-/// The compute thread's figures for heartbeats, as of its last step: readable while it computes the next.
+/// The compute thread's figures for heartbeats, as of its last step: readable while it computes the next; of its weights
+/// as they come.
 final class WorkerUsage: Sendable {
     struct Figures: Sendable, Equatable {
         var keyValueTokenCount = 0
@@ -10,6 +12,10 @@ final class WorkerUsage: Sendable {
         var droppedFrameCount: UInt64 = 0
         /// See `Heartbeat.heldPart`.
         var heldPart: UInt64 = 0
+        /// Bytes of weights that came over the network since it started.
+        var fetchedByteCount: UInt64 = 0
+        /// How far it is with getting its weights together; nil unless it does so.
+        var loading: LoadingProgress?
     }
 
     private let figures = Mutex(Figures())

@@ -72,12 +72,7 @@ public final class ZeroMQDataLinks: DataLinks {
         options.curve = security.map { .server($0.keys.secretKey, domain: $0.domain) }
         inbound = try Socket(.router, name: endpoint, options: options, context: context)
         try inbound.bind(endpoint)
-        let bound = try inbound.lastEndpoint()
-        if let advertisedHost, let port = HostPort(endpoint: bound)?.port {
-            self.endpoint = "tcp://\(HostPort(host: advertisedHost, port: port))"
-        } else {
-            self.endpoint = bound
-        }
+        self.endpoint = HostPort.advertised(try inbound.lastEndpoint(), as: advertisedHost)
     }
 
     public func connect(to peer: Peer) throws(LinkError) {

@@ -11,6 +11,7 @@ import ModelTools
 import ServiceLifecycle
 import Tokenization
 import Transport
+import WeightTransfer
 import ZeroMQ
 
 @main
@@ -70,6 +71,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let isEncrypted = settings.security == .keys
         let coordinator = try CoordinatorRuntime.Coordinator(
             configuration: settings, model: model,
+            weights: WeightsServer(
+                node: .coordinator, clusterID: settings.clusterID, model: file,
+                manifestFolder: RyzHome.manifestsFolder, logger: logger),
             security: isEncrypted ? NodeSecurity(keys: keys.coordinator().keys, allowed: keys.workers()) : nil,
             logger: logger)
         let clients = settings.wantsClientKeys ? ClientAccess(try keys.clients.keys()) : nil

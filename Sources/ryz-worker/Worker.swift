@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import CommandSupport
 import Kernels
 import Logging
@@ -17,7 +18,8 @@ struct WorkerCommand: AsyncParsableCommand {
               ryz-worker --coordinator tcp://192.168.1.10:7070 --name big-box
 
             The coordinator may start before or after its workers. A model file is looked for where the coordinator has
-            it, then in ${RYZ_HOME:-~/.ryz}/models. RYZ_ISA=portable|avx2|avx512 forces an instruction set.
+            it, then in ${RYZ_HOME:-~/.ryz}/models. If it is in neither, what is needed of it is fetched from the
+            coordinator and kept in ${RYZ_HOME:-~/.ryz}/shards. RYZ_ISA=portable|avx2|avx512 forces an instruction set.
             """)
 
     @Option(help: "The coordinator's control endpoint, such as tcp://192.168.1.10:7070.")
@@ -45,6 +47,16 @@ struct WorkerCommand: AsyncParsableCommand {
     )
     var cpus: String?
     @OptionGroup var kernels: KernelOptions
+    @Option(
+        help:
+            "Which files weights come from: local (a copy of the model on this machine), fetched (from the coordinator), or automatic: a copy if there is one."
+    )
+    var weights = WeightsOrigin.automatic
+    @Option(
+        help:
+            "Most bytes of the disk for fetched weights, such as 40GiB; those unused for longest go first. By default half of what is free."
+    )
+    var cacheSize: ByteCount?
     @Flag(help: .hidden)
     var endWithParent = false
     @OptionGroup var logging: LoggingOptions
@@ -75,10 +87,17 @@ struct WorkerCommand: AsyncParsableCommand {
             ternaryLayout: kernels.layout)
         loader.kernel = kernels.kernel
         loader.tuningFolder = RyzHome.tuningFolder
+        loader.weightsOrigin = weights
+        loader.shardCache = ShardCache(folder: RyzHome.shardsFolder, limitByteCount: cacheSize?.value)
+        loader.logger = logger
+        let bar = ProgressBar()
+        loader.onProgress = { bar.show($0) }
         let worker = try WorkerRuntime.Worker(
             configuration: configuration, logger: logger,
             meter: { [loader] again throws(StageError) in try loader.measure(again: again) },
-            loader: { [loader] assignment, group throws(StageError) in try loader.load(assignment, group) })
+            loader: { [loader] assignment, group, supply throws(StageError) in
+                try loader.load(assignment, group, supply)
+            })
         if endWithParent { ParentWatch.start { worker.stop() } }
         try await ServiceGroup(
             configuration: .init(

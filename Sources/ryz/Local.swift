@@ -38,6 +38,9 @@ struct Local: AsyncParsableCommand {
     )
     var head: HeadPrecision?
     @OptionGroup var kernels: KernelOptions
+    @Option(
+        help: "Which files workers take weights from: local, fetched (as from another machine), or automatic.")
+    var weights: WeightsOrigin?
     @Option(help: "A settings file such as cluster.yaml; the options here come first.")
     var config: String?
     @Option(help: "What the programs log to standard error: debug, info, notice, warning, error.")
@@ -64,6 +67,7 @@ struct Local: AsyncParsableCommand {
         options.headPrecision = head
         options.ternaryLayout = kernels.layout
         options.kernel = kernels.kernel
+        options.weightsOrigin = weights
         options.logLevel = logLevel
         let progress = ProgressLine()
         defer { progress.clear() }

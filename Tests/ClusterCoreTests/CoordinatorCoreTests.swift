@@ -97,6 +97,18 @@ struct CoordinatorCoreTests {
                     tokensPerSecond: 120, droppedFrameCount: 3))
     }
 
+    @Test mutating func `health shows how far a worker is with its weights, as long as it loads`() throws {
+        for node in [a, b] { _ = hear(node, .hello(.from(node)), at: .zero) }
+        var heartbeat = Heartbeat.number(1)
+        heartbeat.loading = LoadingProgress(doneByteCount: 30, byteCount: 100)
+        heartbeat.fetchedByteCount = 20
+        _ = hear(b, .heartbeat(heartbeat), at: .seconds(500))
+        let loading = try #require(core.health(at: .seconds(500)).nodes.last)
+        #expect((loading.loadedByteCount, loading.neededByteCount) == (30, 100))
+        #expect(loading.fetchedByteCount == 20)
+        #expect(core.placement.nextDeadline == .seconds(600))
+    }
+
     @Test mutating func `a step that cannot be sent ends the epoch, and its other steps are not tried`() throws {
         let probe = try #require(step(serve()))
         _ = answer(probe, at: .zero)

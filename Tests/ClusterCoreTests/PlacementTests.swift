@@ -266,6 +266,22 @@ struct PlacementTests {
         #expect(placement.pipeline == nil)
     }
 
+    @Test func `a worker that comes further with loading is waited for, the others are not`() throws {
+        var placement = try Placement(configuration: Self.configuration(.count(2)))
+        _ = placement.handle(.joined(Self.peer(a)), at: .zero)
+        _ = placement.handle(.joined(Self.peer(b)), at: .zero)
+        _ = placement.handle(.progressed(a), at: .seconds(400))
+        _ = placement.handle(.progressed(b), at: .seconds(100))
+        #expect(placement.nextDeadline == .seconds(700))
+        #expect(placement.handle(.tick, at: .seconds(699)) == [])
+        _ = placement.handle(.progressed(b), at: .seconds(500))
+        #expect(placement.nextDeadline == .seconds(1000))
+        let effects = placement.handle(.tick, at: .seconds(1000))
+        #expect(effects.contains(.detail(a, "its part was not loaded within 600.0 s")))
+        #expect(!effects.contains { if case .detail(b, _) = $0 { true } else { false } })
+        #expect(placement.pipeline == nil)
+    }
+
     @Test func `a stage that lost its connection while loading is asked again in a new epoch`() throws {
         var placement = try Placement(configuration: Self.configuration(.count(1)))
         _ = placement.handle(.joined(Self.peer(a)), at: .zero)

@@ -37,6 +37,7 @@ struct ConfigurationTests {
             http: 0.0.0.0:80
             control: tcp://*:7070
             data: tcp://*:7071
+            weights: tcp://*:7072
             advertise: 192.168.1.10
             security: none
             workers:
@@ -67,6 +68,7 @@ struct ConfigurationTests {
         wanted.httpPort = 80
         wanted.controlEndpoint = "tcp://*:7070"
         wanted.dataEndpoint = "tcp://*:7071"
+        wanted.weightsEndpoint = "tcp://*:7072"
         wanted.advertisedHost = "192.168.1.10"
         wanted.security = LinkSecurity.none
         wanted.workers = .named([
@@ -104,7 +106,8 @@ struct ConfigurationTests {
     @Test func `what the example comments out are the defaults`() throws {
         let text = try String(contentsOf: Self.example, encoding: .utf8)
         let keys: Set = [
-            "cluster", "http", "data", "head", "activation_grid", "context_length", "kv_tokens", "maximum_running",
+            "cluster", "http", "data", "weights", "head", "activation_grid", "context_length", "kv_tokens",
+            "maximum_running",
             "queue_limit",
             "step_rows",
             "heartbeat_seconds", "detection_seconds", "step_timeout_seconds", "loading_timeout_seconds",
@@ -119,6 +122,7 @@ struct ConfigurationTests {
         #expect(settings.count == keys.count)
         var wanted = ClusterConfiguration()
         wanted.dataEndpoint = "tcp://127.0.0.1:0"
+        wanted.weightsEndpoint = "tcp://127.0.0.1:0"
         wanted.contextLength = 8192
         wanted.keyValueTokenCapacity = 16384
         wanted.maximumStepRowCount = 512
@@ -161,7 +165,7 @@ struct ConfigurationTests {
                     cluster.yaml:14: placement: it is a single value; list the ranks of each stage, such as [2, 1], or write auto
                     cluster.yaml:15: activation_grid: "fine" is none of its values; write one of exact, segment
                     cluster.yaml:16: colour: there is no such setting; use one of cluster, model, http, control, data, \
-                    advertise, security, keys, http_security, workers, placement, planning, head, measure_links, activation_grid, \
+                    weights, advertise, security, keys, http_security, workers, placement, planning, head, measure_links, activation_grid, \
                     context_length, kv_tokens, maximum_running, queue_limit, step_rows, heartbeat_seconds, \
                     detection_seconds, step_timeout_seconds, loading_timeout_seconds, probe_seconds, replan_seconds, \
                     failover_seconds, rebuild_limit, rebalance, spares, state, stream_keep_seconds, stream_keep_count, rebalance_seconds, shutdown_seconds

@@ -63,7 +63,8 @@ final class TestCluster {
             instructionSet: "portable", threadCount: 1)
         configuration.clusterID = cluster
         let script = script
-        let worker = try Worker(configuration: configuration, logger: Self.quiet) { assignment, _ throws(StageError) in
+        let worker = try Worker(configuration: configuration, logger: Self.quiet) {
+            assignment, _, _ throws(StageError) in
             if let problem = script.loadProblem { throw problem }
             return FakeStage(assignment, script)
         }

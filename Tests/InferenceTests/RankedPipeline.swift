@@ -16,11 +16,13 @@ final class RankedPipeline {
     /// - Parameters:
     ///   - placement: how many ranks each stage has; layers are split evenly.
     ///   - instructionSets: of the ranks in order, over and over.
+    ///   - modelOfRank: what a rank loads its layers and share from; nil: the model itself.
     ///   - slotByteCount: how much ranks exchange at a time.
     init(
         _ path: String, placement: [Int], threads: Int = 1, instructionSets: [InstructionSet] = [.best],
         slotByteCount: Int = 1 << 20, ternaryLayout: TernaryLayout? = nil, grid: ActivationGrid = .exact,
-        shares: ((Int, RankParts) -> [RankShare])? = nil
+        shares: ((Int, RankParts) -> [RankShare])? = nil,
+        modelOfRank: ((ModelFile, Range<Int>, RankShare) throws -> ModelFile)? = nil
     ) throws {
         let model = try ModelFile(path: path)
         let layerCount = model.configuration.layerCount
@@ -39,9 +41,9 @@ final class RankedPipeline {
                     threadCount: threads, instructionSet: instructionSets[node % instructionSets.count],
                     contextLength: 256, keyValueTokenCapacity: 1024, ternaryLayout: ternaryLayout)
                 options.activationGrid = grid
+                let shares = (shares ?? evenShares)(rankCount, model.configuration.rankParts)
                 return try Stage(
-                    model: model, layers: layers,
-                    shares: (shares ?? evenShares)(rankCount, model.configuration.rankParts),
+                    model: try modelOfRank?(model, layers, shares[rank]) ?? model, layers: layers, shares: shares,
                     group: region.map {
                         RankGroup(
                             SharedMemoryLinks(

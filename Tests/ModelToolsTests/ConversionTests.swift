@@ -38,11 +38,45 @@ private let someTokens = (0..<40).map { Int32($0 * 7 % 300) }
         let options = try StageOptions(
             threadCount: 1, instructionSet: .selected(), contextLength: min(128, model.configuration.contextLength),
             keyValueTokenCapacity: 128)
+        // Each from a copy that has no more than it says it needs.
+        let whole = model.configuration.rankParts.whole
+        let copies = try [0..<1, 1..<count].map { layers in
+            try PartialCopy(model, keeping: model.byteRanges(layers: layers, share: whole))
+        }
         var pipeline = try Pipeline([
-            Stage(model: model, layers: 0..<1, options: options),
-            Stage(model: model, layers: 1..<count, options: options),
+            Stage(model: copies[0].model, layers: 0..<1, options: options),
+            Stage(model: copies[1].model, layers: 1..<count, options: options),
         ])
         #expect(try pipeline.score(someTokens, chunk: 16, topCount: 1) == expected)
+    }
+
+    @Test(arguments: TernaryLayout.allCases, [HeadPrecision.eightBit, .stored])
+    func `is shared out to ranks without gaps, and only columns lie in the parts of all`(
+        layout: TernaryLayout, head: HeadPrecision
+    ) async throws {
+        let destination = try await converted(Fixtures.ryzTinyPath, layout: layout, head: head)
+        let model = try ModelFile(path: destination.path)
+        let parts = model.configuration.rankParts
+        let half = parts.keyValueHeadCount / 2
+        let shares = [
+            RankShare(keyValueHeads: 0..<half, feedForwardBlocks: 0..<1, vocabularyChunks: 0..<1),
+            RankShare(
+                keyValueHeads: half..<parts.keyValueHeadCount, feedForwardBlocks: 1..<parts.feedForwardBlockCount,
+                vocabularyChunks: 1..<parts.vocabularyChunkCount),
+        ]
+        let ranges = shares.map { model.byteRanges(layers: 0..<model.configuration.layerCount, share: $0) }
+        let layer = model.layers[1]
+        for tensor in [layer.query, layer.key, layer.value, layer.gate, layer.up, model.head] {
+            let pieces = ranges.map { ranges in
+                ranges.map(\.bytes).first { tensor.byteRange.contains($0.lowerBound) } ?? 0..<0
+            }
+            #expect(pieces[0].lowerBound == tensor.byteRange.lowerBound, "\(tensor.name)")
+            #expect(pieces[0].upperBound == pieces[1].lowerBound, "\(tensor.name)")
+            #expect(pieces[1].upperBound == tensor.byteRange.upperBound, "\(tensor.name)")
+        }
+        for tensor in [layer.attentionOutput, layer.down] {
+            #expect(ranges.allSatisfy { $0.contains { $0.bytes == tensor.byteRange } }, "\(tensor.name)")
+        }
     }
 
     @Test(arguments: TernaryLayout.allCases, HeadPrecision.allCases)

@@ -144,11 +144,20 @@ import Testing
         #expect(lines[1].hasSuffix("45.3"))
     }
 
+    @Test func `a node that gets its weights together shows how far it is`() {
+        var node = Self.node("worker-1", state: .loading)
+        (node.loadedByteCount, node.neededByteCount) = (430, 1000)
+        let lines = HealthTable().text(Self.cluster(.down, [node])).split(separator: "\n")
+        #expect(lines[1].hasPrefix("worker-1  loading 43 %  AMD EPYC"))
+    }
+
     @Test func `verbose adds what the table has no room for`() {
         var table = HealthTable()
         table.isVerbose = true
         let lines = table.text(Self.cluster(.healthy, [Self.node("worker-1")])).split(separator: "\n")
-        #expect(lines[2] == "worker-1: process 4711, AMD EPYC, KV 512 of 16384 tokens, 1 frames dropped")
+        #expect(
+            lines[2]
+                == "worker-1: process 4711, AMD EPYC, KV 512 of 16384 tokens, 1 frames dropped, 0 B of weights fetched")
     }
 
     @Test func `colour only emphasises and leaves the columns where they are`() throws {

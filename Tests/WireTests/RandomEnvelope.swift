@@ -4,7 +4,7 @@ import Wire
 
 /// Makes valid envelopes of every kind.
 struct RandomEnvelope {
-    static let kindCount = 18
+    static let kindCount = 20
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -26,7 +26,7 @@ struct RandomEnvelope {
             body = .welcome(
                 Welcome(
                     heartbeatInterval: .nanoseconds(Int64(int(10_000_000...3_600_000_000_000))),
-                    dataEndpoint: endpoint()))
+                    dataEndpoint: endpoint(), weightsEndpoint: ["", endpoint()][int(0...1)]))
         case 6: body = .heartbeatReply(HeartbeatReply(number: id()))
         case 7: body = .assignment(assignment())
         case 8: body = .refusal(Refusal(reason: text()))
@@ -42,9 +42,31 @@ struct RandomEnvelope {
         case 14: body = .keyring(keyring())
         case 15: body = .release
         case 16: body = .standby(assignment())
+        case 17: body = .weightsRequest(weightsRequest())
+        case 18: body = .weightsReply(weightsReply())
         default: body = .exchange(Exchange(step: StepID(id()), round: UInt32(truncatingIfNeeded: id())))
         }
         return Envelope(clusterID: "c" + text(upTo: 20), epoch: Epoch(id()), sender: node(), body: body)
+    }
+
+    private mutating func weightsRequest() -> WeightsRequest {
+        let items: [WeightsRequest.Item] = [
+            .content(headerDigest: digest()), .manifest(content: digest()),
+            .chunk(WeightsChunk(content: digest(), file: int(0...2047), index: int(0...(1 << 24) - 1))),
+        ]
+        return WeightsRequest(number: id(), item: items[int(0...2)])
+    }
+
+    private mutating func weightsReply() -> WeightsReply {
+        let results: [WeightsReply.Result] = [
+            .content(digest()), .bytes, .hashing(loadingProgress()), .problem(text()),
+        ]
+        return WeightsReply(number: id(), result: results[int(0...3)])
+    }
+
+    private mutating func loadingProgress() -> LoadingProgress {
+        let byteCount = id()
+        return LoadingProgress(doneByteCount: [0, byteCount / 2, byteCount][int(0...2)], byteCount: byteCount)
     }
 
     private mutating func keyring() -> Keyring {
@@ -128,7 +150,8 @@ struct RandomEnvelope {
         Heartbeat(
             number: id(), memoryUsedByteCount: any(), memoryFreeByteCount: any(), keyValueTokenCount: int(0...1 << 32),
             keyValueTokenCapacity: int(0...1 << 32), computedTokenCount: any(), droppedFrameCount: any(),
-            roundTrip: [nil, .zero, .nanoseconds(Int64(int(0...86_400_000_000_000)))][int(0...2)])
+            roundTrip: [nil, .zero, .nanoseconds(Int64(int(0...86_400_000_000_000)))][int(0...2)],
+            fetchedByteCount: any(), loading: [nil, loadingProgress()][int(0...1)])
     }
 
     private mutating func assignment() -> StageAssignment {

@@ -94,7 +94,7 @@ import WorkerRuntime
         var session = welcomed()
         #expect(
             session.handle(.received(envelope(.assignment(stage), epoch: 5)), at: .zero)
-                == [.assign(stage, Epoch(5), results: results)])
+                == [.assign(stage, Epoch(5), results: results, weights: nil)])
         #expect(session.handle(.received(envelope(.assignment(stage), epoch: 5)), at: .zero) == [.drop(.olderEpoch)])
         #expect(session.handle(.received(envelope(.assignment(stage), epoch: 4)), at: .zero) == [.drop(.olderEpoch)])
         // The same coordinator, which is at epoch 5 itself.
@@ -104,7 +104,7 @@ import WorkerRuntime
         _ = session.handle(.received(envelope(welcome, epoch: 0)), at: .zero)
         #expect(
             session.handle(.received(envelope(.assignment(stage), epoch: 1)), at: .zero)
-                == [.assign(stage, Epoch(1), results: results)])
+                == [.assign(stage, Epoch(1), results: results, weights: nil)])
     }
 
     @Test func `reports made while the coordinator was silent follow its welcome`() {
@@ -159,7 +159,7 @@ import WorkerRuntime
         #expect(session.handle(.received(envelope(.assignment(other), epoch: 2)), at: .zero) == [.drop(.malformed)])
         #expect(
             session.handle(.received(envelope(.assignment(stage), epoch: 2)), at: .zero)
-                == [.assign(stage, Epoch(2), results: results)])
+                == [.assign(stage, Epoch(2), results: results, weights: nil)])
     }
 
     @Test func `what is released is no longer reported on, and an older release is dropped`() {
@@ -171,7 +171,7 @@ import WorkerRuntime
         #expect(session.handle(.report(.ready(ready, Epoch(2))), at: .zero) == [])
         #expect(
             session.handle(.received(envelope(.assignment(stage), epoch: 4)), at: .zero)
-                == [.assign(stage, Epoch(4), results: results)])
+                == [.assign(stage, Epoch(4), results: results, weights: nil)])
     }
 
     @Test func `a part to keep ready is taken in the newest epoch, and its failure is told`() {
@@ -181,7 +181,7 @@ import WorkerRuntime
         for _ in 1...2 {
             #expect(
                 session.handle(.received(envelope(.standby(stage), epoch: 3)), at: .zero)
-                    == [.keepReady(stage, Epoch(3))])
+                    == [.keepReady(stage, Epoch(3), weights: nil)])
         }
         let failure = WorkerFailure(kind: .loading, message: "m", isRetryable: true)
         #expect(session.handle(.report(.failure(failure, Epoch(3))), at: .zero) == [.send(.failure(failure), Epoch(3))])

@@ -105,7 +105,7 @@ final class RunningWorker: Sendable {
     init(
         _ name: String, coordinator: String, cluster: String = "test", dataEndpoint: String? = nil,
         allowsPlainText: Bool = false, sharesMemory: Bool = true,
-        loader: @escaping Worker.Loader = { stage, _ in ArithmeticStage(stage) }, meter: Worker.Meter? = nil
+        loader: @escaping Worker.Loader = { stage, _, _ in ArithmeticStage(stage) }, meter: Worker.Meter? = nil
     ) throws {
         node = try nodeID(name)
         var configuration = WorkerConfiguration(

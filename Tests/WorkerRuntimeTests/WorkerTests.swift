@@ -230,7 +230,7 @@ import ZeroMQ
     @Test func `heartbeats go on while a step takes long`() throws {
         let slowStep = try SlowStep()
         let coordinator = try FakeCoordinator()
-        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { stage, _ in
+        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { stage, _, _ in
             ArithmeticStage(stage, slowStep: slowStep)
         }
         try coordinator.waitForHellos([worker.node])
@@ -250,7 +250,7 @@ import ZeroMQ
     @Test func `a stage that can't be loaded is reported, and another assignment is taken`() throws {
         let coordinator = try FakeCoordinator()
         let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) {
-            assignment, _ throws(StageError) in
+            assignment, _, _ throws(StageError) in
             if assignment.maximumStepRowCount == 13 { throw StageError("no such model here", isRetryable: false) }
             return ArithmeticStage(assignment)
         }
@@ -357,7 +357,7 @@ import ZeroMQ
     @Test func `a stage whose part does not change is kept in the next epoch, without its sequences`() throws {
         let coordinator = try FakeCoordinator()
         let loads = LoadCount()
-        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { assignment, _ in
+        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { assignment, _, _ in
             loads.add()
             return ArithmeticStage(assignment)
         }
@@ -386,7 +386,7 @@ import ZeroMQ
     @Test func `a part that was kept ready serves without being loaded again, until it is released`() throws {
         let coordinator = try FakeCoordinator()
         let loads = LoadCount()
-        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { assignment, group in
+        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { assignment, group, _ in
             loads.add()
             #expect(group.rankCount == 1)
             return ArithmeticStage(assignment)
@@ -431,7 +431,7 @@ import ZeroMQ
     @Test func `run ends when its task is cancelled`() async throws {
         let configuration = WorkerConfiguration(
             coordinatorEndpoint: try freeEndpoint(), cpuModel: "test", instructionSet: "portable", threadCount: 1)
-        let worker = try Worker(configuration: configuration, logger: quiet) { stage, _ in ArithmeticStage(stage) }
+        let worker = try Worker(configuration: configuration, logger: quiet) { stage, _, _ in ArithmeticStage(stage) }
         let task = Task { try await worker.run() }
         task.cancel()
         try await task.value

@@ -6,4 +6,5 @@
 #include "ryz/v1/measurement.pb-c.h"
 #include "ryz/v1/sampling.pb-c.h"
 #include "ryz/v1/step.pb-c.h"
+#include "ryz/v1/weights.pb-c.h"
 #endif

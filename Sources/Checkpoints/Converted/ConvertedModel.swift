@@ -56,6 +56,15 @@ public struct ConvertedModel: Sendable {
         if case .gguf = origin { .gguf } else { .huggingFace }
     }
 
+    /// What lies beside the tiles.
+    var companionParts: [ModelPart] {
+        switch origin {
+        case .gguf(let header): [ModelPart(header.file)]
+        case .folder(let folder): folder.companionParts
+        case .converted(let model): model.companionParts
+        }
+    }
+
     func configuration() throws(CheckpointError) -> ModelConfiguration {
         switch origin {
         case .gguf(let gguf): try LlamaMetadata.configuration(of: gguf)

@@ -22,6 +22,8 @@ public struct CoordinationConfiguration: Sendable {
     /// What the model costs, and what a plan has to go by besides; for plans only.
     public var model: ModelCosts?
     public var constraints: PlanConstraints
+    /// Where workers get the model's files that they have not; empty if they do not.
+    public var weightsEndpoint = ""
 
     public init(
         clusterID: String, modelName: String, dataEndpoint: String, heartbeatInterval: Duration,

@@ -74,6 +74,10 @@ extension CoordinatorCore {
         if let problem = health.standby?.problem, !problem.isEmpty, health.detail.isEmpty {
             health.detail = "stays cold: \(problem)"
         }
+        if member.phase == .loading, let loading = heartbeat?.loading {
+            (health.loadedByteCount, health.neededByteCount) = (loading.doneByteCount, loading.byteCount)
+        }
+        health.fetchedByteCount = heartbeat?.fetchedByteCount ?? 0
         return health
     }
 

@@ -139,8 +139,12 @@ extension CoordinatorCore {
         case .hello(let hello):
             return apply(membership.handle(.hello(node, hello, from: connection), at: now), at: now)
         case .heartbeat(let heartbeat):
-            return apply(membership.handle(.heartbeat(node, heartbeat, from: connection), at: now), at: now)
-                + weigh(node, at: now) + noteHeld(by: node, heartbeat, at: now)
+            let loading = membership[node]?.lastHeartbeat?.loading
+            let effects = apply(membership.handle(.heartbeat(node, heartbeat, from: connection), at: now), at: now)
+            if let progress = membership[node]?.lastHeartbeat?.loading, progress != loading {
+                _ = placement.handle(.progressed(node), at: now)
+            }
+            return effects + weigh(node, at: now) + noteHeld(by: node, heartbeat, at: now)
                 + release(node, at: connection, heartbeat)
         case .leave(let leave):
             return apply(membership.handle(.leave(node, reason: leave.reason, from: connection), at: now), at: now)
@@ -164,8 +168,7 @@ extension CoordinatorCore {
             }
             return apply(survey.handle(.reported(node, report), at: now))
         case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .release, .standby, .step, .stepResult,
-            .exchange,
-            .measurementOrder, .linkProbe:
+            .exchange, .measurementOrder, .linkProbe, .weightsRequest, .weightsReply:
             drops.count(.unexpectedMessage, from: node.name)
             return []
         }
@@ -266,7 +269,8 @@ extension CoordinatorCore {
         switch effect {
         case .welcome(_, let connection):
             let welcome = Welcome(
-                heartbeatInterval: configuration.heartbeatInterval, dataEndpoint: configuration.dataEndpoint)
+                heartbeatInterval: configuration.heartbeatInterval, dataEndpoint: configuration.dataEndpoint,
+                weightsEndpoint: configuration.weightsEndpoint)
             return [.answer(envelope(.welcome(welcome)), to: connection)]
         case .refuse(let node, let connection, let reason):
             return refuse(node, connection, reason: reason)

@@ -80,6 +80,11 @@ public struct NodeHealth: Codable, Sendable, Equatable {
     public var rates: NodeRates?
     /// The place that it covers as a spare; nil if none.
     public var standby: StandbyHealth?
+    /// While it gets its weights together: the bytes of the model's files that it has of those that it needs; nil otherwise.
+    public var loadedByteCount: UInt64?
+    public var neededByteCount: UInt64?
+    /// Bytes of weights that came to it over the network since its process started.
+    public var fetchedByteCount: UInt64 = 0
 
     private enum CodingKeys: String, CodingKey {
         case name, state, detail
@@ -101,6 +106,9 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         case tokensPerSecond = "tokens_per_second"
         case droppedFrameCount = "dropped_frame_count"
         case rates, standby
+        case loadedByteCount = "loaded_byte_count"
+        case neededByteCount = "needed_byte_count"
+        case fetchedByteCount = "fetched_byte_count"
     }
 
     public init(
@@ -163,5 +171,8 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         try container.encode(droppedFrameCount, forKey: .droppedFrameCount)
         try container.encode(rates, forKey: .rates)
         try container.encode(standby, forKey: .standby)
+        try container.encode(loadedByteCount, forKey: .loadedByteCount)
+        try container.encode(neededByteCount, forKey: .neededByteCount)
+        try container.encode(fetchedByteCount, forKey: .fetchedByteCount)
     }
 }

@@ -12,6 +12,8 @@ extension Placement {
         case ready(NodeID, Epoch, StageReady)
         /// A worker could not load its part.
         case loadingFailed(NodeID, Epoch, message: String, isRetryable: Bool)
+        /// A worker that loads its part has come further with it.
+        case progressed(NodeID)
         /// How much memory a worker has for a part of the model, the one that it holds included.
         case memory(NodeID, availableByteCount: UInt64)
         /// What a worker says that it has loaded: a `partDigest`, or 0.

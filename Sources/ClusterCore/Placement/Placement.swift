@@ -32,6 +32,8 @@ public struct Placement: Sendable {
     public internal(set) var betterSince: Instant?
     /// Whether the newest pipeline was made without need, and does not serve yet: if it fails, nobody is waited for.
     var isMoving = false
+    /// When those that load were last seen to come further with it.
+    private var progressedAt: [NodeID: Instant] = [:]
 
     enum State: Sendable {
         /// When the model may be placed on fewer workers than wanted; nil: not before it has served.
@@ -136,7 +138,9 @@ public struct Placement: Sendable {
         } else if let reduction, reduction.shortage == nil {
             deadlines.append(reduction.from)
         }
-        if case .loading(_, _, let since) = state { deadlines.append(since.advanced(by: configuration.loadingTimeout)) }
+        if case .loading(let pipeline, let ready, let since) = state {
+            deadlines += pipeline.nodes.filter { ready[$0] == nil }.map { loadingDeadline(of: $0, since: since) }
+        }
         deadlines += standbyDeadlines
         return deadlines.min()
     }
@@ -170,6 +174,9 @@ public struct Placement: Sendable {
             guard !ended.isEmpty else { return [] }
             let aside = node.map { setAside($0, reason: reason, isRetryable: true, at: now) } ?? []
             return ended + aside + open(at: now)
+        case .progressed(let node):
+            if case .loading = state { progressedAt[node] = now }
+            return []
         case .memory(let node, let availableByteCount):
             guard let index = workers.firstIndex(where: { $0.peer.node == node }) else { return [] }
             workers[index].availableByteCount = availableByteCount
@@ -269,14 +276,18 @@ extension Placement {
 
     /// Sets a worker aside that does not finish loading.
     private mutating func expire(at now: Instant) -> [Effect] {
-        guard case .loading(let pipeline, let ready, let since) = state,
-            since.duration(to: now) >= configuration.loadingTimeout
-        else { return [] }
-        let late = pipeline.nodes.filter { ready[$0] == nil }
+        guard case .loading(let pipeline, let ready, let since) = state else { return [] }
+        let late = pipeline.nodes.filter { ready[$0] == nil && loadingDeadline(of: $0, since: since) <= now }
+        guard !late.isEmpty else { return [] }
         let reason = "its part was not loaded within \(configuration.loadingTimeout.tenths) s"
         var effects = end(because: late.first, reason: reason, at: now)
         for node in late { effects += setAside(node, reason: reason, isRetryable: true, at: now) }
         return effects
+    }
+
+    /// Counted anew from each sign that it comes further.
+    private func loadingDeadline(of node: NodeID, since: Instant) -> Instant {
+        max(since, progressedAt[node] ?? since).advanced(by: configuration.loadingTimeout)
     }
 
     /// Opens an epoch if none is open and enough workers are there.
@@ -288,6 +299,7 @@ extension Placement {
         let assignments = pipeline.assignments(configuration)
         (lastNodes, lastStages, lastParts) = (pipeline.nodes, stages, assignments.map(\.partDigest))
         forgetStandbys()
+        progressedAt = [:]
         state = .loading(pipeline, ready: [:], since: now)
         return [.opened(pipeline, assignments)]
     }

@@ -50,7 +50,7 @@ public struct PlacementConfiguration: Sendable, Equatable {
     public var headPrecision: HeadPrecision
     /// On which grid ternary models round activations.
     public var activationGrid: ActivationGrid
-    /// A worker that has not loaded its part by then is set aside.
+    /// A worker that has not loaded its part by then, nor come further with it for so long, is set aside.
     public var loadingTimeout: Duration
     /// How long a lost worker is waited for before the model is placed on fewer.
     public var replanDelay: Duration

@@ -34,12 +34,17 @@ extension ClusterConfiguration {
     private var endpointConflicts: [ConfigurationProblem] {
         var problems: [ConfigurationProblem] = []
         var wildcard: Setting?
-        for (setting, endpoint) in [(Setting.control, controlEndpoint), (.data, boundDataEndpoint)] {
+        let endpoints = [
+            (Setting.control, controlEndpoint), (.data, boundDataEndpoint), (.weights, boundWeightsEndpoint),
+        ]
+        for (setting, endpoint) in endpoints {
             guard let address = HostPort(endpoint: endpoint) else { continue }
-            if address.isWildcard, setting == .data {
-                wildcard = dataEndpoint == nil ? .control : .data
+            // Without a data endpoint of its own it is the control endpoint's host that is meant, and named already; without
+            // one for weights it is that of data.
+            if setting == .weights, weightsEndpoint == nil { continue }
+            if address.isWildcard, setting != .control {
+                wildcard = setting == .data && dataEndpoint == nil ? .control : setting
             }
-            // Without a data endpoint of its own it is the control endpoint's host that is meant, and named already.
             if setting == .data, dataEndpoint == nil { continue }
             if security == nil, !address.isLoopback {
                 problems.append(
@@ -68,9 +73,13 @@ extension ClusterConfiguration {
     }
 
     /// Where the data plane listens, given or derived.
-    var boundDataEndpoint: String {
-        if let dataEndpoint { return dataEndpoint }
-        guard let address = HostPort(endpoint: controlEndpoint) else { return "tcp://127.0.0.1:0" }
+    var boundDataEndpoint: String { dataEndpoint ?? Self.anyPort(beside: controlEndpoint) }
+
+    /// Where weights are served, given or derived.
+    var boundWeightsEndpoint: String { weightsEndpoint ?? Self.anyPort(beside: boundDataEndpoint) }
+
+    private static func anyPort(beside endpoint: String) -> String {
+        guard let address = HostPort(endpoint: endpoint) else { return "tcp://127.0.0.1:0" }
         return "tcp://\(HostPort(host: address.host, port: 0))"
     }
 

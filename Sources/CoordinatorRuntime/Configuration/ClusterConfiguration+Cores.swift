@@ -10,7 +10,7 @@ extension ClusterConfiguration {
     ///
     /// - Throws: `CoordinatorError.configuration` with all conflicts, or `.planning`.
     func coordination(
-        of model: CoordinatedModel, dataEndpoint: String, firstEpoch: Epoch
+        of model: CoordinatedModel, dataEndpoint: String, weightsEndpoint: String = "", firstEpoch: Epoch
     ) throws(CoordinatorError) -> CoordinationConfiguration {
         let problems = conflicts() + conflicts(with: model)
         guard problems.isEmpty else { throw .configuration(problems) }
@@ -40,13 +40,15 @@ extension ClusterConfiguration {
             maximumRunningCount: maximumRunningCount, queueLimit: queueLimit,
             maximumStepRowCount: resolvedStepRowCount(of: model), stepTimeout: stepTimeout,
             probeInterval: probeInterval, outageLimit: outageLimit, rebuildLimit: rebuildLimit)
-        return CoordinationConfiguration(
+        var coordination = CoordinationConfiguration(
             clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
             heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),
             placement: placement, scheduler: scheduler, measuresLinks: measuresLinks,
             rebalancingDelay: rebalancing == .auto ? rebalancingDelay : nil, shutdownLimit: shutdownLimit,
             hostID: HostIdentity.current,
             model: model.costs, constraints: planConstraints)
+        coordination.weightsEndpoint = weightsEndpoint
+        return coordination
     }
 
     /// What tells the model and the settings that change its answers from others.

@@ -105,6 +105,7 @@ extension ClusterConfiguration {
             (httpHost, httpPort) = (endpoint.host, endpoint.port)
         case .control: controlEndpoint = reader.endpoint(node, path) ?? controlEndpoint
         case .data: dataEndpoint = reader.endpoint(node, path) ?? dataEndpoint
+        case .weights: weightsEndpoint = reader.endpoint(node, path) ?? weightsEndpoint
         case .advertise:
             let remedy = "write this machine's name or address, such as 192.168.1.10"
             guard let text = reader.text(node, path, remedy: remedy) else { return }

@@ -16,6 +16,8 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var controlEndpoint = "tcp://127.0.0.1:7070"
     /// Where results arrive; nil takes any free port on the control endpoint's host.
     public var dataEndpoint: String?
+    /// Where workers get the model's files that they have not; nil takes any free port where results arrive.
+    public var weightsEndpoint: String?
     /// The host name or address under which workers reach this machine, if it listens on all of its addresses.
     public var advertisedHost: String?
     /// How links to workers are secured; nil: they are plain text, and do not leave this machine.
@@ -123,7 +125,7 @@ enum ClientSecurity: String, CaseIterable, Sendable {
 
 /// A setting's key in `cluster.yaml`.
 enum Setting: String, CaseIterable {
-    case cluster, model, http, control, data, advertise
+    case cluster, model, http, control, data, weights, advertise
     case security, keys
     case httpSecurity = "http_security"
     case workers, placement, planning, head

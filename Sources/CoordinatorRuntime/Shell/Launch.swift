@@ -3,6 +3,7 @@ import Dispatch
 import Logging
 import Synchronization
 import Transport
+import WeightTransfer
 import ZeroMQ
 
 /// Starts the coordinator's threads and waits until both have bound their endpoints.
@@ -16,6 +17,8 @@ struct Launch {
     private let firstEpoch: Epoch
     private let security: NodeSecurity?
     private let logger: Logger
+    /// Serves the model's files; nil if nobody is to have them.
+    private let weights: WeightsServer?
 
     struct Running {
         var threads: [OwnedThread]
@@ -24,8 +27,8 @@ struct Launch {
     }
 
     init(
-        configuration: ClusterConfiguration, model: CoordinatedModel, firstEpoch: Epoch, security: NodeSecurity?,
-        logger: Logger
+        configuration: ClusterConfiguration, model: CoordinatedModel, firstEpoch: Epoch, weights: WeightsServer?,
+        security: NodeSecurity?, logger: Logger
     ) throws(ZeroMQError) {
         mailbox = try Mailbox()
         control = try ControlPlane(mailbox: mailbox, security: security, logger: logger)
@@ -33,14 +36,18 @@ struct Launch {
         self.configuration = configuration
         self.model = model
         self.firstEpoch = firstEpoch
+        self.weights = weights
         self.logger = logger
     }
 
     /// - Throws: `CoordinatorError` if a thread cannot be had or an endpoint not be bound; nothing runs then.
     func start(status: StatusBoard, timeout: Duration) throws(CoordinatorError) -> Running {
         do throws(CoordinatorError) {
+            let served = try serveWeights(timeout)
             let data = Handover<Result<String, CoordinatorError>>()
-            let loop = try thread("ryz-coordinate") { [self] in runLoop(status: status, started: data.give) }
+            let loop = try thread("ryz-coordinate") { [self] in
+                runLoop(status: status, weightsEndpoint: served?.endpoint ?? "", started: data.give)
+            }
             let dataEndpoint = try bound(data, timeout)
             let controlled = Handover<Result<String, CoordinatorError>>()
             let pump = try thread("ryz-control") { [control, configuration] in
@@ -49,21 +56,40 @@ struct Launch {
                 }
             }
             let controlEndpoint = try bound(controlled, timeout)
-            return Running(threads: [loop, pump], controlEndpoint: controlEndpoint, dataEndpoint: dataEndpoint)
+            return Running(
+                threads: [loop, pump] + (served.map { [$0.thread] } ?? []), controlEndpoint: controlEndpoint,
+                dataEndpoint: dataEndpoint)
         } catch {
             mailbox.stop()
             control.stop()
+            weights?.stop()
             throw error
         }
     }
 
-    private func runLoop(status: StatusBoard, started: (Result<String, CoordinatorError>) -> Void) {
+    private func serveWeights(
+        _ timeout: Duration
+    ) throws(CoordinatorError) -> (thread: OwnedThread, endpoint: String)? {
+        guard let weights else { return nil }
+        let bound = Handover<Result<String, CoordinatorError>>()
+        let thread = try thread("ryz-weights") { [configuration, security] in
+            weights.run(
+                binding: configuration.boundWeightsEndpoint, advertisedHost: configuration.advertisedHost,
+                security: security
+            ) { result in bound.give(result.mapError { .system("weights: \($0)") }) }
+        }
+        return (thread, try self.bound(bound, timeout))
+    }
+
+    private func runLoop(
+        status: StatusBoard, weightsEndpoint: String, started: (Result<String, CoordinatorError>) -> Void
+    ) {
         do throws(CoordinatorError) {
             let links = try dataLinks()
             let journal = try journal()
             // With the journal, epochs grow even if the clock was set back.
             var coordination = try configuration.coordination(
-                of: model, dataEndpoint: links.endpoint,
+                of: model, dataEndpoint: links.endpoint, weightsEndpoint: weightsEndpoint,
                 firstEpoch: max(firstEpoch, Epoch(journal.lastEpoch + 1)))
             coordination.placement.drained = journal.drained
             let core: CoordinatorCore<ConnectionID>
@@ -76,7 +102,9 @@ struct Launch {
                 core: core, links: links, mailbox: mailbox, control: control, status: status,
                 journal: journal, logger: logger)
             started(.success(links.endpoint))
-            ended.answer(loop.run())
+            let failure = loop.run()
+            weights?.stop()
+            ended.answer(failure)
         } catch {
             started(.failure(error))
         }

@@ -219,10 +219,3 @@ extension TensorDescription {
         return "\(tiles.layout.rawValue) tiles of \(type.name)\(groups)"
     }
 }
-
-extension [UInt8] {
-    /// Two digits for each byte.
-    var hexadecimal: String {
-        map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
-}

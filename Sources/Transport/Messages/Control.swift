@@ -41,10 +41,13 @@ public struct Welcome: Equatable, Sendable {
     public var heartbeatInterval: Duration
     /// Where results go: the coordinator's data plane.
     public var dataEndpoint: String
+    /// Where the model's weights are to be had; empty if they are not.
+    public var weightsEndpoint: String
 
-    public init(heartbeatInterval: Duration, dataEndpoint: String) {
+    public init(heartbeatInterval: Duration, dataEndpoint: String, weightsEndpoint: String = "") {
         self.heartbeatInterval = heartbeatInterval
         self.dataEndpoint = dataEndpoint
+        self.weightsEndpoint = weightsEndpoint
     }
 }
 
@@ -71,11 +74,15 @@ public struct Heartbeat: Equatable, Sendable {
     public var roundTrip: Duration?
     /// The `partDigest` of the part that it has loaded; 0 if it has none.
     public var heldPart: UInt64
+    /// Bytes of weights that came over the network since it started.
+    public var fetchedByteCount: UInt64
+    /// How far it is with getting its weights together; nil unless it does so.
+    public var loading: LoadingProgress?
 
     public init(
         number: UInt64, memoryUsedByteCount: UInt64, memoryFreeByteCount: UInt64, keyValueTokenCount: Int,
         keyValueTokenCapacity: Int, computedTokenCount: UInt64, droppedFrameCount: UInt64, roundTrip: Duration?,
-        heldPart: UInt64 = 0
+        heldPart: UInt64 = 0, fetchedByteCount: UInt64 = 0, loading: LoadingProgress? = nil
     ) {
         self.number = number
         self.memoryUsedByteCount = memoryUsedByteCount
@@ -86,6 +93,8 @@ public struct Heartbeat: Equatable, Sendable {
         self.droppedFrameCount = droppedFrameCount
         self.roundTrip = roundTrip
         self.heldPart = heldPart
+        self.fetchedByteCount = fetchedByteCount
+        self.loading = loading
     }
 }
 

@@ -33,6 +33,9 @@ public struct Envelope: Equatable, Sendable {
         case stepResult(StepResult)
         case exchange(Exchange)
         case linkProbe(LinkProbe)
+        // Between who fetches weights and who serves them.
+        case weightsRequest(WeightsRequest)
+        case weightsReply(WeightsReply)
     }
 
     public init(clusterID: String, epoch: Epoch, sender: NodeID, body: Body) {

@@ -1,6 +1,7 @@
 import Collectives
 import Logging
 import Transport
+import WeightTransfer
 import ZeroMQ
 
 /// The compute thread: the data links and the stage.
@@ -30,6 +31,7 @@ final class ComputeLoop {
     let clusterID: String
     /// See `Peer.hostID`; empty if this worker shares no memory.
     let hostID: String
+    private let security: NodeSecurity?
     let logger: Logger
     let inbox: ComputeInbox
     let control: ControlInbox
@@ -48,12 +50,13 @@ final class ComputeLoop {
     private(set) var targets: [NodeID] = []
 
     init(
-        clusterID: String, hostID: String, links: any DataLinks, logger: Logger, inbox: ComputeInbox,
-        control: ControlInbox,
+        clusterID: String, hostID: String, security: NodeSecurity?, links: any DataLinks, logger: Logger,
+        inbox: ComputeInbox, control: ControlInbox,
         usage: WorkerUsage, loader: @escaping Loader, meter: Worker.Meter?
     ) {
         self.clusterID = clusterID
         self.hostID = hostID
+        self.security = security
         self.links = links
         self.logger = logger
         self.inbox = inbox
@@ -101,7 +104,8 @@ final class ComputeLoop {
     private func follow(_ order: ComputeInbox.PartOrder) {
         switch order {
         case .assign(let assignment): take(assignment)
-        case .keepReady(let assignment, let epoch): keepReady(assignment, epoch)
+        case .keepReady(let assignment, let epoch, let weights):
+            keepReady(assignment, epoch, weights: weights)
         case .release: letGo()
         }
     }
@@ -126,7 +130,8 @@ final class ComputeLoop {
             let linking = try RankLinking(
                 assignment.stage, clusterID: clusterID, epoch: assignment.epoch, links: links, backlog: backlog
             ) { [inbox] in inbox.hasNews }
-            let computing = if let kept { kept } else { try loader(assignment.stage, linking.group) }
+            let computing = if let kept { kept } else { try load(
+                assignment.stage, assignment.epoch, weights: assignment.weights, linking.group) }
             try kept?.reset(joining: linking.group)
             stage = LoadedStage(
                 epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
@@ -152,12 +157,12 @@ final class ComputeLoop {
     }
 
     /// Has the part ready that an assignment would need, but serves no stage with it.
-    private func keepReady(_ assignment: StageAssignment, _ epoch: Epoch) {
+    private func keepReady(_ assignment: StageAssignment, _ epoch: Epoch, weights: Peer?) {
         let kept = takeHeld(for: assignment)
         disconnect()
         do throws(StageError) {
             let group = RankLinking.detached(assignment)
-            let computing = if let kept { kept } else { try loader(assignment, group) }
+            let computing = if let kept { kept } else { try load(assignment, epoch, weights: weights, group) }
             try kept?.reset(joining: group)
             ready = ReadyPart(assignment: assignment, computing: computing)
             heldDigest = assignment.partDigest
@@ -191,6 +196,20 @@ final class ComputeLoop {
     private func disconnect() {
         for target in targets { links.disconnect(from: target) }
         targets = []
+    }
+
+    private func load(
+        _ assignment: StageAssignment, _ epoch: Epoch, weights: Peer?, _ group: RankGroup
+    ) throws(StageError) -> any StageComputing {
+        defer { usage.update { $0.loading = nil } }
+        let supply = weights.map { [inbox, usage] source in
+            WeightsSupply(
+                source: source, node: links.node, clusterID: clusterID, epoch: epoch, security: security,
+                wake: [inbox.wake], isAbandoned: { inbox.hasNews },
+                report: { progress in usage.update { $0.loading = progress } },
+                noteFetched: { byteCount in usage.update { $0.fetchedByteCount += UInt64(byteCount) } })
+        }
+        return try loader(assignment, group, supply)
     }
 
     /// Opens links to these in place of all others.

@@ -96,7 +96,7 @@ final class ControlLoop {
             session.hold(unsent.map { ($0.body, $0.epoch) })
             unsent = []
             try client.reconnect()
-        case .assign(let stage, let epoch, let results):
+        case .assign(let stage, let epoch, let results, let weights):
             logger.info(
                 "stage assigned",
                 metadata: [
@@ -105,7 +105,7 @@ final class ControlLoop {
                     "previous": "\(stage.previous)",
                     "next": "\(stage.next.map(\.node.name).joined(separator: " "))",
                 ])
-            compute.post(.assign(.init(epoch: epoch, stage: stage, results: results)))
+            compute.post(.assign(.init(epoch: epoch, stage: stage, results: results, weights: weights)))
         case .trust(let keys):
             configuration.security?.allow(keys)
         case .measure(let order, let epoch):
@@ -113,14 +113,14 @@ final class ControlLoop {
         case .release:
             logger.info("part released")
             compute.post(.release)
-        case .keepReady(let stage, let epoch):
+        case .keepReady(let stage, let epoch, let weights):
             logger.info(
                 "part to be kept ready",
                 metadata: [
                     "stage": "\(stage.stage)", "stages": "\(stage.stageCount)", "rank": "\(stage.rank)",
                     "ranks": "\(stage.ranks.count)", "layers": "\(stage.layers)",
                 ])
-            compute.post(.keepReady(stage, epoch))
+            compute.post(.keepReady(stage, epoch, weights: weights))
         case .drop(let reason):
             client.drop(because: reason)
         case .end(let ending):
@@ -175,7 +175,7 @@ final class ControlLoop {
             keyValueTokenCount: figures.keyValueTokenCount, keyValueTokenCapacity: figures.keyValueTokenCapacity,
             computedTokenCount: figures.computedTokenCount,
             droppedFrameCount: figures.droppedFrameCount + client.drops.total, roundTrip: roundTrip,
-            heldPart: figures.heldPart)
+            heldPart: figures.heldPart, fetchedByteCount: figures.fetchedByteCount, loading: figures.loading)
     }
 
     /// Who has not the right key is not told so: there is no connection to be told through.

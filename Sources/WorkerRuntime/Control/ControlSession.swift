@@ -38,12 +38,13 @@ package struct ControlSession: Sendable {
         case send(Envelope.Body, Epoch)
         /// Open a fresh connection in place of the present one.
         case reconnect
-        case assign(StageAssignment, Epoch, results: Peer)
+        /// `weights` is where the model's files are to be had; nil if they are not.
+        case assign(StageAssignment, Epoch, results: Peer, weights: Peer?)
         /// Take connections from these nodes, besides the coordinator's, and from no others.
         case trust([NodeKey])
         case measure(MeasurementOrder, Epoch)
-        /// Load that part in advance; a failure is reported in this epoch.
-        case keepReady(StageAssignment, Epoch)
+        /// Load that part in advance; a failure is reported in this epoch. `weights` as above.
+        case keepReady(StageAssignment, Epoch, weights: Peer?)
         /// Let go of the part that is held.
         case release
         /// Count a message that was not taken.
@@ -71,6 +72,7 @@ package struct ControlSession: Sendable {
     private struct Welcomed: Sendable, Equatable {
         var interval: Duration
         var results: Peer
+        var weights: Peer?
         var nextHeartbeat: Duration
         var heardAt: Duration
         /// The oldest heartbeat that has had no answer.
@@ -190,14 +192,17 @@ package struct ControlSession: Sendable {
             if let epoch, envelope.epoch <= epoch { return [.drop(.olderEpoch)] }
             guard isOwn(assignment) else { return [.drop(.malformed)] }
             epoch = envelope.epoch
-            return [.assign(assignment, envelope.epoch, results: welcomed.results)]
+            return [
+                .assign(
+                    assignment, envelope.epoch, results: welcomed.results, weights: welcomed.weights)
+            ]
         case .measurementOrder(let order):
             return [.measure(order, envelope.epoch)]
         case .standby(let assignment):
             if let epoch, envelope.epoch < epoch { return [.drop(.olderEpoch)] }
             guard isOwn(assignment) else { return [.drop(.malformed)] }
             epoch = envelope.epoch
-            return [.keepReady(assignment, envelope.epoch)]
+            return [.keepReady(assignment, envelope.epoch, weights: welcomed.weights)]
         case .release:
             if let epoch, envelope.epoch < epoch { return [.drop(.olderEpoch)] }
             epoch = envelope.epoch
@@ -205,7 +210,7 @@ package struct ControlSession: Sendable {
         case .leave(let leave):
             return handle(.stop(reason: leave.reason), at: now)
         case .hello, .heartbeat, .ready, .failure, .welcome, .refusal, .step, .stepResult, .exchange,
-            .measurementReport, .linkProbe:
+            .measurementReport, .linkProbe, .weightsRequest, .weightsReply:
             return [.drop(.unexpectedMessage)]
         }
     }
@@ -225,8 +230,10 @@ package struct ControlSession: Sendable {
         state = .welcomed(
             Welcomed(
                 interval: welcome.heartbeatInterval,
-                results: Peer(node: .coordinator, dataEndpoint: welcome.dataEndpoint), nextHeartbeat: now,
-                heardAt: now))
+                results: Peer(node: .coordinator, dataEndpoint: welcome.dataEndpoint),
+                weights: welcome.weightsEndpoint.isEmpty
+                    ? nil : Peer(node: .coordinator, dataEndpoint: welcome.weightsEndpoint),
+                nextHeartbeat: now, heardAt: now))
         let reports = held
         held = []
         return tick(now) + ratesReport + reports

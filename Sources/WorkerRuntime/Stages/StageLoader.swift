@@ -1,9 +1,11 @@
-import Checkpoints
+public import Checkpoints
 public import Collectives
 import Foundation
 import Inference
 import Kernels
-import Transport
+public import Logging
+public import Transport
+public import WeightTransfer
 
 /// Loads the part of a model that an assignment describes.
 public struct StageLoader: Sendable {
@@ -20,6 +22,14 @@ public struct StageLoader: Sendable {
     public var tuningFolder: String?
     /// Where a model file is looked for by its name if it isn't where the coordinator has it.
     public var modelsFolder: String
+    /// Which files weights may come from.
+    public var weightsOrigin = WeightsOrigin.automatic
+    /// Where weights are kept that came from other nodes; nil if none are to come.
+    public var shardCache: ShardCache?
+    /// Hears how much of its weights is there, while they are got together; nil when that is over.
+    public var onProgress: @Sendable (LoadingProgress?) -> Void = { _ in }
+    /// Is told of weights that were fetched; nil for nobody.
+    public var logger: Logger?
     /// Bytes that new allocations can have; 0 if that is not known.
     public var availableByteCount: @Sendable () -> UInt64 = { Processor.memory.available }
 
@@ -35,8 +45,12 @@ public struct StageLoader: Sendable {
     }
 
     /// Opens the model, checks that it is the one the coordinator means, and loads the assigned layers.
-    public func load(_ assignment: StageAssignment, _ group: RankGroup) throws(StageError) -> any StageComputing {
-        let model = try open(assignment.modelFile)
+    ///
+    /// - Parameter supply: has the weights that are not on this machine; nil if nobody serves them.
+    public func load(
+        _ assignment: StageAssignment, _ group: RankGroup, _ supply: WeightsSupply? = nil
+    ) throws(StageError) -> any StageComputing {
+        let (model, entry) = try open(assignment, supply)
         try checkMemory(for: assignment, of: model)
         var options = StageOptions(
             threadCount: threadCount, cpus: cpus, instructionSet: instructionSet,
@@ -48,7 +62,7 @@ public struct StageLoader: Sendable {
             return ModelStage(
                 try Stage(
                     model: model, layers: assignment.layers, shares: assignment.ranks.map(\.share), group: group,
-                    options: options))
+                    options: options), entry: entry)
         } catch {
             throw StageError(error)
         }
@@ -80,24 +94,6 @@ public struct StageLoader: Sendable {
                     + "this worker fewer layers", isRetryable: true)
         }
     }
-
-    private func open(_ reference: ModelFileReference) throws(StageError) -> ModelFile {
-        let name = reference.path.split(separator: "/").last.map(String.init) ?? reference.path
-        let candidates = [reference.path, modelsFolder + "/" + name]
-        guard let path = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
-            throw StageError(
-                "no model file at \(candidates.joined(separator: " or ")); copy \(name) there", isRetryable: true)
-        }
-        let model: ModelFile
-        do throws(CheckpointError) { model = try ModelFile(path: path) } catch {
-            throw StageError(error.description, isRetryable: false)
-        }
-        guard model.byteCount == Int(clamping: reference.byteCount), model.headerDigest == reference.headerDigest
-        else {
-            throw StageError("\(path) is not the coordinator's model of that name; copy it anew", isRetryable: true)
-        }
-        return model
-    }
 }
 
 extension Int {
@@ -123,8 +119,12 @@ private final class ModelStage: StageComputing {
     /// Sequences that the stage may hold something of.
     private var sequences: Set<SequenceID> = []
 
-    init(_ stage: Stage) {
+    /// Keeps the files in the shard cache from which the embeddings are read.
+    private let entry: ShardEntry?
+
+    init(_ stage: Stage, entry: ShardEntry?) {
         self.stage = stage
+        self.entry = entry
         isFirst = stage.layers.lowerBound == 0
     }
 

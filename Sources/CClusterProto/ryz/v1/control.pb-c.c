@@ -187,6 +187,51 @@ void   ryz__v1__heartbeat__free_unpacked
   assert(message->base.descriptor == &ryz__v1__heartbeat__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ryz__v1__loading_progress__init
+                     (Ryz__V1__LoadingProgress         *message)
+{
+  static const Ryz__V1__LoadingProgress init_value = RYZ__V1__LOADING_PROGRESS__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__loading_progress__get_packed_size
+                     (const Ryz__V1__LoadingProgress *message)
+{
+  assert(message->base.descriptor == &ryz__v1__loading_progress__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__loading_progress__pack
+                     (const Ryz__V1__LoadingProgress *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__loading_progress__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__loading_progress__pack_to_buffer
+                     (const Ryz__V1__LoadingProgress *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__loading_progress__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__LoadingProgress *
+       ryz__v1__loading_progress__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__LoadingProgress *)
+     protobuf_c_message_unpack (&ryz__v1__loading_progress__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__loading_progress__free_unpacked
+                     (Ryz__V1__LoadingProgress *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__loading_progress__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ryz__v1__heartbeat_reply__init
                      (Ryz__V1__HeartbeatReply         *message)
 {
@@ -940,7 +985,7 @@ const ProtobufCMessageDescriptor ryz__v1__hello__descriptor =
   (ProtobufCMessageInit) ryz__v1__hello__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__welcome__field_descriptors[2] =
+static const ProtobufCFieldDescriptor ryz__v1__welcome__field_descriptors[3] =
 {
   {
     "heartbeat_interval_nanoseconds",
@@ -966,15 +1011,28 @@ static const ProtobufCFieldDescriptor ryz__v1__welcome__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "weights_endpoint",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Welcome, weights_endpoint),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__welcome__field_indices_by_name[] = {
   1,   /* field[1] = data_endpoint */
   0,   /* field[0] = heartbeat_interval_nanoseconds */
+  2,   /* field[2] = weights_endpoint */
 };
 static const ProtobufCIntRange ryz__v1__welcome__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor ryz__v1__welcome__descriptor =
 {
@@ -984,7 +1042,7 @@ const ProtobufCMessageDescriptor ryz__v1__welcome__descriptor =
   "Ryz__V1__Welcome",
   "ryz.v1",
   sizeof(Ryz__V1__Welcome),
-  2,
+  3,
   ryz__v1__welcome__field_descriptors,
   ryz__v1__welcome__field_indices_by_name,
   1,  ryz__v1__welcome__number_ranges,
@@ -1029,7 +1087,7 @@ const ProtobufCMessageDescriptor ryz__v1__refusal__descriptor =
   (ProtobufCMessageInit) ryz__v1__refusal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[9] =
+static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[11] =
 {
   {
     "number",
@@ -1139,13 +1197,39 @@ static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[9] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "fetched_byte_count",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Heartbeat, fetched_byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "loading",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Heartbeat, loading),
+    &ryz__v1__loading_progress__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__heartbeat__field_indices_by_name[] = {
   5,   /* field[5] = computed_token_count */
   6,   /* field[6] = dropped_frame_count */
+  9,   /* field[9] = fetched_byte_count */
   8,   /* field[8] = held_part */
   4,   /* field[4] = key_value_token_capacity */
   3,   /* field[3] = key_value_token_count */
+  10,   /* field[10] = loading */
   2,   /* field[2] = memory_free_byte_count */
   1,   /* field[1] = memory_used_byte_count */
   0,   /* field[0] = number */
@@ -1154,7 +1238,7 @@ static const unsigned ryz__v1__heartbeat__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__heartbeat__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor =
 {
@@ -1164,11 +1248,62 @@ const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor =
   "Ryz__V1__Heartbeat",
   "ryz.v1",
   sizeof(Ryz__V1__Heartbeat),
-  9,
+  11,
   ryz__v1__heartbeat__field_descriptors,
   ryz__v1__heartbeat__field_indices_by_name,
   1,  ryz__v1__heartbeat__number_ranges,
   (ProtobufCMessageInit) ryz__v1__heartbeat__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ryz__v1__loading_progress__field_descriptors[2] =
+{
+  {
+    "done_byte_count",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__LoadingProgress, done_byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "byte_count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__LoadingProgress, byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ryz__v1__loading_progress__field_indices_by_name[] = {
+  1,   /* field[1] = byte_count */
+  0,   /* field[0] = done_byte_count */
+};
+static const ProtobufCIntRange ryz__v1__loading_progress__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor ryz__v1__loading_progress__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.LoadingProgress",
+  "LoadingProgress",
+  "Ryz__V1__LoadingProgress",
+  "ryz.v1",
+  sizeof(Ryz__V1__LoadingProgress),
+  2,
+  ryz__v1__loading_progress__field_descriptors,
+  ryz__v1__loading_progress__field_indices_by_name,
+  1,  ryz__v1__loading_progress__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__loading_progress__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor ryz__v1__heartbeat_reply__field_descriptors[1] =

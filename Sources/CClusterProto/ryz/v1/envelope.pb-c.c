@@ -52,7 +52,7 @@ void   ryz__v1__envelope__free_unpacked
   assert(message->base.descriptor == &ryz__v1__envelope__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[22] =
+static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[24] =
 {
   {
     "protocol_version",
@@ -318,6 +318,30 @@ static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[22] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "weights_request",
+    40,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, weights_request),
+    &ryz__v1__weights_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weights_reply",
+    41,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, weights_reply),
+    &ryz__v1__weights_reply__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__envelope__field_indices_by_name[] = {
   12,   /* field[12] = assignment */
@@ -341,15 +365,18 @@ static const unsigned ryz__v1__envelope__field_indices_by_name[] = {
   17,   /* field[17] = standby */
   18,   /* field[18] = step */
   19,   /* field[19] = step_result */
+  23,   /* field[23] = weights_reply */
+  22,   /* field[22] = weights_request */
   10,   /* field[10] = welcome */
 };
-static const ProtobufCIntRange ryz__v1__envelope__number_ranges[4 + 1] =
+static const ProtobufCIntRange ryz__v1__envelope__number_ranges[5 + 1] =
 {
   { 1, 0 },
   { 10, 4 },
   { 20, 10 },
   { 28, 16 },
-  { 0, 22 }
+  { 40, 22 },
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
 {
@@ -359,10 +386,10 @@ const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
   "Ryz__V1__Envelope",
   "ryz.v1",
   sizeof(Ryz__V1__Envelope),
-  22,
+  24,
   ryz__v1__envelope__field_descriptors,
   ryz__v1__envelope__field_indices_by_name,
-  4,  ryz__v1__envelope__number_ranges,
+  5,  ryz__v1__envelope__number_ranges,
   (ProtobufCMessageInit) ryz__v1__envelope__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -19,6 +19,7 @@ typedef struct Ryz__V1__Hello Ryz__V1__Hello;
 typedef struct Ryz__V1__Welcome Ryz__V1__Welcome;
 typedef struct Ryz__V1__Refusal Ryz__V1__Refusal;
 typedef struct Ryz__V1__Heartbeat Ryz__V1__Heartbeat;
+typedef struct Ryz__V1__LoadingProgress Ryz__V1__LoadingProgress;
 typedef struct Ryz__V1__HeartbeatReply Ryz__V1__HeartbeatReply;
 typedef struct Ryz__V1__StageAssignment Ryz__V1__StageAssignment;
 typedef struct Ryz__V1__StageRank Ryz__V1__StageRank;
@@ -90,10 +91,14 @@ struct  Ryz__V1__Welcome
   ProtobufCMessage base;
   uint64_t heartbeat_interval_nanoseconds;
   char *data_endpoint;
+  /*
+   * Where the model's weights are to be had; empty if they are not.
+   */
+  char *weights_endpoint;
 };
 #define RYZ__V1__WELCOME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__welcome__descriptor) \
-    , 0, (char *)protobuf_c_empty_string }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /*
@@ -132,6 +137,14 @@ struct  Ryz__V1__Heartbeat
    * Tells the part that is loaded from others; 0: none is.
    */
   uint64_t held_part;
+  /*
+   * Bytes of weights that came over the network since it started.
+   */
+  uint64_t fetched_byte_count;
+  /*
+   * Absent unless it gets weights together.
+   */
+  Ryz__V1__LoadingProgress *loading;
   Ryz__V1__Heartbeat__RoundTripCase round_trip_case;
   union {
     uint64_t round_trip_nanoseconds;
@@ -139,7 +152,21 @@ struct  Ryz__V1__Heartbeat
 };
 #define RYZ__V1__HEARTBEAT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__heartbeat__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, RYZ__V1__HEARTBEAT__ROUND_TRIP__NOT_SET, {0} }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, RYZ__V1__HEARTBEAT__ROUND_TRIP__NOT_SET, {0} }
+
+
+/*
+ * How far a worker is with the bytes of the model's files that its part needs.
+ */
+struct  Ryz__V1__LoadingProgress
+{
+  ProtobufCMessage base;
+  uint64_t done_byte_count;
+  uint64_t byte_count;
+};
+#define RYZ__V1__LOADING_PROGRESS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__loading_progress__descriptor) \
+    , 0, 0 }
 
 
 /*
@@ -446,6 +473,25 @@ Ryz__V1__Heartbeat *
 void   ryz__v1__heartbeat__free_unpacked
                      (Ryz__V1__Heartbeat *message,
                       ProtobufCAllocator *allocator);
+/* Ryz__V1__LoadingProgress methods */
+void   ryz__v1__loading_progress__init
+                     (Ryz__V1__LoadingProgress         *message);
+size_t ryz__v1__loading_progress__get_packed_size
+                     (const Ryz__V1__LoadingProgress   *message);
+size_t ryz__v1__loading_progress__pack
+                     (const Ryz__V1__LoadingProgress   *message,
+                      uint8_t             *out);
+size_t ryz__v1__loading_progress__pack_to_buffer
+                     (const Ryz__V1__LoadingProgress   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__LoadingProgress *
+       ryz__v1__loading_progress__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__loading_progress__free_unpacked
+                     (Ryz__V1__LoadingProgress *message,
+                      ProtobufCAllocator *allocator);
 /* Ryz__V1__HeartbeatReply methods */
 void   ryz__v1__heartbeat_reply__init
                      (Ryz__V1__HeartbeatReply         *message);
@@ -707,6 +753,9 @@ typedef void (*Ryz__V1__Refusal_Closure)
 typedef void (*Ryz__V1__Heartbeat_Closure)
                  (const Ryz__V1__Heartbeat *message,
                   void *closure_data);
+typedef void (*Ryz__V1__LoadingProgress_Closure)
+                 (const Ryz__V1__LoadingProgress *message,
+                  void *closure_data);
 typedef void (*Ryz__V1__HeartbeatReply_Closure)
                  (const Ryz__V1__HeartbeatReply *message,
                   void *closure_data);
@@ -758,6 +807,7 @@ extern const ProtobufCMessageDescriptor ryz__v1__hello__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__welcome__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__refusal__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__loading_progress__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__heartbeat_reply__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__stage_assignment__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__stage_rank__descriptor;

@@ -17,6 +17,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "ryz/v1/control.pb-c.h"
 #include "ryz/v1/measurement.pb-c.h"
 #include "ryz/v1/step.pb-c.h"
+#include "ryz/v1/weights.pb-c.h"
 
 typedef struct Ryz__V1__Envelope Ryz__V1__Envelope;
 
@@ -45,7 +46,9 @@ typedef enum {
   RYZ__V1__ENVELOPE__BODY_STEP = 30,
   RYZ__V1__ENVELOPE__BODY_STEP_RESULT = 31,
   RYZ__V1__ENVELOPE__BODY_EXCHANGE = 32,
-  RYZ__V1__ENVELOPE__BODY_LINK_PROBE = 33
+  RYZ__V1__ENVELOPE__BODY_LINK_PROBE = 33,
+  RYZ__V1__ENVELOPE__BODY_WEIGHTS_REQUEST = 40,
+  RYZ__V1__ENVELOPE__BODY_WEIGHTS_REPLY = 41
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RYZ__V1__ENVELOPE__BODY__CASE)
 } Ryz__V1__Envelope__BodyCase;
 
@@ -80,6 +83,8 @@ struct  Ryz__V1__Envelope
     Ryz__V1__StepResult *step_result;
     Ryz__V1__Exchange *exchange;
     Ryz__V1__LinkProbe *link_probe;
+    Ryz__V1__WeightsRequest *weights_request;
+    Ryz__V1__WeightsReply *weights_reply;
   };
 };
 #define RYZ__V1__ENVELOPE__INIT \

@@ -1,0 +1,48 @@
+import CClusterProto
+import Transport
+
+extension EncodingArena {
+    func weightsRequest(_ request: WeightsRequest) -> UnsafeMutablePointer<Ryz__V1__WeightsRequest> {
+        let message = make(ryz__v1__weights_request__init)
+        message.pointee.number = request.number
+        switch request.item {
+        case .content(let headerDigest):
+            message.pointee.item_case = RYZ__V1__WEIGHTS_REQUEST__ITEM_CONTENT_OF_HEADER
+            message.pointee.content_of_header = binary(headerDigest)
+        case .manifest(let content):
+            message.pointee.item_case = RYZ__V1__WEIGHTS_REQUEST__ITEM_MANIFEST
+            message.pointee.manifest = binary(content)
+        case .chunk(let chunk):
+            let part = make(ryz__v1__weights_chunk__init)
+            part.pointee.content = binary(chunk.content)
+            part.pointee.file = UInt32(chunk.file)
+            part.pointee.index = UInt32(chunk.index)
+            message.pointee.item_case = RYZ__V1__WEIGHTS_REQUEST__ITEM_CHUNK
+            message.pointee.chunk = part
+        }
+        return message
+    }
+
+    func weightsReply(_ reply: WeightsReply) -> UnsafeMutablePointer<Ryz__V1__WeightsReply> {
+        let message = make(ryz__v1__weights_reply__init)
+        message.pointee.number = reply.number
+        switch reply.result {
+        case .content(let content):
+            message.pointee.result_case = RYZ__V1__WEIGHTS_REPLY__RESULT_CONTENT
+            message.pointee.content = binary(content)
+        case .bytes:
+            message.pointee.result_case = RYZ__V1__WEIGHTS_REPLY__RESULT_BYTES
+            message.pointee.bytes = 1
+        case .hashing(let progress):
+            let hashing = make(ryz__v1__weights_hashing__init)
+            hashing.pointee.hashed_byte_count = progress.doneByteCount
+            hashing.pointee.byte_count = progress.byteCount
+            message.pointee.result_case = RYZ__V1__WEIGHTS_REPLY__RESULT_HASHING
+            message.pointee.hashing = hashing
+        case .problem(let problem):
+            message.pointee.result_case = RYZ__V1__WEIGHTS_REPLY__RESULT_PROBLEM
+            message.pointee.problem = string(problem)
+        }
+        return message
+    }
+}

@@ -1,0 +1,24 @@
+import Transport
+
+extension EnvelopeRules {
+    func check(_ request: WeightsRequest) throws(WireError) {
+        switch request.item {
+        case .content(let headerDigest): try digest(headerDigest, "weightsRequest.contentOfHeader")
+        case .manifest(let content): try digest(content, "weightsRequest.manifest")
+        case .chunk(let chunk):
+            try digest(chunk.content, "weightsRequest.chunk.content")
+            try range(chunk.file, "weightsRequest.chunk.file", 0...limits.maximumFileCount - 1)
+            try range(chunk.index, "weightsRequest.chunk.index", 0...limits.maximumChunkCount - 1)
+        }
+    }
+
+    func check(_ reply: WeightsReply) throws(WireError) {
+        switch reply.result {
+        case .content(let content): try digest(content, "weightsReply.content")
+        case .bytes: break
+        case .hashing(let progress):
+            try range(progress.doneByteCount, "weightsReply.hashing.doneByteCount", 0...progress.byteCount)
+        case .problem(let problem): try text(problem, "weightsReply.problem")
+        }
+    }
+}
