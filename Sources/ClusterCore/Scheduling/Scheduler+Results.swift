@@ -3,8 +3,12 @@ import Transport
 extension Scheduler {
     mutating func take(_ result: StepResult, at now: Instant) -> [Effect] {
         guard let index = inFlight.firstIndex(where: { $0.step.id == result.id }) else {
-            // The answer to a step that only gave KV back says nothing new.
-            return result.slices.isEmpty ? [] : [.unexpectedResult(result.id)]
+            guard result.slices.isEmpty else { return [.unexpectedResult(result.id)] }
+            if let position = releaseSteps.firstIndex(where: { $0.id == result.id }) {
+                releaseSteps.remove(at: position)
+                repeatReleases(before: result.id)
+            }
+            return []
         }
         let step = inFlight[index].step
         // A later step may be answered while the news that an earlier one failed is still on its way. Their sequences
@@ -15,10 +19,18 @@ extension Scheduler {
         }
         if let problem = mismatch(of: result, with: step) { return [.brokenResult(result.id, problem)] }
         inFlight.remove(at: index)
+        repeatReleases(before: result.id)
         lastProgressAt = now
         lastTokenPassedAt = now
         line?.hasPassedToken = true
         return result.slices.flatMap { take($0, at: now) }
+    }
+
+    /// Answers come in the order of the steps. What only gave KV back and has none by now may have been lost with a
+    /// connection, so that some stages still hold that KV.
+    private mutating func repeatReleases(before id: StepID) {
+        for step in releaseSteps where step.id < id { unreleased += step.released }
+        releaseSteps.removeAll { $0.id < id }
     }
 
     private mutating func take(_ slice: SliceResult, at now: Instant) -> [Effect] {

@@ -22,7 +22,8 @@ public struct Scheduler: Sendable {
     var inFlight: [InFlightStep] = []
     /// Sequences that the stages still hold KV for.
     var unreleased: [SequenceID] = []
-    /// The last few steps that only gave KV back. Nobody waits for their answer, but one that fails is made up for.
+    /// The last few steps that only gave KV back and have had no answer. Nobody waits for it, but what one that fails or
+    /// is lost gave back is given back once more.
     var releaseSteps: [Step] = []
     var line: Line?
     /// Set while requests may wait for the next pipeline.
