@@ -12,6 +12,6 @@ struct Ryz: AsyncParsableCommand {
             """,
         subcommands: [
             Local.self, Health.self, Chat.self, Tokenize.self, Render.self, Evaluate.self, Benchmark.self,
-            Model.self, PlanCommand.self, Measure.self, Keygen.self,
+            Model.self, PlanCommand.self, Measure.self, Keygen.self, Simulate.self,
         ])
 }

@@ -9,13 +9,10 @@ final class ComputeLoop {
 
     /// The stage that is loaded, and what belongs to it.
     private struct LoadedStage {
-        let epoch: Epoch
-        let assignment: StageAssignment
-        let results: Peer
+        var duty: StageDuty
         let computing: any StageComputing
         /// Holds what the ranks share until the epoch is over.
         let linking: RankLinking
-        var gate: StepGate
     }
 
     /// Longest wait for a message; a wake signal ends it at once. Frames dropped meanwhile are told after it.
@@ -84,7 +81,7 @@ final class ComputeLoop {
     }
 
     private func take(_ assignment: ComputeInbox.Assignment) {
-        let kept = stage.flatMap { $0.assignment.needsSameStage(as: assignment.stage) ? $0.computing : nil }
+        let kept = stage.flatMap { $0.duty.assignment.needsSameStage(as: assignment.stage) ? $0.computing : nil }
         // The old weights go before new ones come: a machine rarely has the memory for both.
         stage = nil
         if kept == nil { publishUsage() }
@@ -92,7 +89,7 @@ final class ComputeLoop {
             let near = RankLinking.nearRanks(assignment.stage)
             let farRanks = assignment.stage.ranks.indices.filter { !near.contains($0) }
             try connect(
-                to: (assignment.stage.answers ? [assignment.results] : assignment.stage.next)
+                to: assignment.stage.successors(results: assignment.results)
                     + farRanks.map { assignment.stage.ranks[$0].peer })
             let linking = try RankLinking(
                 assignment.stage, clusterID: clusterID, epoch: assignment.epoch, links: links, backlog: backlog
@@ -100,11 +97,9 @@ final class ComputeLoop {
             let computing = if let kept { kept } else { try loader(assignment.stage, linking.group) }
             try kept?.reset(joining: linking.group)
             stage = LoadedStage(
-                epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
-                computing: computing, linking: linking,
-                gate: StepGate(
-                    isFirstStage: assignment.stage.isFirstStage, hiddenSize: computing.hiddenSize,
-                    maximumStepRowCount: assignment.stage.maximumStepRowCount))
+                duty: StageDuty(
+                    epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
+                    hiddenSize: computing.hiddenSize), computing: computing, linking: linking)
             publishUsage()
             logger.info(
                 "stage ready",
@@ -143,52 +138,44 @@ final class ComputeLoop {
     }
 
     private func handle(_ delivery: Delivery) {
-        guard let stage else {
-            links.drop(from: delivery.sender, because: .unexpectedMessage)
-            return
-        }
-        guard delivery.envelope.epoch >= stage.epoch else {
-            links.drop(from: delivery.sender, because: .olderEpoch)
-            return
-        }
-        if case .exchange = delivery.envelope.body, let sockets = stage.linking.sockets {
-            sockets.take(delivery)
-            return
-        }
-        guard delivery.envelope.epoch == stage.epoch, delivery.sender == stage.assignment.previous,
-            case .step(let step) = delivery.envelope.body
+        guard let stage,
+            let verdict = self.stage?.duty.judge(
+                delivery.envelope, from: delivery.sender, payloadByteCount: delivery.payload?.byteCount,
+                takesParts: stage.linking.sockets != nil)
         else {
             links.drop(from: delivery.sender, because: .unexpectedMessage)
             return
         }
-        do throws(StepGate.Rejection) {
-            try self.stage?.gate.check(step, payloadByteCount: delivery.payload?.byteCount)
-        } catch {
-            links.drop(from: delivery.sender, because: error.reason)
-            fail(step, stage, StageError("from \(delivery.sender): \(error.message)", isRetryable: false))
-            return
+        switch verdict {
+        case .compute(let step): compute(step, delivery.payload, stage)
+        case .part: stage.linking.sockets?.take(delivery)
+        case .drop(let reason): links.drop(from: delivery.sender, because: reason)
+        case .reject(let reason, let failure):
+            links.drop(from: delivery.sender, because: reason)
+            report(failure, stage)
         }
+    }
+
+    private func compute(_ step: Step, _ payload: (any Payload)?, _ stage: LoadedStage) {
         let output: StageOutput
         do throws(StageError) {
-            output = try run(step, delivery.payload, stage)
+            output = try run(step, payload, stage)
         } catch {
-            fail(step, stage, error, silent: error.silentRank.map { stage.assignment.ranks[$0].peer.node })
+            report(stage.duty.failure(of: step, error), stage)
             return
         }
         do throws(LinkError) {
             try pass(on: output, of: step, stage)
             usage.update { $0.computedTokenCount += UInt64(step.rowCount) }
         } catch {
-            let problem = StageError(
-                "step \(step.id.number) computed, but not passed on: \(error)", isRetryable: error.isRetryable)
-            fail(step, stage, problem, silent: error.silentNode.flatMap { $0 == .coordinator ? nil : $0 })
+            report(stage.duty.failure(of: step, passingOn: error), stage)
         }
     }
 
     private func run(
         _ step: Step, _ payload: (any Payload)?, _ stage: LoadedStage
     ) throws(StageError) -> StageOutput {
-        if stage.assignment.isFirstStage { return try stage.computing.run(step) }
+        if stage.duty.assignment.isFirstStage { return try stage.computing.run(step) }
         guard let payload else {
             // A step that only gives sequences back has no rows.
             return try stage.computing.run(step, hiddenStates: RawSpan())
@@ -199,15 +186,16 @@ final class ComputeLoop {
     }
 
     private func pass(on output: StageOutput, of step: Step, _ stage: LoadedStage) throws(LinkError) {
-        let assignment = stage.assignment
+        let assignment = stage.duty.assignment
         switch output {
         case .hiddenStates where !assignment.isLastStage:
             let envelope = envelope(.step(step), stage)
             try stage.computing.withHiddenStates { bytes throws(LinkError) in
-                for peer in assignment.next { try links.send(envelope, payload: bytes, to: peer.node) }
+                for node in stage.duty.recipients { try links.send(envelope, payload: bytes, to: node) }
             }
         case .result(let result) where assignment.answers:
-            try links.send(envelope(.stepResult(result), stage), to: stage.results.node)
+            let envelope = envelope(.stepResult(result), stage)
+            for node in stage.duty.recipients { try links.send(envelope, to: node) }
         case .nothing where assignment.isLastStage && !assignment.answers: break
         case .hiddenStates, .result, .nothing:
             throw .refused(
@@ -217,18 +205,14 @@ final class ComputeLoop {
     }
 
     private func envelope(_ body: Envelope.Body, _ stage: LoadedStage) -> Envelope {
-        Envelope(clusterID: clusterID, epoch: stage.epoch, sender: links.node, body: body)
+        Envelope(clusterID: clusterID, epoch: stage.duty.epoch, sender: links.node, body: body)
     }
 
-    /// - Parameter silent: the node that did not do its part, if that was it.
-    private func fail(_ step: Step, _ stage: LoadedStage, _ error: StageError, silent: NodeID? = nil) {
-        logger.error("step failed", metadata: ["step": "\(step.id.number)", "problem": "\(error.message)"])
-        let kind: WorkerFailure.Kind = silent.map { .exchange(step.id, with: $0) } ?? .step(step.id)
-        control.post(
-            .failure(
-                WorkerFailure(
-                    kind: kind, message: error.message.cut(toByteCount: 4096),
-                    isRetryable: error.isRetryable), stage.epoch))
+    private func report(_ failure: WorkerFailure, _ stage: LoadedStage) {
+        logger.error(
+            "step failed",
+            metadata: ["step": "\(failure.kind.step?.number ?? 0)", "problem": "\(failure.message)"])
+        control.post(.failure(failure, stage.duty.epoch))
     }
 
     private func publishUsage() {
@@ -239,17 +223,6 @@ final class ComputeLoop {
             figures.keyValueTokenCapacity = computing?.keyValueTokenCapacity ?? 0
             figures.droppedFrameCount = droppedFrameCount
         }
-    }
-}
-
-extension StageAssignment {
-    /// Whether the stage that was loaded for this assignment serves another one, too: only who holds the other parts differs,
-    /// if anything does.
-    fileprivate func needsSameStage(as other: StageAssignment) -> Bool {
-        guard ranks.map(\.share) == other.ranks.map(\.share) else { return false }
-        var other = other
-        (other.next, other.previous, other.ranks) = (next, previous, ranks)
-        return self == other
     }
 }
 
