@@ -484,6 +484,29 @@ struct SchedulerTests {
         #expect(scheduler.handle(.result(Self.answer(again[0])), at: .zero) == [])
     }
 
+    @Test mutating func `a step that fails behind one without an answer shows that this one got lost`() throws {
+        _ = open()
+        let long = GenerationRequest.prompt([Int32](repeating: 1, count: 130))
+        let chunks = steps(scheduler.handle(.submitted(Ticket(1), .generation(long)), at: .zero))
+        #expect(chunks.count == 3)
+        let error = GenerationError.workerFailed(node: "b", reason: "a slice begins at position 64, but 0 are cached")
+        let effects = scheduler.handle(.stepFailed(chunks[1].id, error, isRetryable: true), at: .zero)
+        #expect(effects == [.lost(chunks[0].id)])
+    }
+
+    @Test mutating func `a step that a later one overtakes counts as lost if nobody says that it failed`() throws {
+        _ = open()
+        let first = try #require(
+            steps(scheduler.handle(.submitted(Ticket(1), .generation(.prompt([1]))), at: .zero)).first)
+        let second = try #require(
+            steps(scheduler.handle(.submitted(Ticket(2), .generation(.prompt([2]))), at: .zero)).first)
+        let third = try #require(steps(scheduler.handle(.result(Self.answer(second)), at: .seconds(1))).first)
+        #expect(scheduler.nextDeadline == .seconds(3))
+        // Others go on meanwhile, and do not keep it from being found out.
+        _ = scheduler.handle(.result(Self.answer(third)), at: .seconds(2.5))
+        #expect(scheduler.handle(.tick, at: .seconds(3)) == [.lost(first.id)])
+    }
+
     @Test mutating func `a later step's result may come before the news that an earlier one failed`() throws {
         _ = open()
         let first = try #require(

@@ -19,6 +19,9 @@ extension Scheduler {
         }
         if let problem = mismatch(of: result, with: step) { return [.brokenResult(result.id, problem)] }
         inFlight.remove(at: index)
+        for earlier in inFlight[..<index].indices {
+            inFlight[earlier].overtakenAt = inFlight[earlier].overtakenAt ?? now
+        }
         repeatReleases(before: result.id)
         lastProgressAt = now
         lastTokenPassedAt = now
@@ -93,6 +96,7 @@ extension Scheduler {
             return []
         }
         guard let position = inFlight.firstIndex(where: { $0.step.id == id }) else { return [] }
+        if isRetryable, let lost = lostStep(before: position) { return [.lost(lost)] }
         let step = inFlight.remove(at: position).step
         unreleased += step.released
         lastProgressAt = now
@@ -105,15 +109,27 @@ extension Scheduler {
         return rebuild(hit.reversed().map { release($0) }.reversed(), because: error.description)
     }
 
-    /// When the oldest step is overdue; nil if none is in flight.
+    /// The step that was lost with a connection between two stages, so that one behind it does not fit what the stage
+    /// holds: it lacks a part of its sequence, or the KV that was given back. The news of a failure would have come
+    /// before. At worst, nothing was lost and the pipeline begins anew in vain.
+    private func lostStep(before position: Int) -> StepID? {
+        let sequences = inFlight[position].step.slices.map(\.sequence)
+        return inFlight[..<position].first { earlier in
+            !earlier.step.released.isEmpty || earlier.step.slices.contains { sequences.contains($0.sequence) }
+        }?.step.id
+    }
+
+    /// When the oldest step is overdue, or one that was overtaken counts as lost; nil if none is in flight.
     var stallDeadline: Instant? {
         guard let oldest = inFlight.first else { return nil }
+        if let overtakenAt = oldest.overtakenAt { return overtakenAt.advanced(by: Self.overtakenLimit) }
         let start = max(oldest.sentAt, lastProgressAt)
         return start.advanced(by: configuration.stepTimeout * (1 + oldest.step.rowCount / 256))
     }
 
     func stalled(at now: Instant) -> Effect? {
         guard let oldest = inFlight.first, let deadline = stallDeadline, deadline <= now else { return nil }
+        if oldest.overtakenAt != nil { return .lost(oldest.step.id) }
         return .stalled(oldest.step.id, after: max(oldest.sentAt, lastProgressAt).duration(to: now))
     }
 }
