@@ -10,6 +10,8 @@ let optimised: [CSetting] = [.unsafeFlags(["-O3", "-ffp-contract=off", "-Wall", 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let containers = Target.Dependency.product(name: "BasicContainers", package: "swift-collections")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -58,8 +60,8 @@ let package = Package(
             name: "ryz",
             dependencies: [
                 "Checkpoints", "ClusterClient", "ClusterCore", "Collectives", "CommandSupport", "CoordinatorRuntime",
-                "Inference", "Kernels", "LocalCluster", "ModelTools", "OperatorTools", "Tokenization", "Transport",
-                "ZeroMQ", argumentParser, containers, unixSignals,
+                "Inference", "Kernels", "LocalCluster", "ModelTools", "OperatorTools", "Simulation", "Tokenization",
+                "Transport", "ZeroMQ", argumentParser, containers, unixSignals,
             ], swiftSettings: safe),
         .target(
             name: "CommandSupport",
@@ -101,6 +103,13 @@ let package = Package(
         .target(
             name: "WeightTransfer", dependencies: ["Checkpoints", "Kernels", "Transport", "ZeroMQ", logging],
             swiftSettings: safe),
+
+        .target(
+            name: "Simulation",
+            dependencies: [
+                "ClusterCore", "CoordinatorRuntime", "Inference", "Kernels", "Transport", "Wire", "WorkerRuntime",
+                deques, heaps,
+            ], swiftSettings: safe),
 
         // Pure core
         .target(name: "ClusterCore", dependencies: ["Transport"], swiftSettings: safe),
@@ -171,6 +180,8 @@ let package = Package(
             dependencies: [
                 "ClusterCore", "Collectives", "CoordinatorRuntime", "Transport", "WorkerRuntime", "ZeroMQ", logging,
             ], swiftSettings: facingC),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulation", "ClusterCore", "Transport"], swiftSettings: safe),
         .testTarget(
             name: "OperatorToolsTests",
             dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates", "TestSupport", "Transport"],

@@ -398,6 +398,9 @@ extension CoordinatorCore {
             return apply(placement.handle(.stalled(node, reason: reason), at: now), at: now)
         case .stalled(_, let after):
             return giveUp(after: after, at: now)
+        case .lost(let step):
+            let reason = "step \(step.number) got lost between two stages"
+            return apply(placement.handle(.stalled(nil, reason: reason), at: now), at: now)
         }
     }
 

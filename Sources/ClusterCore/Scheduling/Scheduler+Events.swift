@@ -38,5 +38,7 @@ extension Scheduler {
         case brokenResult(StepID, String)
         /// The oldest step has had no result for that long. The pipeline's state is unknown now; close it.
         case stalled(StepID, after: Duration)
+        /// The step got lost between two stages. Stages hold different things now; close the pipeline.
+        case lost(StepID)
     }
 }

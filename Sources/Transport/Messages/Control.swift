@@ -143,6 +143,14 @@ public struct WorkerFailure: Equatable, Sendable {
         /// In that step, another rank of its stage did not give its part in time, or one of the next stage took nothing:
         /// the nodes are no longer in step.
         case exchange(StepID, with: NodeID)
+
+        /// The step that failed, if it was one.
+        public var step: StepID? {
+            switch self {
+            case .loading: nil
+            case .step(let step), .exchange(let step, _): step
+            }
+        }
     }
 
     public var kind: Kind

@@ -10,13 +10,10 @@ final class ComputeLoop {
 
     /// The stage that is loaded, and what belongs to it.
     private struct LoadedStage {
-        let epoch: Epoch
-        let assignment: StageAssignment
-        let results: Peer
+        var duty: StageDuty
         let computing: any StageComputing
         /// Holds what the ranks share until the epoch is over.
         let linking: RankLinking
-        var gate: StepGate
     }
 
     /// A part that is loaded, for a stage that it does not serve yet, or no more.
@@ -71,7 +68,7 @@ final class ComputeLoop {
 
     /// What is loaded, whether or not it serves a stage.
     private var held: ReadyPart? {
-        stage.map { ReadyPart(assignment: $0.assignment, computing: $0.computing) } ?? ready
+        stage.map { ReadyPart(assignment: $0.duty.assignment, computing: $0.computing) } ?? ready
     }
 
     /// Runs until the inbox says to stop, or the links break.
@@ -125,20 +122,21 @@ final class ComputeLoop {
             let near = RankLinking.nearRanks(assignment.stage)
             let farRanks = assignment.stage.ranks.indices.filter { !near.contains($0) }
             try connect(
-                to: (assignment.stage.answers ? [assignment.results] : assignment.stage.next)
+                to: assignment.stage.successors(results: assignment.results)
                     + farRanks.map { assignment.stage.ranks[$0].peer })
             let linking = try RankLinking(
                 assignment.stage, clusterID: clusterID, epoch: assignment.epoch, links: links, backlog: backlog
             ) { [inbox] in inbox.hasNews }
-            let computing = if let kept { kept } else { try load(
-                assignment.stage, assignment.epoch, weights: assignment.weights, linking.group) }
+            let computing =
+                if let kept { kept } else {
+                    try load(
+                        assignment.stage, assignment.epoch, weights: assignment.weights, linking.group)
+                }
             try kept?.reset(joining: linking.group)
             stage = LoadedStage(
-                epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
-                computing: computing, linking: linking,
-                gate: StepGate(
-                    isFirstStage: assignment.stage.isFirstStage, hiddenSize: computing.hiddenSize,
-                    maximumStepRowCount: assignment.stage.maximumStepRowCount))
+                duty: StageDuty(
+                    epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
+                    hiddenSize: computing.hiddenSize), computing: computing, linking: linking)
             heldDigest = assignment.stage.partDigest
             publishUsage()
             logger.info(
@@ -226,52 +224,44 @@ final class ComputeLoop {
     }
 
     private func handle(_ delivery: Delivery) {
-        guard let stage else {
-            links.drop(from: delivery.sender, because: .unexpectedMessage)
-            return
-        }
-        guard delivery.envelope.epoch >= stage.epoch else {
-            links.drop(from: delivery.sender, because: .olderEpoch)
-            return
-        }
-        if case .exchange = delivery.envelope.body, let sockets = stage.linking.sockets {
-            sockets.take(delivery)
-            return
-        }
-        guard delivery.envelope.epoch == stage.epoch, delivery.sender == stage.assignment.previous,
-            case .step(let step) = delivery.envelope.body
+        guard let stage,
+            let verdict = self.stage?.duty.judge(
+                delivery.envelope, from: delivery.sender, payloadByteCount: delivery.payload?.byteCount,
+                takesParts: stage.linking.sockets != nil)
         else {
             links.drop(from: delivery.sender, because: .unexpectedMessage)
             return
         }
-        do throws(StepGate.Rejection) {
-            try self.stage?.gate.check(step, payloadByteCount: delivery.payload?.byteCount)
-        } catch {
-            links.drop(from: delivery.sender, because: error.reason)
-            fail(step, stage, StageError("from \(delivery.sender): \(error.message)", isRetryable: false))
-            return
+        switch verdict {
+        case .compute(let step): compute(step, delivery.payload, stage)
+        case .part: stage.linking.sockets?.take(delivery)
+        case .drop(let reason): links.drop(from: delivery.sender, because: reason)
+        case .reject(let reason, let failure):
+            links.drop(from: delivery.sender, because: reason)
+            report(failure, stage)
         }
+    }
+
+    private func compute(_ step: Step, _ payload: (any Payload)?, _ stage: LoadedStage) {
         let output: StageOutput
         do throws(StageError) {
-            output = try run(step, delivery.payload, stage)
+            output = try run(step, payload, stage)
         } catch {
-            fail(step, stage, error, silent: error.silentRank.map { stage.assignment.ranks[$0].peer.node })
+            report(stage.duty.failure(of: step, error), stage)
             return
         }
         do throws(LinkError) {
             try pass(on: output, of: step, stage)
             usage.update { $0.computedTokenCount += UInt64(step.rowCount) }
         } catch {
-            let problem = StageError(
-                "step \(step.id.number) computed, but not passed on: \(error)", isRetryable: error.isRetryable)
-            fail(step, stage, problem, silent: error.silentNode.flatMap { $0 == .coordinator ? nil : $0 })
+            report(stage.duty.failure(of: step, passingOn: error), stage)
         }
     }
 
     private func run(
         _ step: Step, _ payload: (any Payload)?, _ stage: LoadedStage
     ) throws(StageError) -> StageOutput {
-        if stage.assignment.isFirstStage { return try stage.computing.run(step) }
+        if stage.duty.assignment.isFirstStage { return try stage.computing.run(step) }
         guard let payload else {
             // A step that only gives sequences back has no rows.
             return try stage.computing.run(step, hiddenStates: RawSpan())
@@ -282,15 +272,16 @@ final class ComputeLoop {
     }
 
     private func pass(on output: StageOutput, of step: Step, _ stage: LoadedStage) throws(LinkError) {
-        let assignment = stage.assignment
+        let assignment = stage.duty.assignment
         switch output {
         case .hiddenStates where !assignment.isLastStage:
             let envelope = envelope(.step(step), stage)
             try stage.computing.withHiddenStates { bytes throws(LinkError) in
-                for peer in assignment.next { try links.send(envelope, payload: bytes, to: peer.node) }
+                for node in stage.duty.recipients { try links.send(envelope, payload: bytes, to: node) }
             }
         case .result(let result) where assignment.answers:
-            try links.send(envelope(.stepResult(result), stage), to: stage.results.node)
+            let envelope = envelope(.stepResult(result), stage)
+            for node in stage.duty.recipients { try links.send(envelope, to: node) }
         case .nothing where assignment.isLastStage && !assignment.answers: break
         case .hiddenStates, .result, .nothing:
             throw .refused(
@@ -300,18 +291,14 @@ final class ComputeLoop {
     }
 
     private func envelope(_ body: Envelope.Body, _ stage: LoadedStage) -> Envelope {
-        Envelope(clusterID: clusterID, epoch: stage.epoch, sender: links.node, body: body)
+        Envelope(clusterID: clusterID, epoch: stage.duty.epoch, sender: links.node, body: body)
     }
 
-    /// - Parameter silent: the node that did not do its part, if that was it.
-    private func fail(_ step: Step, _ stage: LoadedStage, _ error: StageError, silent: NodeID? = nil) {
-        logger.error("step failed", metadata: ["step": "\(step.id.number)", "problem": "\(error.message)"])
-        let kind: WorkerFailure.Kind = silent.map { .exchange(step.id, with: $0) } ?? .step(step.id)
-        control.post(
-            .failure(
-                WorkerFailure(
-                    kind: kind, message: error.message.cut(toByteCount: 4096),
-                    isRetryable: error.isRetryable), stage.epoch))
+    private func report(_ failure: WorkerFailure, _ stage: LoadedStage) {
+        logger.error(
+            "step failed",
+            metadata: ["step": "\(failure.kind.step?.number ?? 0)", "problem": "\(failure.message)"])
+        control.post(.failure(failure, stage.duty.epoch))
     }
 
     private func publishUsage() {
