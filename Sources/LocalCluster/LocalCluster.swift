@@ -10,7 +10,21 @@ public final class LocalCluster: Sendable {
     /// Where the coordinator speaks HTTP.
     public let address: CoordinatorAddress
 
-    private init(address: CoordinatorAddress) { self.address = address }
+    private let children: Children
+
+    private init(address: CoordinatorAddress, children: Children) {
+        self.address = address
+        self.children = children
+    }
+
+    static let coordinatorName = "ryz-coord"
+
+    /// The processes that run, by name.
+    var processes: [String: Int32] {
+        Dictionary(children.all.filter(\.isRunning).map { ($0.name, $0.processID) }) { $1 }
+    }
+
+    var coordinatorProcessID: Int32 { processes[Self.coordinatorName] ?? 0 }
 
     /// Starts a cluster, waits until it is ready, runs `body`, and stops it however that ends.
     ///
@@ -58,7 +72,7 @@ public final class LocalCluster: Sendable {
         report("ryz-coord starting …")
         let output = Pipe()
         try children.start(
-            name: "ryz-coord", program: coordinatorProgram, arguments: options.coordinatorArguments(),
+            name: coordinatorName, program: coordinatorProgram, arguments: options.coordinatorArguments(),
             output: .pipe(output))
         let announcement = try await announcement(from: output, timeout: options.startTimeout)
         let client = ClusterClient(announcement.http)
@@ -77,7 +91,7 @@ public final class LocalCluster: Sendable {
             }
         }
         try await waitUntilReady(client, workerCount: options.processCount, timeout: options.readyTimeout, report)
-        return LocalCluster(address: announcement.http)
+        return LocalCluster(address: announcement.http, children: children)
     }
 
     private static func announcement(from output: Pipe, timeout: Duration) async throws -> CoordinatorAnnouncement {

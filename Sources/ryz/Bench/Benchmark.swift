@@ -4,6 +4,9 @@ struct Benchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measures this machine: by itself (node), in clusters, between two ranks, and in failure.",
-        subcommands: [NodeBenchmark.self, ClusterBenchmark.self, ExchangeBenchmark.self, FailoverBenchmark.self],
+        subcommands: [
+            NodeBenchmark.self, ClusterBenchmark.self, ExchangeBenchmark.self, FailoverBenchmark.self,
+            ChaosBenchmark.self,
+        ],
         defaultSubcommand: NodeBenchmark.self)
 }

@@ -1,0 +1,208 @@
+import ClusterClient
+import ClusterCore
+import Foundation
+import Glibc
+import Synchronization
+
+/// Many clients ask a cluster on this machine for answers that are known, while workers are struck at random moments.
+public final class Chaos: Sendable {
+    public struct Options: Sendable {
+        public var duration: Duration
+        public var clientCount: Int
+        /// From one strike to the next, on average.
+        public var interval: Duration
+        /// Decides which client asks what, and who is struck how after how long. When that meets what the processes do is
+        /// theirs, so a seed does not repeat a run.
+        public var seed: UInt64
+
+        public init(duration: Duration, clientCount: Int, interval: Duration, seed: UInt64) {
+            self.duration = duration
+            self.clientCount = clientCount
+            self.interval = interval
+            self.seed = seed
+        }
+    }
+
+    /// What came of it.
+    public struct Outcome: Sendable, Equatable {
+        public var killCount = 0
+        public var freezeCount = 0
+        /// Answers that are those of the undisturbed cluster.
+        public var equalCount = 0
+        /// What differs, and what ended in an error, a few of them in words.
+        public var differingCount = 0
+        public var failedCount = 0
+        public var problems: [String] = []
+        /// The coordinator's process before the first strike, and when all was over.
+        public var before = ProcessUsage()
+        public var after = ProcessUsage()
+        /// All processes that the cluster ever had.
+        public var processIDs: Set<Int32> = []
+
+        static let problemLimit = 8
+    }
+
+    private let options: Options
+    private let questions: [FailoverTrial]
+    private let outcome = Mutex(Outcome())
+
+    /// - Parameter questions: what clients ask; at least one.
+    public init(_ options: Options, questions: [FailoverTrial]) {
+        self.options = options
+        self.questions = questions
+    }
+
+    /// Strikes and asks until the time is over, then waits until the cluster is at rest.
+    ///
+    /// - Throws: `LocalClusterError.notReady` if it does not come to rest, `ClusterClientError` before the first strike.
+    public func run(on cluster: LocalCluster, report: @escaping @Sendable (String) -> Void) async throws -> Outcome {
+        var answers: [FailoverTrial.Answer] = []
+        for (index, question) in questions.enumerated() {
+            report("undisturbed answer \(index + 1) of \(questions.count) …")
+            answers.append(try await question.run(on: cluster.address).answer)
+        }
+        let before = ProcessUsage(of: cluster.coordinatorProcessID)
+        outcome.withLock { $0.before = before }
+        let deadline = ContinuousClock.now + options.duration
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for client in 0..<options.clientCount {
+                group.addTask { [self, answers] in try await ask(cluster, client, answers, until: deadline, report) }
+            }
+            group.addTask { [self] in try await strike(cluster, until: deadline) }
+            try await group.waitForAll()
+        }
+        try await rest(cluster, report)
+        let after = ProcessUsage(of: cluster.coordinatorProcessID)
+        return outcome.withLock {
+            $0.after = after
+            $0.processIDs.formUnion(cluster.processes.values)
+            return $0
+        }
+    }
+
+    private func ask(
+        _ cluster: LocalCluster, _ client: Int, _ answers: [FailoverTrial.Answer],
+        until deadline: ContinuousClock.Instant, _ report: (String) -> Void
+    ) async throws {
+        var random = ChaosRandom(seed: options.seed &+ UInt64(client) &* 977)
+        while ContinuousClock.now < deadline {
+            let index = Int.random(in: questions.indices, using: &random)
+            do {
+                let answer = try await questions[index].run(on: cluster.address).answer
+                note(answer == answers[index] ? nil : "question \(index): \(answer), not \(answers[index])")
+            } catch let error as ClusterClientError {
+                outcome.withLock { outcome in
+                    outcome.failedCount += 1
+                    if outcome.problems.count < Outcome.problemLimit { outcome.problems.append("\(error)") }
+                }
+                // A cluster that refuses at once is not to be asked in a tight loop.
+                try await Task.sleep(for: .milliseconds(200))
+            }
+            report(outcome.withLock { "\($0.equalCount) answers, \($0.killCount + $0.freezeCount) strikes …" })
+        }
+    }
+
+    private func note(_ difference: String?) {
+        outcome.withLock { outcome in
+            guard let difference else {
+                outcome.equalCount += 1
+                return
+            }
+            outcome.differingCount += 1
+            if outcome.problems.count < Outcome.problemLimit { outcome.problems.append(difference) }
+        }
+    }
+
+    /// Only processes that the cluster has at that moment are struck, and each goes on in the end.
+    private func strike(_ cluster: LocalCluster, until deadline: ContinuousClock.Instant) async throws {
+        var random = ChaosRandom(seed: ~options.seed)
+        while true {
+            try await Task.sleep(for: options.interval * (2 * Double.random(in: 0..<1, using: &random)))
+            guard ContinuousClock.now < deadline else { return }
+            let workers = cluster.processes.filter { $0.key != LocalCluster.coordinatorName }.sorted { $0.key < $1.key }
+            guard let victim = workers.randomElement(using: &random) else { continue }
+            let isFrozen = Int.random(in: 0..<3, using: &random) == 0
+            outcome.withLock { outcome in
+                outcome.processIDs.formUnion(cluster.processes.values)
+                if isFrozen { outcome.freezeCount += 1 } else { outcome.killCount += 1 }
+            }
+            guard isFrozen else {
+                kill(victim.value, SIGKILL)
+                continue
+            }
+            kill(victim.value, SIGSTOP)
+            defer { kill(victim.value, SIGCONT) }
+            // Shorter than the time in which that is found out, and longer.
+            try await Task.sleep(for: .milliseconds(Int.random(in: 50...4000, using: &random)))
+        }
+    }
+
+    private func rest(_ cluster: LocalCluster, _ report: (String) -> Void) async throws {
+        let client = ClusterClient(cluster.address)
+        let deadline = ContinuousClock.now + Self.restLimit
+        while true {
+            let health = try await client.health()
+            if health.state == .healthy, health.runningRequestCount == 0, health.queuedRequestCount == 0 { return }
+            report("waiting for the cluster to be healthy and idle: \(health.reason) …")
+            guard ContinuousClock.now < deadline else {
+                throw LocalClusterError.notReady(
+                    afterSeconds: Int(Self.restLimit.components.seconds),
+                    reason: "\(health.runningRequestCount) requests run after the last strike; \(health.reason)")
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    private static let restLimit = Duration.seconds(120)
+}
+
+extension Chaos.Outcome {
+    /// Processes of the cluster that are still there, to be asked when it has been stopped.
+    public var leakedProcessIDs: [Int32] {
+        processIDs.filter { id in
+            // The number may belong to somebody else by now.
+            let name = try? String(contentsOfFile: "/proc/\(id)/comm", encoding: .utf8)
+            return name?.hasPrefix("ryz-") ?? false
+        }.sorted()
+    }
+}
+
+/// What a process takes of its machine.
+public struct ProcessUsage: Sendable, Equatable {
+    /// Bytes in memory.
+    public var residentByteCount = 0
+    public var threadCount = 0
+    /// Open files and sockets.
+    public var descriptorCount = 0
+
+    init() {}
+
+    /// As /proc has it; zeroes if there is no such process.
+    init(of processID: Int32) {
+        let status = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""
+        for line in status.split(separator: "\n") {
+            let words = line.split(separator: "\t").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard words.count == 2, let number = words[1].split(separator: " ").first.flatMap({ Int($0) }) else {
+                continue
+            }
+            if words[0] == "VmRSS:" { residentByteCount = number << 10 }
+            if words[0] == "Threads:" { threadCount = number }
+        }
+        descriptorCount = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd").count) ?? 0
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, 2014).
+private struct ChaosRandom: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

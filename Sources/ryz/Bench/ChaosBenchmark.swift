@@ -1,0 +1,99 @@
+import ArgumentParser
+import ClusterClient
+import CommandSupport
+import LocalCluster
+import OperatorTools
+
+struct ChaosBenchmark: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chaos",
+        abstract: "Strikes workers of a cluster on this machine at random moments, under the load of many clients.",
+        discussion: """
+            Example:
+              ryz bench chaos --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf --workers 4 --seconds 120 --seed 7
+
+            Workers are killed (SIGKILL), or stand still for a moment (SIGSTOP and SIGCONT); those that ended are started
+            anew. The exit status is 1 if an answer is not that of the undisturbed cluster or ends in an error, or if a
+            process is left over.
+            """)
+
+    @Option(help: "A GGUF file or Hugging Face folder.")
+    var model: String
+    @OptionGroup var shape: LocalClusterShape
+    @Option(help: "Workers besides, which take over.")
+    var spares = 1
+    @Option(help: "How long to strike.")
+    var seconds = 120
+    @Option(help: "Seconds from one strike to the next, on average.")
+    var interval = 3.0
+    @Option(help: "How many clients ask at a time.")
+    var clients = 6
+    @Option(help: "Of who is struck how, and who asks what.")
+    var seed: UInt64 = 1
+    @Option(help: "Tokens of each answer.")
+    var generate = 48
+
+    func validate() throws {
+        try ThreadOptions.check(spares, "--spares", in: 0...64)
+        try ThreadOptions.check(seconds, "--seconds", in: 1...86400)
+        try ThreadOptions.check(clients, "--clients", in: 1...256)
+        try ThreadOptions.check(generate, "--generate", in: 1...4096)
+        guard (0.1...3600).contains(interval) else { throw ValidationError("--interval \(interval): give 0.1 to 3600") }
+    }
+
+    func run() async throws {
+        let workerCount = try shape.workerCount ?? 4
+        var options = LocalClusterOptions(
+            modelPath: model, workerCount: workerCount,
+            threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount))
+        shape.apply(to: &options)
+        options.spareCount = spares
+        options.workerLoss = .restarts
+        options.logLevel = "critical"
+        let progress = ProgressLine()
+        defer { progress.clear() }
+        let chaos = Chaos(
+            Chaos.Options(
+                duration: .seconds(seconds), clientCount: clients, interval: .seconds(interval), seed: seed),
+            questions: questions)
+        let outcome = try await Interruption.cancelling { [options] in
+            try await LocalCluster.run(options, report: progress.show) { cluster in
+                try await chaos.run(on: cluster, report: progress.show)
+            }
+        }
+        progress.clear()
+        guard let outcome else { throw Interruption.exitCode }
+        let leaked = outcome.leakedProcessIDs
+        Terminal.write(text(outcome, leaked))
+        if outcome.differingCount + outcome.failedCount + leaked.count > 0 { throw ExitCode(1) }
+    }
+
+    /// Short and long ones, greedy and sampled.
+    private var questions: [FailoverTrial] {
+        let subjects = ["a clockmaker and the sea", "two goats on a bridge", "rain", "the last lighthouse"]
+        return subjects.enumerated().flatMap { index, subject in
+            [0, 0.9].map { temperature in
+                var options = ChatOptions()
+                options.temperature = temperature
+                options.seed = UInt64(index + 1)
+                options.maximumTokenCount = generate
+                let question = [String](repeating: "Tell me a story about \(subject). ", count: 1 + index * 6).joined()
+                return FailoverTrial(messages: [ChatMessage(role: "user", content: question)], options: options)
+            }
+        }
+    }
+
+    private func text(_ outcome: Chaos.Outcome, _ leaked: [Int32]) -> String {
+        let (before, after) = (outcome.before, outcome.after)
+        var lines = [
+            "seed \(seed), \(seconds) s: \(outcome.killCount) kills, \(outcome.freezeCount) freezes",
+            "answers: \(outcome.equalCount) as undisturbed, \(outcome.differingCount) differ, \(outcome.failedCount) failed",
+            "coordinator: memory \(Units.bytes(UInt64(before.residentByteCount))) before, "
+                + "\(Units.bytes(UInt64(after.residentByteCount))) after; descriptors \(before.descriptorCount), "
+                + "\(after.descriptorCount); threads \(before.threadCount), \(after.threadCount)",
+            "processes left over: \(leaked.isEmpty ? "none" : leaked.map(String.init).joined(separator: ", "))",
+        ]
+        lines += outcome.problems.map { "  \($0)" }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
