@@ -32,6 +32,8 @@ public struct Placement: Sendable {
     public internal(set) var betterSince: Instant?
     /// Whether the newest pipeline was made without need, and does not serve yet: if it fails, nobody is waited for.
     var isMoving = false
+    /// A drain that waits for a spare to load what it is to take over.
+    var pendingDrain: PendingDrain?
 
     enum State: Sendable {
         /// When the model may be placed on fewer workers than wanted; nil: not before it has served.
@@ -121,6 +123,7 @@ public struct Placement: Sendable {
             return "\(loading.map(\.name).joined(separator: ", ")) still loading"
         }
         if case .closed = state { return "the cluster is shutting down" }
+        if let pendingDrain { return pendingDrain.text }
         let missing = missingWorkerCount
         guard missing > 0 else { return pipeline == nil ? planner?.problem : excess }
         let names = drained.map(\.name).joined(separator: ", ")
@@ -138,11 +141,13 @@ public struct Placement: Sendable {
         }
         if case .loading(_, _, let since) = state { deadlines.append(since.advanced(by: configuration.loadingTimeout)) }
         deadlines += standbyDeadlines
+        if let pendingDrain { deadlines.append(pendingDrain.until) }
         return deadlines.min()
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
-        let effects = decide(event, at: now)
+        var effects = decide(event, at: now)
+        effects += proceedWithDrain(at: now)
         noteCandidates(at: now)
         return effects + prepareSpares(at: now)
     }
@@ -154,7 +159,7 @@ public struct Placement: Sendable {
             workers.append(Worker(peer: peer, heldPart: heldPart))
             return effects + open(at: now)
         case .returned(let peer):
-            orderStandbyAgain(of: peer.node)
+            orderStandbyAgain(of: peer.node, at: now)
             return reconnect(peer, at: now)
         case .gone(let node, let reason):
             return remove(node, reason: reason, at: now) + open(at: now)
@@ -183,10 +188,14 @@ public struct Placement: Sendable {
         case .measured(let measurements):
             return planner?.take(measurements) == true ? open(at: now) : []
         case .drained(let node): return drain(node, at: now)
-        case .resumed(let node):
-            drained.removeAll { $0 == node }
-            return open(at: now)
+        case .resumed(let node): return resume(node, at: now)
         case .rebalance: return rebalance(at: now)
+        case .continued:
+            if case .waiting(nil) = state {
+                hasServed = true
+                state = .waiting(reducibleFrom: now.advanced(by: configuration.replanDelay))
+            }
+            return []
         case .closed: return close(at: now)
         case .tick:
             let expired = expire(at: now)
