@@ -60,6 +60,18 @@ struct CoordinatorCoreOperationsTests {
         return .heartbeat(heartbeat)
     }
 
+    /// Spares that are to load something say that they have.
+    private mutating func prepare(_ effects: Effects, at now: Instant) -> Effects {
+        effects.flatMap { effect -> Effects in
+            guard case .answer(let envelope, let connection) = effect, case .standby(let assignment) = envelope.body,
+                let node = Self.connections.first(where: { $0.value == connection })?.key
+            else { return [] }
+            var heartbeat = Heartbeat.number(1)
+            heartbeat.heldPart = assignment.partDigest
+            return hear(node, .heartbeat(heartbeat), at: now)
+        }
+    }
+
     private func sent(_ effects: Effects, to node: NodeID) -> [Envelope.Body] {
         effects.compactMap { effect in
             guard case .answer(let envelope, to: Self.connections[node]) = effect else { return nil }
@@ -86,7 +98,10 @@ struct CoordinatorCoreOperationsTests {
             let back = round % 2 == 1 ? c : a
             _ = core.handle(.operation(.resume(back)), at: .seconds(1))
             #expect(core.refusal(of: .drain(drained, isForced: false), at: .seconds(1)) == nil)
-            let effects = core.handle(.operation(.drain(drained, isForced: false)), at: .seconds(1))
+            let begun = core.handle(.operation(.drain(drained, isForced: false)), at: .seconds(1))
+            // It goes on until the spare is ready.
+            #expect(core.health(at: .seconds(1)).interruptedRequestCount == 0)
+            let effects = prepare(begun, at: .seconds(1))
             #expect(effects.contains { if case .failed = $0 { true } else { false } } == false)
             #expect(core.health(at: .seconds(1)).interruptedRequestCount == 1)
             var loaded: Effects = []
@@ -95,6 +110,7 @@ struct CoordinatorCoreOperationsTests {
             }
             sent = try #require(step(loaded))
             #expect(sent.slices.last?.tokens == [1, 2] + [Int32](repeating: 5, count: round))
+            _ = hear(drained, heartbeat(capacity: 0), at: .seconds(1))
         }
     }
 
@@ -102,8 +118,11 @@ struct CoordinatorCoreOperationsTests {
         for node in [a, b, c] { _ = hear(node, .hello(.from(node)), at: .zero) }
         try serve(at: .zero)
         _ = hear(a, heartbeat(capacity: 1024), at: .seconds(1))
-        _ = core.handle(.operation(.drain(a, isForced: false)), at: .seconds(1))
+        let begun = core.handle(.operation(.drain(a, isForced: false)), at: .seconds(1))
         #expect(state(of: a) == .draining)
+        // Not before others have what it holds.
+        #expect(!sent(hear(a, heartbeat(capacity: 1024), at: .seconds(1)), to: a).contains(.release))
+        _ = prepare(begun, at: .seconds(1))
         #expect(sent(hear(a, heartbeat(capacity: 1024), at: .seconds(2)), to: a).contains(.release))
         #expect(!sent(hear(b, heartbeat(capacity: 1024), at: .seconds(2)), to: b).contains(.release))
         #expect(state(of: a) == .draining)

@@ -23,15 +23,59 @@ struct PlacementMovesTests {
         }
     }
 
-    @Test func `a spare takes the place of a drained worker, which nobody is to blame for`() throws {
+    /// What the spare is told to load, if it is told that alone.
+    private static func prepared(_ effects: [Placement.Effect], by spare: NodeID) throws -> UInt64 {
+        guard effects.count == 1, case .prepare(spare, let assignment)? = effects.first else {
+            Issue.record("\(spare) is not to load anything: \(effects)")
+            return 0
+        }
+        return assignment.partDigest
+    }
+
+    @Test func `a spare takes the place of a drained worker when it has loaded its part, and nobody is to blame`()
+        throws
+    {
         var placement = try Self.serving(2, [a, b, c])
         let first = try #require(placement.pipeline)
-        let effects = placement.handle(.drained(a), at: .seconds(1))
+        let part = try Self.prepared(placement.handle(.drained(a), at: .seconds(1)), by: c)
+        #expect(placement.isServing && placement.pipeline == first)
+        #expect(
+            placement.problem(at: .seconds(1)) == "a is being drained: c is to take over when it has loaded the part")
+        #expect(placement.handle(.tick, at: .seconds(2)) == [])
+        let effects = placement.handle(.holds(c, part: part), at: .seconds(2))
         #expect(effects.first == .ended(first, node: a, reason: "it is drained", isLoss: false))
         #expect(Self.opened(effects)?.pipeline.nodes == [c, b])
         #expect(placement.isDrained(a) && !placement.isSpare(a))
         Self.load(&placement, at: .seconds(2))
         #expect(placement.problem(at: .seconds(2)) == nil)
+    }
+
+    @Test func `a spare that does not load it takes over all the same`() throws {
+        let outcomes: [(Placement.Event, Double)] = [
+            (.standbyFailed(c, message: "no memory", isRetryable: true), 2), (.returned(Self.peer(c)), 2), (.tick, 601),
+            (.drained(b), 2),
+        ]
+        for (event, time) in outcomes {
+            var placement = try Self.serving(2, [a, b, c])
+            _ = try Self.prepared(placement.handle(.drained(a), at: .seconds(1)), by: c)
+            #expect(placement.nextDeadline == .seconds(601))
+            let nodes = Self.opened(placement.handle(event, at: .seconds(time)))?.pipeline.nodes
+            #expect(nodes == (event == .drained(b) ? [c] : [c, b]), "\(event)")
+        }
+    }
+
+    @Test func `a drain is off when its worker is resumed, and over when it or its spare is lost`() throws {
+        var placement = try Self.serving(2, [a, b, c])
+        let part = try Self.prepared(placement.handle(.drained(a), at: .seconds(1)), by: c)
+        #expect(placement.handle(.resumed(a), at: .seconds(2)) == [])
+        #expect(placement.handle(.holds(c, part: part), at: .seconds(3)) == [])
+        #expect(placement.pipeline?.nodes == [a, b] && placement.nextDeadline == nil)
+        for lost in [a, c] {
+            placement = try Self.serving(2, [a, b, c])
+            _ = placement.handle(.drained(a), at: .seconds(1))
+            let next = Self.opened(placement.handle(.gone(lost, reason: "silent"), at: .seconds(2)))?.pipeline.nodes
+            #expect(next == (lost == a ? [c, b] : [b]))
+        }
     }
 
     @Test func `without a spare those that are left take over at once`() throws {
@@ -124,5 +168,22 @@ struct PlacementMovesTests {
         #expect(placement.handle(.joined(Self.peer(c)), at: .zero) == [])
         #expect(placement.handle(.tick, at: .seconds(100)) == [])
         #expect(placement.problem(at: .zero) == "the cluster is shutting down")
+    }
+
+    @Test func `where its spare is lost and nobody else can take over, a worker that is being drained goes on`() throws
+    {
+        var placement = try Self.serving(2, [a, b, c], shape: [2])
+        _ = try Self.prepared(placement.handle(.drained(a), at: .seconds(1)), by: c)
+        #expect(placement.handle(.gone(c, reason: "silent"), at: .seconds(2)) == [])
+        #expect(placement.pipeline?.nodes == [a, b] && placement.isDrained(a))
+        #expect(Self.opened(placement.handle(.joined(Self.peer(d)), at: .seconds(3)))?.pipeline.nodes == [d, b])
+    }
+
+    @Test func `workers that a coordinator before this one lost are not waited for for ever`() throws {
+        var placement = try Placement(configuration: PlacementTests.configuration(.count(2)))
+        #expect(placement.handle(.continued, at: .seconds(1)) == [])
+        _ = placement.handle(.joined(Self.peer(a)), at: .seconds(2))
+        #expect(placement.nextDeadline == .seconds(6))
+        #expect(Self.opened(placement.handle(.tick, at: .seconds(6)))?.pipeline.nodes == [a])
     }
 }

@@ -65,7 +65,8 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
         case .stepNotSent(let step, let epoch, let node, let error):
             return noteNotSent(step, in: epoch, to: node, error, at: now)
         case .restored(let ticket, let work, let committed):
-            return schedule(.restored(ticket, work, committed: committed), at: now)
+            return apply(placement.handle(.continued, at: now), at: now)
+                + schedule(.restored(ticket, work, committed: committed), at: now)
         case .submitted(let ticket, let work, let committed):
             if shutdown != nil { return [.failed(ticket, .shuttingDown)] }
             guard placement.isServing || isRecovering else {

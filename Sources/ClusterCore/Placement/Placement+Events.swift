@@ -31,6 +31,8 @@ extension Placement {
         case resumed(NodeID)
         /// If the model is placed on fewer workers than wanted and more are there, it is placed on those.
         case rebalance
+        /// A coordinator before this one has served, and its requests wait: those that are there may do, after a while.
+        case continued
         /// Nothing is placed from now on.
         case closed
         /// Time has passed.

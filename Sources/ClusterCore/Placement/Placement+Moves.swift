@@ -2,6 +2,17 @@ import Transport
 
 /// Moves of the model while it serves: nobody is lost, so nobody is waited for.
 extension Placement {
+    struct PendingDrain: Sendable {
+        var node: NodeID
+        /// Who takes its place when it has loaded this.
+        var spare: NodeID
+        var part: UInt64
+        /// When it takes the place whether or not it has.
+        var until: Instant
+
+        var text: String { "\(node) is being drained: \(spare) is to take over when it has loaded the part" }
+    }
+
     /// What keeps the others from taking over what a worker holds; nil if nothing does, or it holds nothing.
     func problem(ofDraining node: NodeID, at now: Instant) -> String? {
         guard pipeline?.place(of: node) != nil else { return nil }
@@ -30,7 +41,20 @@ extension Placement {
         guard !isDrained(node) else { return [] }
         drained = (drained + [node]).sorted()
         guard pipeline?.place(of: node) != nil else { return [] }
-        return move(because: node, reason: "it is drained", at: now)
+        if pendingDrain == nil, let effects = prepareDrain(of: node, at: now) { return effects }
+        pendingDrain = nil
+        return leave(node, at: now)
+    }
+
+    mutating func resume(_ node: NodeID, at now: Instant) -> [Effect] {
+        drained.removeAll { $0 == node }
+        if pendingDrain?.node == node { pendingDrain = nil }
+        return open(at: now)
+    }
+
+    /// The others take over what a worker holds.
+    private mutating func leave(_ node: NodeID, at now: Instant) -> [Effect] {
+        move(because: node, reason: "it is drained", at: now)
     }
 
     mutating func rebalance(at now: Instant) -> [Effect] {
@@ -74,5 +98,52 @@ extension Placement {
             workers.contains { $0.peer.node == peer.node && $0.failureCount == 0 }
         }
         betterSince = sound > reducedTo ? betterSince ?? now : nil
+    }
+}
+
+/// Drains for which a spare loads the part before it takes it over, so that streams do not wait for that.
+extension Placement {
+    /// Has the spare load it that would take the place; nil if none would, or it has loaded it, or other parts change as
+    /// well.
+    private mutating func prepareDrain(of node: NodeID, at now: Instant) -> [Effect]? {
+        guard case .serving(let pipeline) = state, let position = pipeline.nodes.firstIndex(of: node) else {
+            return nil
+        }
+        var trial = self
+        _ = trial.leave(node, at: now)
+        guard let next = trial.pipeline, trial.lastParts == lastParts else { return nil }
+        let changed = zip(pipeline.nodes, next.nodes).enumerated().filter { $0.element.0 != $0.element.1 }
+        let spare = next.nodes[position]
+        guard changed.map(\.offset) == [position], !holds(spare, lastParts[position]),
+            let index = workers.firstIndex(where: { $0.peer.node == spare }),
+            let assignment = pipeline.assignment(of: position, to: workers[index].peer, configuration)
+        else { return nil }
+        workers[index].standby = Standby(place: position, part: lastParts[position], orderedAt: now)
+        pendingDrain = PendingDrain(
+            node: node, spare: spare, part: lastParts[position], until: now.advanced(by: configuration.loadingTimeout))
+        return [.prepare(spare, assignment)]
+    }
+
+    /// Lets the spare take over when it has loaded the part, or will not.
+    mutating func proceedWithDrain(at now: Instant) -> [Effect] {
+        guard let pending = pendingDrain else { return [] }
+        guard isServing, pipeline?.place(of: pending.node) != nil else {
+            // It was lost meanwhile, or another was: the next placement is one without it.
+            pendingDrain = nil
+            return []
+        }
+        let spare = available.first { $0.peer.node == pending.spare }
+        let isLoading = spare.map { $0.heldPart != pending.part && $0.standby?.problem == nil } ?? false
+        guard !isLoading || pending.until <= now else { return [] }
+        var trial = self
+        trial.pendingDrain = nil
+        let effects = trial.leave(pending.node, at: now)
+        guard trial.pipeline != nil else {
+            // The spare was lost, and nobody else can take over: the worker goes on until somebody can.
+            pendingDrain?.until = now.advanced(by: configuration.loadingTimeout)
+            return []
+        }
+        self = trial
+        return effects
     }
 }

@@ -102,10 +102,14 @@ extension Placement {
     }
 
     /// A spare that connected anew may have missed what it was to load.
-    mutating func orderStandbyAgain(of node: NodeID) {
+    mutating func orderStandbyAgain(of node: NodeID, at now: Instant) {
         guard let index = workers.firstIndex(where: { $0.peer.node == node }), let standby = workers[index].standby,
             standby.part != workers[index].heldPart
         else { return }
+        // Who waits for it to take over goes on without that.
+        if pendingDrain?.spare == node {
+            return setStandbyProblem("it connected anew", isRetryable: true, of: node, at: now)
+        }
         workers[index].standby = nil
     }
 
@@ -122,7 +126,7 @@ extension Placement {
 
     /// When a spare is to be told again, or has taken too long.
     var standbyDeadlines: [Instant] {
-        guard isServing else { return [] }
+        guard isServing, configuration.keepsSparesWarm else { return [] }
         return workers.compactMap { worker in
             guard let standby = worker.standby, standby.part != worker.heldPart else { return nil }
             if let problem = standby.problem { return problem.until }

@@ -34,6 +34,8 @@ public struct Placement: Sendable {
     var isMoving = false
     /// When those that load were last seen to come further with it.
     private var progressedAt: [NodeID: Instant] = [:]
+    /// A drain that waits for a spare to load what it is to take over.
+    var pendingDrain: PendingDrain?
 
     enum State: Sendable {
         /// When the model may be placed on fewer workers than wanted; nil: not before it has served.
@@ -123,6 +125,7 @@ public struct Placement: Sendable {
             return "\(loading.map(\.name).joined(separator: ", ")) still loading"
         }
         if case .closed = state { return "the cluster is shutting down" }
+        if let pendingDrain { return pendingDrain.text }
         let missing = missingWorkerCount
         guard missing > 0 else { return pipeline == nil ? planner?.problem : excess }
         let names = drained.map(\.name).joined(separator: ", ")
@@ -142,11 +145,13 @@ public struct Placement: Sendable {
             deadlines += pipeline.nodes.filter { ready[$0] == nil }.map { loadingDeadline(of: $0, since: since) }
         }
         deadlines += standbyDeadlines
+        if let pendingDrain { deadlines.append(pendingDrain.until) }
         return deadlines.min()
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
-        let effects = decide(event, at: now)
+        var effects = decide(event, at: now)
+        effects += proceedWithDrain(at: now)
         noteCandidates(at: now)
         return effects + prepareSpares(at: now)
     }
@@ -158,7 +163,7 @@ public struct Placement: Sendable {
             workers.append(Worker(peer: peer, heldPart: heldPart))
             return effects + open(at: now)
         case .returned(let peer):
-            orderStandbyAgain(of: peer.node)
+            orderStandbyAgain(of: peer.node, at: now)
             return reconnect(peer, at: now)
         case .gone(let node, let reason):
             return remove(node, reason: reason, at: now) + open(at: now)
@@ -190,10 +195,14 @@ public struct Placement: Sendable {
         case .measured(let measurements):
             return planner?.take(measurements) == true ? open(at: now) : []
         case .drained(let node): return drain(node, at: now)
-        case .resumed(let node):
-            drained.removeAll { $0 == node }
-            return open(at: now)
+        case .resumed(let node): return resume(node, at: now)
         case .rebalance: return rebalance(at: now)
+        case .continued:
+            if case .waiting(nil) = state {
+                hasServed = true
+                state = .waiting(reducibleFrom: now.advanced(by: configuration.replanDelay))
+            }
+            return []
         case .closed: return close(at: now)
         case .tick:
             let expired = expire(at: now)

@@ -90,7 +90,7 @@ struct Launch {
             // With the journal, epochs grow even if the clock was set back.
             var coordination = try configuration.coordination(
                 of: model, dataEndpoint: links.endpoint, weightsEndpoint: weightsEndpoint,
-                firstEpoch: max(firstEpoch, Epoch(journal.lastEpoch + 1)))
+                firstEpoch: max(firstEpoch, Epoch(journal.lastEpoch &+ 1)))
             coordination.placement.drained = journal.drained
             let core: CoordinatorCore<ConnectionID>
             do throws(PlanningError) {
