@@ -9,7 +9,7 @@ import WorkerRuntime
 public final class SimulatedCluster {
     /// How long after the end of faults every request must have ended, and one more have been answered in full. A worker
     /// is set aside for a minute at the longest, and before that a step may be given up and a part be loaded in vain.
-    public static let recoveryLimit: Duration = .seconds(240)
+    public static let recoveryLimit: Duration = .seconds(150)
 
     let world: World
     private let tampering: Tampering?
@@ -176,7 +176,6 @@ extension SimulatedCluster {
     private func cancel(_ number: Int) {
         guard let ticket = tickets[number], world.referee.answers.ending(of: ticket) == nil else { return }
         coordinator?.cancel(ticket)
-        world.referee.answers.abandon(ticket)
     }
 }
 

@@ -16,7 +16,7 @@ struct SimulatedPipeline {
     private(set) var order: [SequenceID] = []
     private var results: [StepResult] = []
     private var releasedOnce: Set<SequenceID> = []
-    /// Given back by steps that failed.
+    /// Given back by steps that failed, or had no rows.
     private var repeatable: Set<SequenceID> = []
     private var decodingInFlight: Set<SequenceID> = []
     private var lastStep = StepID(0)
@@ -55,6 +55,7 @@ struct SimulatedPipeline {
                 "released \(sequence.number), which holds nothing")
             check(releasedOnce.insert(sequence).inserted || isRepeated, "released \(sequence.number) twice")
         }
+        if step.slices.isEmpty { repeatable.formUnion(step.released) }
         check(step.rowCount <= maximumStepRowCount, "a step of \(step.rowCount) rows")
         check(Set(step.slices.map(\.sequence)).count == step.slices.count, "two slices of a sequence in a step")
         results.append(StepResult(id: step.id, slices: step.slices.map { compute($0) }))

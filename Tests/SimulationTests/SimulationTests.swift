@@ -1,14 +1,46 @@
+import ClusterCore
 import Simulation
 import Testing
 
 @Suite struct SimulationTests {
     @Test func `a seed gives the same run, always`() {
-        for seed in 1...3 as ClosedRange<UInt64> {
+        for seed in 1...2 as ClosedRange<UInt64> {
             let first = SimulatedCluster(seed: seed).run()
             let second = SimulatedCluster(seed: seed).run()
             #expect(first.digest == second.digest)
             #expect(first.messageCount == second.messageCount)
             #expect(first.virtualSeconds == second.virtualSeconds)
         }
+        #expect(SimulatedCluster(seed: 1).run().digest != SimulatedCluster(seed: 2).run().digest)
+    }
+
+    @Test func `without faults one placement answers everything that fits`() async {
+        let totals = await Swarm(seeds: 1..<11, faults: .none).run(threadCount: 2)
+        #expect(totals.firstViolation == nil)
+        #expect(totals.seedCount == 10)
+        #expect(totals.epochCount == 10)
+        #expect(totals.faults.total == 0)
+        #expect(totals.completeCount > 5 * totals.failedCount)
+    }
+
+    @Test func `no rule is broken while everything goes wrong`() async {
+        let totals = await Swarm(seeds: 1..<31).run(threadCount: 2)
+        #expect(totals.firstViolation?.violation == nil)
+        #expect(totals.firstViolation?.seed == nil)
+        #expect(totals.seedCount == 30)
+        // Every fault has struck, or there was nothing to survive.
+        for fault in Fault.allCases where fault != .clockSkew { #expect(totals.faults[fault] > 0, "\(fault)") }
+    }
+
+    @Test func `faults are read as they are written`() throws {
+        #expect(try Faults(parsing: "all") == .all)
+        #expect(try Faults(parsing: "none") == .none)
+        let some = try Faults(parsing: "loss,power-loss,delay=0.5")
+        #expect(some.active == [.delay, .loss, .powerLoss])
+        #expect(some[.delay] == 0.5)
+        #expect(try Faults(parsing: some.text) == some)
+        #expect(throws: FaultsProblem.self) { try Faults(parsing: "los") }
+        #expect(throws: FaultsProblem.self) { try Faults(parsing: "loss=2") }
+        #expect(throws: FaultsProblem.self) { try Faults(parsing: "loss,") }
     }
 }

@@ -16,7 +16,7 @@ extension Scheduler {
         running = []
         inFlight = []
         unreleased = []
-        releaseSteps = []
+        releasedAlone = []
         line = nil
         budget = KeyValueBudget(tokenCapacity: 0)
         var outage = outage ?? Outage()

@@ -3,37 +3,23 @@ import Transport
 extension Scheduler {
     mutating func take(_ result: StepResult, at now: Instant) -> [Effect] {
         guard let index = inFlight.firstIndex(where: { $0.step.id == result.id }) else {
-            guard result.slices.isEmpty else { return [.unexpectedResult(result.id)] }
-            if let position = releaseSteps.firstIndex(where: { $0.id == result.id }) {
-                releaseSteps.remove(at: position)
-                repeatReleases(before: result.id)
-            }
-            return []
+            // The answer to a step that only gave KV back says nothing new.
+            return result.slices.isEmpty ? [] : [.unexpectedResult(result.id)]
         }
         let step = inFlight[index].step
         // A later step may be answered while the news that an earlier one failed is still on its way. Their sequences
         // differ then, or the later one would have failed, too.
         let earlier = inFlight[..<index].flatMap { $0.step.slices.map(\.sequence) }
-        if step.slices.contains(where: { earlier.contains($0.sequence) }) {
-            return [.brokenResult(result.id, "an earlier step of the same sequence has no result")]
-        }
+        if step.slices.contains(where: { earlier.contains($0.sequence) }) { return [.lost(inFlight[0].step.id)] }
         if let problem = mismatch(of: result, with: step) { return [.brokenResult(result.id, problem)] }
         inFlight.remove(at: index)
         for earlier in inFlight[..<index].indices {
             inFlight[earlier].overtakenAt = inFlight[earlier].overtakenAt ?? now
         }
-        repeatReleases(before: result.id)
         lastProgressAt = now
         lastTokenPassedAt = now
         line?.hasPassedToken = true
         return result.slices.flatMap { take($0, at: now) }
-    }
-
-    /// Answers come in the order of the steps. What only gave KV back and has none by now may have been lost with a
-    /// connection, so that some stages still hold that KV.
-    private mutating func repeatReleases(before id: StepID) {
-        for step in releaseSteps where step.id < id { unreleased += step.released }
-        releaseSteps.removeAll { $0.id < id }
     }
 
     private mutating func take(_ slice: SliceResult, at now: Instant) -> [Effect] {
@@ -89,12 +75,9 @@ extension Scheduler {
     }
 
     /// Takes the sequences that have a slice in a step off the pipeline: their requests begin anew, or end if that
-    /// cannot help. Stages after the failure have not seen what it gave back, so that goes out again.
+    /// cannot help. Stages after the failure have not seen what it gave back, so that goes out again. That of a step
+    /// without rows does in any case.
     mutating func fail(_ id: StepID, _ error: GenerationError, isRetryable: Bool, at now: Instant) -> [Effect] {
-        if let position = releaseSteps.firstIndex(where: { $0.id == id }) {
-            unreleased += releaseSteps.remove(at: position).released
-            return []
-        }
         guard let position = inFlight.firstIndex(where: { $0.step.id == id }) else { return [] }
         if isRetryable, let lost = lostStep(before: position) { return [.lost(lost)] }
         let step = inFlight.remove(at: position).step

@@ -10,8 +10,8 @@ import Transport
 ///   each step, and a prompt's chunk rides along with them, so neither starves the other.
 /// - When the pipeline is gone, all requests wait for the next one, for as long as the outage limit. Those that have begun
 ///   come first; their prompts and committed tokens go through it like prompts, and they go on from there.
-/// - KV is given back in the next step that is sent. As steps pass each stage in order, a sequence admitted later can
-///   rely on it.
+/// - KV is given back in the next step that is sent, and if that has no rows, once more in the next one that has. As steps
+///   pass each stage in order, a sequence admitted later can rely on it.
 public struct Scheduler: Sendable {
     public let configuration: SchedulerConfiguration
     /// In order of arrival; before them, those that are to be rebuilt, in their order of admission.
@@ -22,14 +22,13 @@ public struct Scheduler: Sendable {
     var inFlight: [InFlightStep] = []
     /// Sequences that the stages still hold KV for.
     var unreleased: [SequenceID] = []
-    /// The last few steps that only gave KV back and have had no answer. Nobody waits for it, but what one that fails or
-    /// is lost gave back is given back once more.
-    var releaseSteps: [Step] = []
+    /// Given back in steps without rows. Such a step may get lost, on its way to one of several ranks too, and nobody
+    /// notices; so the next one with rows gives it back once more.
+    var releasedAlone: [SequenceID] = []
     var line: Line?
     /// Set while requests may wait for the next pipeline.
     var outage: Outage?
     var budget = KeyValueBudget(tokenCapacity: 0)
-    private static let releaseStepLimit = 16
     /// How long news of a failure may be under way.
     static let overtakenLimit: Duration = .seconds(2)
     private var lastSequenceNumber: UInt64 = 0
@@ -108,7 +107,10 @@ public struct Scheduler: Sendable {
             effects = []
         case .result(let result):
             effects = take(result, at: now)
-            if case .brokenResult? = effects.first { return effects }
+            switch effects.first {
+            case .brokenResult?, .lost?: return effects
+            default: break
+            }
         case .stepFailed(let step, let error, let isRetryable):
             effects = fail(step, error, isRetryable: isRetryable, at: now)
             if case .lost? = effects.first { return effects }
@@ -149,11 +151,11 @@ public struct Scheduler: Sendable {
 
     mutating func newStep(_ slices: [SequenceSlice], isDecoding: Bool, at now: Instant) -> Effect {
         lastStepNumber += 1
-        let step = Step(id: StepID(lastStepNumber), slices: slices, released: unreleased)
+        let released = slices.isEmpty ? unreleased : releasedAlone + unreleased
+        releasedAlone = slices.isEmpty ? releasedAlone + unreleased : []
+        let step = Step(id: StepID(lastStepNumber), slices: slices, released: released)
         unreleased = []
-        if slices.isEmpty {
-            releaseSteps = releaseSteps.suffix(Self.releaseStepLimit - 1) + [step]
-        } else {
+        if !slices.isEmpty {
             if inFlight.isEmpty { lastProgressAt = now }
             inFlight.append(InFlightStep(step: step, sentAt: now, isDecoding: isDecoding))
         }

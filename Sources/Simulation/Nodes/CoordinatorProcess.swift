@@ -90,7 +90,10 @@ final class CoordinatorProcess {
         (self.mail, self.cancelled) = ([], [])
         let delivery = deliveries.popFirst()
         for mail in mail { handle(mail) }
-        for ticket in cancelled where sinks.remove(ticket) != nil { apply(.cancelled(ticket)) }
+        for ticket in cancelled where sinks.remove(ticket) != nil {
+            world.referee.answers.abandon(ticket)
+            apply(.cancelled(ticket))
+        }
         if let delivery { apply(.data(delivery)) }
         if let deadline = core.nextDeadline, tickHold.delaying(deadline) <= time { apply(.tick) }
         let limit = time.advanced(by: .seconds(1))
@@ -114,12 +117,24 @@ final class CoordinatorProcess {
         let epoch = core.placement.isServing ? core.placement.pipeline?.epoch : nil
         let tampered = tampering?.event(event, core.placement.epoch) ?? event
         let result = Self.result(in: event)
+        let staleCount = staleDropCount
         core.run(tampered, at: { self.time }) { effect in
             if let result, result != epoch { world.referee.noteConsequence(effect, ofResultIn: result, at: world.now) }
             guard let tampering else { return perform(effect) }
-            return tampering.effect(effect).lazy.compactMap(self.perform).first
+            for effect in tampering.effect(effect) {
+                if let event = perform(effect) { return event }
+            }
+            return nil
+        }
+        if let result, result != epoch, staleDropCount != staleCount + 1 {
+            world.referee.violate(
+                .placements, "a result of epoch \(result.number), which is not served, was not dropped as such",
+                at: world.now)
         }
     }
+
+    /// Messages that were dropped as those of another placement.
+    private var staleDropCount: UInt64 { core.drops.count(.olderEpoch) + core.drops.count(.unknownSender) }
 
     /// The epoch of a result; nil for other events.
     private static func result(in event: Core.Event) -> Epoch? {
@@ -133,14 +148,16 @@ final class CoordinatorProcess {
         case .answer(let envelope, let connection): send(envelope, to: connection)
         case .connect(let peers): connect(to: peers)
         case .sendStep(let envelope, let step, let nodes): return send(envelope, step, to: nodes)
-        case .token(let ticket, let choice):
-            if sinks.contains(ticket) { referee.noteToken(ticket, choice, at: world.now) }
+        case .token(let ticket, let choice): referee.noteToken(ticket, choice, at: world.now)
         case .finished(let ticket, let reason):
-            if sinks.remove(ticket) != nil { referee.noteFinished(ticket, reason, at: world.now) }
+            sinks.remove(ticket)
+            referee.noteFinished(ticket, reason, at: world.now)
         case .scored(let ticket, let text):
-            if sinks.remove(ticket) != nil { referee.noteScored(ticket, text, at: world.now) }
+            sinks.remove(ticket)
+            referee.noteScored(ticket, text, at: world.now)
         case .failed(let ticket, let error):
-            if sinks.remove(ticket) != nil { referee.noteFailed(ticket, error, at: world.now) }
+            sinks.remove(ticket)
+            referee.noteFailed(ticket, error, at: world.now)
         case .notice(let notice):
             world.trace.note(.notice(notice), at: world.now)
             referee.note(notice, at: world.now)
