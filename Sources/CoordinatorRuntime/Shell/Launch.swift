@@ -95,7 +95,8 @@ struct Launch {
                 throw .planning(error)
             }
             let loop = CoordinatorLoop(
-                core: core, links: links, mailbox: mailbox, control: control, status: status, logger: logger)
+                core: core, links: links, mailbox: mailbox, control: control, weights: weights, status: status,
+                logger: logger)
             started(.success(links.endpoint))
             let failure = loop.run()
             weights?.stop()
