@@ -10,6 +10,8 @@ let optimised: [CSetting] = [.unsafeFlags(["-O3", "-ffp-contract=off", "-Wall", 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let containers = Target.Dependency.product(name: "BasicContainers", package: "swift-collections")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -58,11 +60,12 @@ let package = Package(
             name: "ryz",
             dependencies: [
                 "Checkpoints", "ClusterClient", "ClusterCore", "Collectives", "CommandSupport", "CoordinatorRuntime",
-                "Inference", "Kernels", "LocalCluster", "ModelTools", "OperatorTools", "Tokenization", "Transport",
-                "ZeroMQ", argumentParser, containers, unixSignals,
+                "Inference", "Kernels", "LocalCluster", "ModelTools", "OperatorTools", "Simulation", "Tokenization",
+                "Transport", "ZeroMQ", argumentParser, containers, unixSignals,
             ], swiftSettings: safe),
         .target(
-            name: "CommandSupport", dependencies: ["Kernels", "Transport", argumentParser, logging, unixSignals],
+            name: "CommandSupport",
+            dependencies: ["Kernels", "Transport", argumentParser, crypto, logging, unixSignals],
             swiftSettings: safe),
         .target(
             name: "OperatorTools",
@@ -81,13 +84,15 @@ let package = Package(
             name: "HTTPAPI",
             dependencies: [
                 "Checkpoints", "ClusterCore", "CoordinatorRuntime", "JSON", "Templates", "Tokenization", "Transport",
-                hummingbird, httpTypes, logging, nioCore, nioHTTP1, serviceLifecycle,
+                crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, serviceLifecycle,
             ], swiftSettings: safe),
         .target(
             name: "ClusterClient", dependencies: ["ClusterCore", nioCore, nioPosix, nioHTTP1], swiftSettings: safe),
         .target(
             name: "CoordinatorRuntime",
-            dependencies: ["ClusterCore", "Transport", "WeightTransfer", "ZeroMQ", logging, serviceLifecycle, yams],
+            dependencies: [
+                "ClusterCore", "Kernels", "Transport", "WeightTransfer", "ZeroMQ", logging, serviceLifecycle, yams,
+            ],
             swiftSettings: safe),
         .target(
             name: "WorkerRuntime",
@@ -98,6 +103,13 @@ let package = Package(
         .target(
             name: "WeightTransfer", dependencies: ["Checkpoints", "Kernels", "Transport", "ZeroMQ", logging],
             swiftSettings: safe),
+
+        .target(
+            name: "Simulation",
+            dependencies: [
+                "ClusterCore", "CoordinatorRuntime", "Inference", "Kernels", "Transport", "Wire", "WorkerRuntime",
+                deques, heaps,
+            ], swiftSettings: safe),
 
         // Pure core
         .target(name: "ClusterCore", dependencies: ["Transport"], swiftSettings: safe),
@@ -169,6 +181,8 @@ let package = Package(
                 "ClusterCore", "Collectives", "CoordinatorRuntime", "Transport", "WorkerRuntime", "ZeroMQ", logging,
             ], swiftSettings: facingC),
         .testTarget(
+            name: "SimulationTests", dependencies: ["Simulation", "ClusterCore", "Transport"], swiftSettings: safe),
+        .testTarget(
             name: "OperatorToolsTests",
             dependencies: ["OperatorTools", "ClusterClient", "ClusterCore", "Templates", "TestSupport", "Transport"],
             swiftSettings: safe),
@@ -188,7 +202,7 @@ let package = Package(
             name: "HTTPAPITests",
             dependencies: [
                 "HTTPAPI", "Checkpoints", "ClusterClient", "ClusterCore", "TestSupport", "Tokenization", "Transport",
-                hummingbird, httpTypes, logging, nioCore,
+                crypto, hummingbird, httpTypes, logging, nioCore,
                 nioEmbedded, nioPosix, serviceLifecycle,
             ], swiftSettings: safe),
     ]

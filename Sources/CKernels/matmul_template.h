@@ -169,13 +169,14 @@ TILE_FUNCTION(r8, TOKENS_MAX)
 #include "ternary_template.h"
 TERNARY_TILE_FUNCTION(t2, T2_COLUMNS)
 TERNARY_TILE_FUNCTION(t5, T5_COLUMNS)
+TERNARY_TILE_FUNCTION(i5, T5_COLUMNS)
 #include "lookup_template.h"
 
 const ryz_tile_function NAMED(ryz_tile_functions)[RYZ_LAYOUT_COUNT] = {
     [RYZ_F32] = tiles_f32,   [RYZ_F16] = tiles_f16,   [RYZ_BF16] = tiles_bf16, [RYZ_Q8_0] = tiles_q8_0,
     [RYZ_Q4_0] = tiles_q4_0, [RYZ_Q4_1] = tiles_q4_1, [RYZ_R8] = tiles_r8,     [RYZ_T2] = tiles_t2,
-    [RYZ_T5] = tiles_t5,     [RYZ_L3] = tiles_l3,     [RYZ_B1] = tiles_b1,   [RYZ_B2] = tiles_b2,
-    [RYZ_B3] = tiles_b3,     [RYZ_B4] = tiles_b4,
+    [RYZ_T5] = tiles_t5,     [RYZ_I5] = tiles_i5,     [RYZ_L3] = tiles_l3,     [RYZ_B1] = tiles_b1,
+    [RYZ_B2] = tiles_b2,     [RYZ_B3] = tiles_b3,     [RYZ_B4] = tiles_b4,
 };
 
 // The most int8 multiply-adds there can be, from registers.

@@ -26,7 +26,8 @@ size_t ryz_tile_bytes(ryz_layout layout, size_t columns, size_t group_blocks) {
                    (blocks + group_blocks - 1) / group_blocks * GROUP_HEADER_BYTES;
         case RYZ_R8: return (columns + 4) * RYZ_TILE_ROWS;
         case RYZ_T2: return ternary_steps(columns, T2_COLUMNS) * TERNARY_STEP_BYTES;
-        case RYZ_T5: return ternary_steps(columns, T5_COLUMNS) * TERNARY_STEP_BYTES;
+        case RYZ_T5:
+        case RYZ_I5: return ternary_steps(columns, T5_COLUMNS) * TERNARY_STEP_BYTES;
         default: return blocks * ryz_source_block_bytes(layout) * RYZ_TILE_ROWS;
     }
 }

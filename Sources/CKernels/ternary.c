@@ -115,17 +115,23 @@ static int8_t t2_weight(const uint8_t *tile, size_t row, size_t column) {
     return (int8_t)((byte >> (column % T2_COLUMNS / 4 * 2) & 3) - 1);
 }
 
-// The digits of columns 4 k + j come in the order k = 4, 0, 1, 2, 3.
+static uint8_t five_weights(const uint8_t *tile, size_t row, size_t column) {
+    return tile[column / T5_COLUMNS * TERNARY_STEP_BYTES + row * 4 + column % 4];
+}
+
 static int8_t t5_weight(const uint8_t *tile, size_t row, size_t column) {
-    uint8_t byte = tile[column / T5_COLUMNS * TERNARY_STEP_BYTES + row * 4 + column % 4];
-    size_t position = (column % T5_COLUMNS / 4 + 1) % 5;
-    while (position-- > 0) byte = (uint8_t)(byte * 3);
-    return (int8_t)((byte * 3 >> 8) - 1);
+    return (int8_t)(t5_code(five_weights(tile, row, column), column % T5_COLUMNS / 4) - 1);
+}
+
+static int8_t i5_weight(const uint8_t *tile, size_t row, size_t column) {
+    return (int8_t)(i5_code(five_weights(tile, row, column), column % T5_COLUMNS / 4) - 1);
 }
 
 void ryz_unpack_ternary(ryz_layout layout, const void *tile, size_t first_column, size_t column_count, int8_t *rows) {
-    int8_t (*weight)(const uint8_t *, size_t, size_t) =
-        layout == RYZ_T2 ? t2_weight : layout == RYZ_T5 ? t5_weight : l3_weight;
+    int8_t (*weight)(const uint8_t *, size_t, size_t) = layout == RYZ_T2   ? t2_weight
+                                                        : layout == RYZ_T5 ? t5_weight
+                                                        : layout == RYZ_I5 ? i5_weight
+                                                                           : l3_weight;
     for (size_t row = 0; row < RYZ_TILE_ROWS; row++)
         for (size_t i = 0; i < column_count; i++) rows[row * column_count + i] = weight(tile, row, first_column + i);
 }
@@ -146,6 +152,20 @@ void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, s
                 if (column < columns) codes[k] = (uint8_t)(rows[row * columns + column] + 1);
             }
             out[byte / 4 * TERNARY_STEP_BYTES + row * 4 + byte % 4] =
-                layout == RYZ_T2 ? (uint8_t)(codes[0] | codes[1] << 2 | codes[2] << 4 | codes[3] << 6) : t5_byte(codes);
+                layout == RYZ_T2   ? (uint8_t)(codes[0] | codes[1] << 2 | codes[2] << 4 | codes[3] << 6)
+                : layout == RYZ_T5 ? t5_byte(codes)
+                                   : i5_byte(codes);
         }
+}
+
+void ryz_recode_ternary(ryz_layout from, ryz_layout to, const void *tiles, size_t bytes, void *out) {
+    uint8_t recoded[256];
+    for (int byte = 0; byte < 256; byte++) {
+        uint8_t codes[5];
+        for (size_t k = 0; k < 5; k++)
+            codes[k] = (uint8_t)(from == RYZ_T5 ? t5_code((uint8_t)byte, k) : i5_code((uint8_t)byte, k));
+        recoded[byte] = to == RYZ_T5 ? t5_byte(codes) : i5_byte(codes);
+    }
+    const uint8_t *in = tiles;
+    for (size_t i = 0; i < bytes; i++) ((uint8_t *)out)[i] = recoded[in[i]];
 }

@@ -103,4 +103,10 @@ INLINE void unpack_t5(const uint8_t *tile, size_t first, size_t last, uint8_t *c
     }
 }
 
+// T5 is the one for this instruction set.
+#define i5_once NULL
+INLINE void unpack_i5(const uint8_t *tile, size_t first, size_t last, uint8_t *codes) {
+    unpack_i5_bytes(tile, first, last, codes);
+}
+
 enum { TERNARY_TOKENS_MAX = 6 };

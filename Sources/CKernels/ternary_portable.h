@@ -14,6 +14,10 @@ INLINE void unpack_t5(const uint8_t *tile, size_t first, size_t last, uint8_t *c
                 codes[(size_t)(k + 4) % 5 * 64 + i] = (uint8_t)(rest * 3 >> 8);
 }
 
+INLINE void unpack_i5(const uint8_t *tile, size_t first, size_t last, uint8_t *codes) {
+    unpack_i5_bytes(tile, first, last, codes);
+}
+
 INLINE void add_run(const uint8_t *codes, size_t quads, const int8_t *q, size_t columns, const int T, vi *dots) {
     for (size_t i = 0; i < quads; i++, codes += 64, q += 4)
         for (int t = 0; t < T; t++)
@@ -24,5 +28,6 @@ INLINE void add_run(const uint8_t *codes, size_t quads, const int8_t *q, size_t 
 // A single row is multiplied like several.
 #define t2_once NULL
 #define t5_once NULL
+#define i5_once NULL
 #define l3_once NULL
 enum { TERNARY_TOKENS_MAX = 4 };

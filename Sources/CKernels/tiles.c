@@ -21,14 +21,18 @@ static size_t wrong_t5(const uint8_t *tiles, size_t bytes) {
     return seen != 0;
 }
 
-// Codes other than 0 behind the last column, in the last step of a tile of T5.
-static size_t wrong_t5_padding(const uint8_t *step, size_t columns) {
+// A byte of I5 is one of the first 243.
+static size_t wrong_i5(const uint8_t *tiles, size_t bytes) {
+    uint8_t largest = 0;
+    for (size_t i = 0; i < bytes; i++) largest = tiles[i] > largest ? tiles[i] : largest;
+    return largest >= 243;
+}
+
+// Codes other than 0 behind the last column, in the last step of a tile of five weights to a byte.
+static size_t wrong_padding_of_fives(int (*code)(uint8_t, size_t), const uint8_t *step, size_t columns) {
     size_t first = (columns - 1) / T5_COLUMNS * T5_COLUMNS, wrong = 0;
-    for (int i = 0; i < TERNARY_STEP_BYTES; i++)
-        for (int k = 0, rest = step[i]; k < 5; k++, rest = rest * 3 & 255) {
-            size_t column = first + (size_t)((k + 4) % 5 * 4 + i % 4);
-            wrong += column >= columns && rest * 3 >> 8 != 0;
-        }
+    for (size_t i = 0; i < TERNARY_STEP_BYTES; i++)
+        for (size_t k = 0; k < 5; k++) wrong += first + k * 4 + i % 4 >= columns && code(step[i], k) != 0;
     return wrong;
 }
 
@@ -78,10 +82,11 @@ size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t
     if (layout >= RYZ_B1 && layout <= RYZ_B4)
         for (size_t i = 0; i < count; i++)
             wrong += wrong_planes(tile + i * tile_bytes, (size_t)(layout - RYZ_B1) + 1, columns, group_blocks);
-    if (layout != RYZ_T5) return wrong;
-    wrong = wrong_t5(tile, count * tile_bytes);
+    if (layout != RYZ_T5 && layout != RYZ_I5) return wrong;
+    wrong = layout == RYZ_T5 ? wrong_t5(tile, count * tile_bytes) : wrong_i5(tile, count * tile_bytes);
     if (columns % T5_COLUMNS)
         for (size_t i = 0; i < count; i++, tile += tile_bytes)
-            wrong += wrong_t5_padding(tile + tile_bytes - TERNARY_STEP_BYTES, columns);
+            wrong += wrong_padding_of_fives(
+                layout == RYZ_T5 ? t5_code : i5_code, tile + tile_bytes - TERNARY_STEP_BYTES, columns);
     return wrong;
 }

@@ -12,6 +12,8 @@ public struct ClusterClient: Sendable {
         public var connect = Duration.seconds(5)
         /// Between two pieces of an answer. Streams say something at least every 20 seconds.
         public var read = Duration.seconds(60)
+        /// How long a stream that was lost is tried to be read on, as when the coordinator is started anew.
+        public var resume = Duration.seconds(60)
 
         public init() {}
     }
@@ -20,10 +22,19 @@ public struct ClusterClient: Sendable {
 
     public let address: CoordinatorAddress
     public let timeouts: Timeouts
+    private let key: String?
 
-    public init(_ address: CoordinatorAddress, timeouts: Timeouts = Timeouts()) {
+    /// The variable of the environment that has the key for coordinators that want one.
+    public static let keyVariable = "RYZ_API_KEY"
+
+    /// - Parameter key: what the coordinator knows the caller by; by default that of the environment, if it is set.
+    public init(
+        _ address: CoordinatorAddress, timeouts: Timeouts = Timeouts(),
+        key: String? = ProcessInfo.processInfo.environment[Self.keyVariable]
+    ) {
         self.address = address
         self.timeouts = timeouts
+        self.key = key
     }
 
     /// What the coordinator knows of the cluster.
@@ -38,6 +49,20 @@ public struct ClusterClient: Sendable {
     public func measure() async throws -> Int {
         let begun: MeasuringBegun = try await answer(.POST("/v1/ryz/measure", Data()))
         return begun.pendingCount
+    }
+
+    /// Begins an operation; health shows how far it is.
+    ///
+    /// - Throws: `.refused` with status 409 and the reason, or 404 for a worker that is not known.
+    public func operate(_ operation: ClusterOperation) async throws {
+        let path =
+            switch operation {
+            case .drain(let node, let isForced): "nodes/\(node)/drain\(isForced ? "?force=true" : "")"
+            case .resume(let node): "nodes/\(node)/resume"
+            case .rebalance: "rebalance"
+            case .shutDown: "shutdown"
+            }
+        _ = try await exchange(.POST("/v1/ryz/\(path)", Data())).collect()
     }
 
     /// What a plan for the cluster is made from.
@@ -91,20 +116,37 @@ public struct ClusterClient: Sendable {
     private func chat(
         _ messages: [ChatMessage], _ options: ChatOptions, _ report: (ChatEvent) -> Void
     ) async throws {
-        let exchange = exchange(.POST("/v1/chat/completions", try JSONEncoder().encode(ChatBody(messages, options))))
-        var events = ServerSentEvents()
+        var exchange = exchange(.POST("/v1/chat/completions", try JSONEncoder().encode(ChatBody(messages, options))))
         var outcome = ChatAssembly(url: address.description)
-        try await exchange.run { part in
-            let complete: [[UInt8]]
+        var lastID: String?
+        var lastHeard = ContinuousClock.now
+        while true {
             do {
-                complete = try events.append(part.readableBytesView)
-            } catch {
-                throw ClusterClientError.unexpectedAnswer(url: address.description, problem: "an event is too long")
+                var events = ServerSentEvents()
+                try await exchange.run { part in
+                    let complete: [[UInt8]]
+                    do {
+                        complete = try events.append(part.readableBytesView)
+                    } catch {
+                        throw ClusterClientError.unexpectedAnswer(
+                            url: address.description, problem: "an event is too long")
+                    }
+                    for data in complete { try outcome.take(data).forEach(report) }
+                    lastID = events.lastID ?? lastID
+                    lastHeard = .now
+                }
+                return report(try outcome.finish())
+            } catch let error as ClusterClientError where error.mayBeResumed {
+                guard let lastID, let end = lastID.lastIndex(of: ":"), lastHeard.duration(to: .now) < timeouts.resume
+                else { throw error }
+                try await Task.sleep(for: Self.resumeInterval)
+                exchange = self.exchange(.GET("/v1/ryz/streams/\(lastID[..<end])"))
+                exchange.lastEventID = lastID
             }
-            for data in complete { try outcome.take(data).forEach(report) }
         }
-        report(try outcome.finish())
     }
+
+    private static let resumeInterval = Duration.milliseconds(200)
 
     private enum Call {
         case GET(String)
@@ -114,9 +156,9 @@ public struct ClusterClient: Sendable {
     private func exchange(_ call: Call) -> HTTPExchange {
         switch call {
         case .GET(let path):
-            HTTPExchange(address: address, method: .GET, path: path, body: nil, timeouts: timeouts)
+            HTTPExchange(address: address, method: .GET, path: path, body: nil, key: key, timeouts: timeouts)
         case .POST(let path, let body):
-            HTTPExchange(address: address, method: .POST, path: path, body: Array(body), timeouts: timeouts)
+            HTTPExchange(address: address, method: .POST, path: path, body: Array(body), key: key, timeouts: timeouts)
         }
     }
 

@@ -20,6 +20,7 @@ public enum ClusterClientError: Error, Equatable, Sendable, CustomStringConverti
         case .unreachable(let url, let reason): "\(url): \(reason); is ryz-coord running there?"
         case .timedOut(let url, let seconds): "\(url): no answer within \(seconds) s; see `ryz health`"
         case .connectionLost(let url, let reason): "\(url): the connection broke: \(reason)"
+        case .refused(let url, 401, _, let message): "\(url): \(message) (HTTP 401); set \(ClusterClient.keyVariable)"
         case .refused(let url, let status, _, let message): "\(url): \(message) (HTTP \(status))"
         case .unexpectedAnswer(let url, let problem): "\(url): unexpected answer: \(problem); is this a ryz-coord?"
         }
@@ -30,6 +31,15 @@ public enum ClusterClientError: Error, Equatable, Sendable, CustomStringConverti
         switch self {
         case .unreachable, .timedOut, .connectionLost: true
         case .refused(_, let status, _, _): status == 429 || status >= 500
+        case .invalidURL, .unexpectedAnswer: false
+        }
+    }
+
+    /// Whether a stream that ended so may be read on.
+    var mayBeResumed: Bool {
+        switch self {
+        case .unreachable, .timedOut, .connectionLost: true
+        case .refused(_, _, let code, _): code == "unavailable" || code == "shutting_down"
         case .invalidURL, .unexpectedAnswer: false
         }
     }

@@ -10,6 +10,10 @@ struct HTTPExchange: Sendable {
     var method: HTTPMethod
     var path: String
     var body: [UInt8]?
+    /// What the coordinator knows the caller by, if it wants that.
+    var key: String?
+    /// The event after which a stream is to go on.
+    var lastEventID: String?
     var timeouts: ClusterClient.Timeouts
 
     private var url: String { address.description + path }
@@ -83,6 +87,8 @@ struct HTTPExchange: Sendable {
             ),
             ("Connection", "close"), ("Accept", "application/json, text/event-stream"),
         ])
+        if let key { headers.add(name: "Authorization", value: "Bearer \(key)") }
+        if let lastEventID { headers.add(name: "Last-Event-ID", value: lastEventID) }
         if let body {
             headers.add(name: "Content-Type", value: "application/json")
             headers.add(name: "Content-Length", value: String(body.count))

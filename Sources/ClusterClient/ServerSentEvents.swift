@@ -1,5 +1,5 @@
-/// Splits a body of server-sent events into the data of each event (WHATWG HTML, section 9.2.6; names, ids and retry
-/// times are not used here).
+/// Splits a body of server-sent events into the data of each event (WHATWG HTML, section 9.2.6; names and retry times are
+/// not used here).
 struct ServerSentEvents: Sendable {
     /// Longest line and longest data of one event, in bytes.
     static let maximumByteCount = 1 << 20
@@ -9,6 +9,9 @@ struct ServerSentEvents: Sendable {
     private var line: [UInt8] = []
     private var data: [UInt8]?
     private var lastWasCarriageReturn = false
+    private var nextID: String?
+    /// The id of the last event that was complete and had one.
+    private(set) var lastID: String?
 
     /// Takes the next bytes and returns the data of the events that they complete.
     mutating func append(_ bytes: some Sequence<UInt8>) throws(TooLong) -> [[UInt8]] {
@@ -33,13 +36,20 @@ struct ServerSentEvents: Sendable {
         defer { line.removeAll(keepingCapacity: true) }
         if line.isEmpty {
             defer { data = nil }
+            lastID = nextID ?? lastID
+            nextID = nil
             return data
         }
-        let field = Array("data:".utf8)
-        guard line.starts(with: field) else { return nil }
-        var value = line[field.count...]
-        if value.first == UInt8(ascii: " ") { value = value.dropFirst() }
+        if let id = value(of: "id:") { nextID = String(decoding: id, as: UTF8.self) }
+        guard let value = value(of: "data:") else { return nil }
         if data == nil { data = Array(value) } else { data?.append(contentsOf: [0x0A] + value) }
         return nil
+    }
+
+    /// What stands behind a field's name; nil if the line is another field.
+    private func value(of field: String) -> ArraySlice<UInt8>? {
+        guard line.starts(with: field.utf8) else { return nil }
+        let value = line[field.utf8.count...]
+        return value.first == UInt8(ascii: " ") ? value.dropFirst() : value
     }
 }

@@ -14,6 +14,9 @@ public enum RyzHome {
     /// Where the keys of a cluster lie.
     public static var keysFolder: String { path + "/keys" }
 
+    /// Where a coordinator keeps what outlives it.
+    public static func stateFolder(cluster: String) -> String { path + "/state/" + cluster }
+
     /// Where weights are kept that came from other nodes.
     public static var shardsFolder: String { path + "/shards" }
 

@@ -18,6 +18,7 @@ public final class Coordinator: Service, Sendable {
     public let dataEndpoint: String
 
     private let mailbox: Mailbox
+    private let security: NodeSecurity?
     private let status: StatusBoard
     private let lastTicket = Atomic<UInt64>(0)
     private let queueLimit: Int
@@ -57,6 +58,7 @@ public final class Coordinator: Service, Sendable {
             clusterID: configuration.clusterID, model: model.name, queueLimit: configuration.queueLimit)
         let running = try launch.start(status: status, timeout: Self.threadTimeout)
         mailbox = launch.mailbox
+        self.security = security
         self.status = status
         ended = launch.ended
         queueLimit = configuration.queueLimit
@@ -94,7 +96,38 @@ public final class Coordinator: Service, Sendable {
         let ticket = newTicket()
         try await submit(ticket, .generation(request), .generation(buffer))
         let mailbox = mailbox
-        return GenerationStream(buffer: buffer) { mailbox.cancel(ticket) }
+        return GenerationStream(buffer: buffer) { mailbox.cancel(ticket, by: $0) }
+    }
+
+    /// Reads a request of a kept stream from its first token: what it has sampled before, perhaps under another coordinator,
+    /// and what follows. A request that is not known is let in.
+    ///
+    /// - Throws: `GenerationError` if it is refused. What comes later, the stream throws.
+    public func read(_ request: GenerationRequest) async throws(GenerationError) -> GenerationStream {
+        let buffer = EventBuffer()
+        let ticket = newTicket()
+        let accepted = Reply<Result<Ticket, GenerationError>>()
+        guard mailbox.post(.read(ticket, request, buffer, accepted: accepted)) else { throw refusal }
+        let silence = GenerationError.unavailable(StatusBoard.silence)
+        let mailbox = mailbox
+        do throws(GenerationError) {
+            let ticket = try await accepted.wait(within: StatusBoard.validity, else: .failure(silence)).get()
+            return GenerationStream(buffer: buffer) { mailbox.cancel(ticket, by: $0) }
+        } catch {
+            // It may still be let in later, when nobody waits for it any more.
+            if error == silence { mailbox.cancel(ticket, by: buffer) }
+            throw error
+        }
+    }
+
+    /// Keeps what is needed to write a streamed answer again. To be called before its requests are read.
+    public func keep(_ stream: KeptStream) { _ = mailbox.post(.keep(stream)) }
+
+    /// A stream that was kept; nil if it is not known, or no more.
+    public func keptStream(_ id: String) async -> KeptStream? {
+        let reply = Reply<KeptStream?>()
+        guard mailbox.post(.keptStream(id, reply)) else { return nil }
+        return await reply.wait(within: StatusBoard.validity, else: nil)
     }
 
     /// Scores a text by teacher forcing.
@@ -112,7 +145,7 @@ public final class Coordinator: Service, Sendable {
         let result = await withTaskCancellationHandler {
             await reply.wait()
         } onCancel: {
-            mailbox.cancel(ticket)
+            mailbox.cancel(ticket, by: reply)
             reply.answer(.failure(.unavailable("the request was cancelled")))
         }
         return try result.get()
@@ -142,11 +175,33 @@ public final class Coordinator: Service, Sendable {
         ).get()
     }
 
+    /// Begins an operation; health shows how far it is. After a shutdown `run()` ends.
+    ///
+    /// - Throws: a refusal with its reason, such as that no other worker can take over.
+    public func operate(_ operation: ClusterOperation) async throws(OperationRefusal) {
+        let reply = Reply<OperationRefusal?>()
+        guard mailbox.post(.operate(operation, reply)) else {
+            throw OperationRefusal("the coordinator has more to do than it can take; try again later")
+        }
+        let silence = OperationRefusal(StatusBoard.silence)
+        if let refusal = await reply.wait(within: StatusBoard.validity, else: silence) { throw refusal }
+    }
+
     /// All that a plan for this cluster is made from; nil if the coordinator's thread does not answer.
     public func planningInput() async -> PlanningInput? {
         let reply = Reply<PlanningInput?>()
         guard mailbox.post(.planningInput(reply)) else { return nil }
         return await reply.wait(within: StatusBoard.validity, else: nil)
+    }
+
+    /// Knows these workers from now on and no others, and tells them of each other. Those that are no longer known are lost
+    /// at once. Without keys this does nothing.
+    ///
+    /// - Returns: false if that could not be passed on, as there is too much to do; then do it again.
+    public func allow(_ workers: [NodeKey]) -> Bool {
+        guard let security else { return true }
+        let revoked = security.allow(workers)
+        return mailbox.post(.keysChanged(Keyring(keys: security.allowed), revoked: revoked))
     }
 
     /// Whether a token has passed through every stage within the last two probe intervals, and if not, why not. Never
@@ -156,18 +211,21 @@ public final class Coordinator: Service, Sendable {
     /// See `readiness()`.
     public var isReady: Bool { readiness().isReady }
 
+    /// Why a request could not even be posted.
+    private var refusal: GenerationError {
+        let (isReady, reason) = status.readiness
+        return isReady ? .queueFull(limit: queueLimit, retryAfterSeconds: 1) : .unavailable(reason)
+    }
+
     private func newTicket() -> Ticket { Ticket(lastTicket.add(1, ordering: .relaxed).newValue) }
 
     private func submit(_ ticket: Ticket, _ work: Work, _ sink: RequestSink) async throws(GenerationError) {
         let accepted = Reply<GenerationError?>()
-        guard mailbox.post(.submit(ticket, work, sink, accepted: accepted)) else {
-            let (isReady, reason) = status.readiness
-            throw isReady ? .queueFull(limit: queueLimit, retryAfterSeconds: 1) : .unavailable(reason)
-        }
+        guard mailbox.post(.submit(ticket, work, sink, accepted: accepted)) else { throw refusal }
         let silence = GenerationError.unavailable(StatusBoard.silence)
         guard let error = await accepted.wait(within: StatusBoard.validity, else: silence) else { return }
         // It may still be let in later, when nobody waits for it any more.
-        if error == silence { mailbox.cancel(ticket) }
+        if error == silence { mailbox.cancel(ticket, by: sink.reader) }
         throw error
     }
 }

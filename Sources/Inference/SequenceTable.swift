@@ -1,8 +1,8 @@
-import Kernels
-import Transport
+package import Kernels
+package import Transport
 
 /// Which KV blocks belong to which sequence, and how far each has come.
-struct SequenceTable {
+package struct SequenceTable {
     private struct Entry {
         var tokenCount = 0
         var blocks: [UInt32] = []
@@ -11,9 +11,9 @@ struct SequenceTable {
     private var entries: [SequenceID: Entry] = [:]
     private var freeBlocks: [UInt32]
     let contextLength: Int
-    let blockCount: Int
+    package let blockCount: Int
 
-    init(blockCount: Int, contextLength: Int) {
+    package init(blockCount: Int, contextLength: Int) {
         self.blockCount = blockCount
         self.contextLength = contextLength
         // Taken from the end, so that the lowest numbers are used first and untouched memory stays untouched.
@@ -21,15 +21,15 @@ struct SequenceTable {
     }
 
     /// Tokens whose keys and values are held.
-    var tokenCount: Int { entries.values.reduce(0) { $0 + $1.tokenCount } }
+    package var tokenCount: Int { entries.values.reduce(0) { $0 + $1.tokenCount } }
 
-    mutating func release(_ sequence: SequenceID) {
+    package mutating func release(_ sequence: SequenceID) {
         if let entry = entries.removeValue(forKey: sequence) { freeBlocks += entry.blocks.reversed() }
     }
 
     /// Checks that all slices continue their sequences and fit, takes the blocks they need, and plans them.
     /// If any does not, nothing changes.
-    mutating func extend(_ slices: [SequenceSlice]) throws(InferenceError) -> [AttentionPlan.Slice] {
+    package mutating func extend(_ slices: [SequenceSlice]) throws(InferenceError) -> [AttentionPlan.Slice] {
         var needed = 0
         for slice in slices {
             let entry = entries[slice.sequence] ?? Entry()
@@ -64,7 +64,7 @@ struct SequenceTable {
         }
     }
 
-    static func blocks(for tokenCount: Int) -> Int {
+    package static func blocks(for tokenCount: Int) -> Int {
         (tokenCount + KeyValueCache.blockPositions - 1) / KeyValueCache.blockPositions
     }
 }

@@ -69,7 +69,7 @@ struct MatrixPart {
 }
 
 /// How weights are laid out when they are loaded. Nothing here changes a bit of the answers but the head's precision.
-/// What a converted model has in tiles stays in them.
+/// What a converted model has in tiles stays in them, but for layouts that are one another's recodings.
 struct WeightPreparation: Sendable {
     let model: ModelFile
     var choice: KernelChoice
@@ -84,8 +84,7 @@ struct WeightPreparation: Sendable {
         if let first = parts.first {
             let tiles = first.tensor.tiles
             matrix.kernel = choice.kernel(
-                tiles?.layout ?? TileLayout(choice.ternaryLayout), columns: first.columns.count,
-                groupColumns: tiles?.groupColumns)
+                choice.layout(of: tiles?.layout), columns: first.columns.count, groupColumns: tiles?.groupColumns)
         }
         return matrix
     }
@@ -103,7 +102,8 @@ struct WeightPreparation: Sendable {
             let segmentColumns = isTernary ? nil : segmentColumns
             for part in parts {
                 let source = try model.tileSource(part.tensor, segmentColumns: segmentColumns)
-                sources.append(try source.part(rows: part.rows, columns: part.columns))
+                sources.append(
+                    try source.part(rows: part.rows, columns: part.columns).recoded(choice.layout(of: source.layout)))
             }
             return try PackedMatrix(sources, segmentColumns: segmentColumns)
         }

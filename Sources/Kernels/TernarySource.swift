@@ -147,20 +147,29 @@ public struct TernarySource {
 public enum TernaryLayout: String, CaseIterable, Sendable {
     /// Two bits to a weight.
     case twoBits = "t2"
-    /// Five weights to a byte: 1.6 bits.
+    /// Five weights to a byte, which is a fraction whose digits they are: 1.6 bits.
     case fiveToAByte = "t5"
+    /// Five weights to a byte, whose lower six bits index a table: the bytes of `fiveToAByte`, written in another way.
+    case fiveToAnIndex = "i5"
     /// Three weights to an index of five bits, whose sums are looked up: 1.67 bits.
     case threeToAnIndex = "l3"
 
+    /// Those that may be the fastest.
+    public static func candidates(on instructionSet: InstructionSet) -> [TernaryLayout] {
+        // Only there 64 bytes are looked up in one operation.
+        allCases.filter { $0 != .fiveToAnIndex || instructionSet == .avx512 }
+    }
+
     /// The one that is usually faster.
     public static func preferred(on instructionSet: InstructionSet) -> TernaryLayout {
-        instructionSet == .avx512 ? .fiveToAByte : .twoBits
+        instructionSet == .avx512 ? .fiveToAnIndex : .twoBits
     }
 
     var code: ryz_layout {
         switch self {
         case .twoBits: RYZ_T2
         case .fiveToAByte: RYZ_T5
+        case .fiveToAnIndex: RYZ_I5
         case .threeToAnIndex: RYZ_L3
         }
     }

@@ -8,8 +8,8 @@ public enum TileLayout: String, CaseIterable, Sendable {
     case r8
     /// Ternary, two bits to a weight.
     case t2
-    /// Ternary, five weights to a byte.
-    case t5
+    /// Ternary, five weights to a byte: as a fraction, or as an index.
+    case t5, i5
     /// Ternary, three weights to five bits.
     case l3
     /// One to four bits in bit planes, with scale and minimum for each group of columns: see `BitPlanes`.
@@ -33,12 +33,16 @@ public enum TileLayout: String, CaseIterable, Sendable {
             switch layout {
             case .twoBits: .t2
             case .fiveToAByte: .t5
+            case .fiveToAnIndex: .i5
             case .threeToAnIndex: .l3
             }
     }
 
     /// Whether it holds −1, 0 and 1 and takes activations of one scale for each row.
-    public var isTernary: Bool { self == .t2 || self == .t5 || self == .l3 }
+    public var isTernary: Bool { [.t2, .t5, .i5, .l3].contains(self) }
+
+    /// Layouts that tiles can be brought into byte by byte when they are loaded, this one among them.
+    public var recodings: [TileLayout] { self == .t5 || self == .i5 ? [.t5, .i5] : [self] }
 
     /// Whether groups of columns share a scale and a minimum, so that how many is to be known.
     public var hasGroups: Bool { planeBits != nil }
@@ -76,6 +80,7 @@ public enum TileLayout: String, CaseIterable, Sendable {
         case .r8: RYZ_R8
         case .t2: RYZ_T2
         case .t5: RYZ_T5
+        case .i5: RYZ_I5
         case .l3: RYZ_L3
         case .b1: RYZ_B1
         case .b2: RYZ_B2
@@ -91,13 +96,15 @@ public struct TileSource {
     public let name: String
     public let file: MappedFile
     public let byteOffset: Int
-    public let layout: TileLayout
+    /// The layout that they are copied to memory in.
+    public private(set) var layout: TileLayout
     public private(set) var rows: Int
     public private(set) var columns: Int
     /// Ternary layouts: what every product is multiplied by.
     public let scale: Float
     /// Columns that share a scale and a minimum; nil for layouts without groups.
     public let groupColumns: Int?
+    private let storedLayout: TileLayout
     /// Columns of the whole matrix, and where the part begins in it.
     private let storedColumns: Int
     private var firstRow = 0
@@ -120,6 +127,15 @@ public struct TileSource {
         (self.name, self.file, self.byteOffset, self.layout) = (name, file, byteOffset, layout)
         (self.rows, self.columns, self.scale, storedColumns) = (rows, columns, scale, columns)
         self.groupColumns = groupColumns
+        storedLayout = layout
+    }
+
+    /// The same weights, to be copied in another of the layout's recodings.
+    public func recoded(_ layout: TileLayout) -> TileSource {
+        precondition(storedLayout.recodings.contains(layout))
+        var source = self
+        source.layout = layout
+        return source
     }
 
     /// The part of some rows, beginning with a whole tile, and columns: blocks of 32, and whole groups where there are any.
@@ -146,12 +162,16 @@ public struct TileSource {
         let offset = byteOffset + firstRow / 16 * tileByteCount
         let byteCount = (rows + 15) / 16 * tileByteCount
         let start = file.base + offset
-        guard ryz_check_tiles(layout.code, start, rows, storedColumns, (groupColumns ?? 0) / 32) == 0 else {
+        guard ryz_check_tiles(storedLayout.code, start, rows, storedColumns, (groupColumns ?? 0) / 32) == 0 else {
             let wrong = layout.hasGroups ? "a scale or minimum that is not finite" : "what is none of −1, 0 and 1"
             throw .shape("\(name): its tiles hold \(wrong); convert the model again")
         }
         if columns == storedColumns {
-            memory.copyMemory(from: start, byteCount: byteCount)
+            if layout == storedLayout {
+                memory.copyMemory(from: start, byteCount: byteCount)
+            } else {
+                ryz_recode_ternary(storedLayout.code, layout.code, start, byteCount, memory)
+            }
         } else {
             for tile in 0..<(rows + 15) / 16 {
                 copyColumns(of: start + tile * tileByteCount, to: memory + tile * self.tileByteCount(columns: columns))
@@ -173,7 +193,7 @@ public struct TileSource {
             return
         }
         withUnsafeTemporaryAllocation(of: Int8.self, capacity: 16 * columns) { weights in
-            ryz_unpack_ternary(layout.code, tile, firstColumn, columns, weights.baseAddress!)
+            ryz_unpack_ternary(storedLayout.code, tile, firstColumn, columns, weights.baseAddress!)
             ryz_pack_ternary(layout.code, weights.baseAddress!, 16, columns, target)
         }
     }

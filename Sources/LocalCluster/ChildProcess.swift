@@ -76,5 +76,7 @@ public struct ExitStatus: Sendable, Equatable, CustomStringConvertible {
     public var code: Int32
     public var isSignal: Bool
 
+    public var isSuccess: Bool { code == 0 && !isSignal }
+
     public var description: String { isSignal ? "it was killed by signal \(code)" : "its exit status is \(code)" }
 }

@@ -93,11 +93,16 @@ public struct FailoverTrial: Sendable {
 /// Picks the workers that a cluster is to lose, all in turn.
 public struct VictimPicker: Sendable {
     private let client: ClusterClient
+    private let needsWarmSpare: Bool
     private var count = 0
 
-    public init(_ address: CoordinatorAddress) { client = ClusterClient(address) }
+    /// - Parameter needsWarmSpare: only nodes are picked whose part a spare has loaded.
+    public init(_ address: CoordinatorAddress, needsWarmSpare: Bool = false) {
+        client = ClusterClient(address)
+        self.needsWarmSpare = needsWarmSpare
+    }
 
-    /// Waits until the cluster is healthy and has a spare, and picks the next node that has a part of the model.
+    /// Waits until the cluster is healthy and has a spare for it, and picks the next node that has a part of the model.
     ///
     /// - Throws: `LocalClusterError.notReady` when `timeout` has passed.
     public mutating func next(within timeout: Duration) async throws -> NodeHealth {
@@ -106,9 +111,12 @@ public struct VictimPicker: Sendable {
         while true {
             let health = try await client.health()
             let placed = health.nodes.filter { $0.stage != nil && $0.state == .ready }
-            if health.state == .healthy, health.nodes.contains(where: { $0.state == .spare }), !placed.isEmpty {
-                count += 1
-                return placed[count % placed.count]
+            if health.state == .healthy, !placed.isEmpty {
+                let victim = placed[(count + 1) % placed.count]
+                if health.nodes.contains(where: { $0.state == .spare && isFit($0, for: victim) }) {
+                    count += 1
+                    return victim
+                }
             }
             guard clock.now < deadline else {
                 throw LocalClusterError.notReady(
@@ -116,6 +124,14 @@ public struct VictimPicker: Sendable {
             }
             try await Task.sleep(for: .milliseconds(20))
         }
+    }
+}
+
+extension VictimPicker {
+    private func isFit(_ spare: NodeHealth, for victim: NodeHealth) -> Bool {
+        guard needsWarmSpare else { return true }
+        guard let standby = spare.standby, standby.isWarm else { return false }
+        return standby.stage == victim.stage && standby.rank == victim.rank
     }
 }
 

@@ -11,6 +11,8 @@ public enum LocalClusterError: Error, Equatable, Sendable, CustomStringConvertib
     case notReady(afterSeconds: Int, reason: String)
     /// A worker could not load its part.
     case loadingFailed(worker: String, reason: String)
+    /// The coordinator ended in good order, as after `ryz shutdown`.
+    case shutDown
     /// A child ended before it was asked to.
     case childEnded(name: String, status: ExitStatus)
 
@@ -23,6 +25,7 @@ public enum LocalClusterError: Error, Equatable, Sendable, CustomStringConvertib
             "ryz-coord said '\(line)', which is no address; build all of the package with `swift build`"
         case .notReady(let seconds, let reason): "the cluster is not ready after \(seconds) s: \(reason)"
         case .loadingFailed(let worker, let reason): "\(worker) could not load its part of the model: \(reason)"
+        case .shutDown: "the cluster was shut down"
         case .childEnded(let name, let status): "\(name) ended early (\(status)); see its log above"
         }
     }

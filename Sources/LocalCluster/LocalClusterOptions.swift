@@ -11,6 +11,8 @@ public struct LocalClusterOptions: Sendable {
     public var workerCount: Int
     /// Workers besides, which wait to take the place of one that is lost.
     public var spareCount = 0
+    /// Whether spares load in advance what they may have to take over; false leaves it to the settings file.
+    public var keepsSparesWarm = false
     /// What becomes of the cluster when a worker ends, once it is ready.
     public var workerLoss = WorkerLoss.endsCluster
     /// How many workers share each stage, `workerCount` in all; nil: one.
@@ -60,9 +62,12 @@ public struct LocalClusterOptions: Sendable {
     var processCount: Int { workerCount + spareCount }
 
     func coordinatorArguments() -> [String] {
-        var arguments = ["--http", http, "--control", "tcp://127.0.0.1:0", "--workers", "\(workerCount)"]
+        // The cluster ends with its coordinator.
+        var arguments = ["--http", http, "--control", "tcp://127.0.0.1:0", "--state", "none"]
+        arguments += ["--workers", "\(workerCount)"]
         if let placement { arguments += ["--placement", placement.map(String.init).joined(separator: ",")] }
         if plansPlacement { arguments += ["--placement", "auto"] }
+        if keepsSparesWarm { arguments += ["--spares", "warm"] }
         if let activationGrid { arguments += ["--activation-grid", activationGrid.rawValue] }
         if let configurationFile { arguments += ["--config", configurationFile] }
         if let modelPath { arguments += ["--model", modelPath] }

@@ -74,10 +74,13 @@ final class WorkerSupervision: Sendable {
             state.endCounts[exit.name, default: 0] += 1
             return (state.isReady, state.endCounts[exit.name])
         }
-        guard isReady, let endCount, loss != .endsCluster else {
+        guard let endCount else {
+            if exit.status.isSuccess { throw .shutDown }
             throw .childEnded(name: exit.name, status: exit.status)
         }
-        guard loss == .restarts else {
+        guard isReady, loss != .endsCluster else { throw .childEnded(name: exit.name, status: exit.status) }
+        // One that has left in good order was asked to.
+        guard loss == .restarts, !exit.status.isSuccess else {
             notice("\(exit.name) ended (\(exit.status)); the cluster goes on without it")
             return nil
         }

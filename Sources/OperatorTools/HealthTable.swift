@@ -57,7 +57,7 @@ public struct HealthTable: Sendable {
     }
 
     private func row(_ node: NodeHealth, showsRanks: Bool) -> [TextTable.Cell] {
-        let layers = TextTable.Cell(node.layers.map(Units.inclusive) ?? "–")
+        let layers = TextTable.Cell(node.layers.map(Units.inclusive) ?? standby(node) ?? "–")
         let place: [TextTable.Cell] =
             showsRanks ? [.init(stage(node)), layers, .init(node.heads.map(Units.inclusive) ?? "–")] : [layers]
         return [
@@ -73,6 +73,13 @@ public struct HealthTable: Sendable {
         ]
     }
 
+    /// What a spare keeps ready, such as `warm 0–13`.
+    private func standby(_ node: NodeHealth) -> String? {
+        guard let standby = node.standby, standby.firstLayer < standby.endLayer else { return nil }
+        let state = standby.isWarm ? "warm" : standby.problem.isEmpty ? "warming" : "cold"
+        return "\(state) \(Units.inclusive(standby.firstLayer..<standby.endLayer))"
+    }
+
     /// With how much of its weights a node has that loads, such as `loading 43 %`.
     private func state(_ node: NodeHealth) -> String {
         guard let loaded = node.loadedByteCount, let needed = node.neededByteCount, needed > 0 else {
@@ -83,16 +90,18 @@ public struct HealthTable: Sendable {
 
     /// Stage and rank, such as `0.1`.
     private func stage(_ node: NodeHealth) -> String {
-        guard let stage = node.stage, let rank = node.rank else { return "–" }
+        guard let stage = node.stage ?? node.standby?.stage, let rank = node.rank ?? node.standby?.rank else {
+            return "–"
+        }
         return "\(stage).\(rank)"
     }
 
     private func style(_ state: NodeHealth.State) -> TextStyle {
         switch state {
         case .ready, .spare: .green
-        case .joining, .loading, .suspect: .yellow
+        case .joining, .loading, .suspect, .draining: .yellow
         case .lost: .red
-        case .left: .dim
+        case .left, .drained: .dim
         }
     }
 

@@ -43,6 +43,12 @@ extension EncodingArena {
         case .keyring(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_KEYRING
             message.pointee.keyring = keyring(body)
+        case .release:
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_RELEASE
+            message.pointee.release = make(ryz__v1__release__init)
+        case .standby(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_STANDBY
+            message.pointee.standby = assignment(body)
         case .measurementOrder(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_MEASUREMENT_ORDER
             message.pointee.measurement_order = order(body)
@@ -80,6 +86,7 @@ extension EncodingArena {
         message.pointee.memory_byte_count = hello.memoryByteCount
         message.pointee.memory_free_byte_count = hello.memoryFreeByteCount
         message.pointee.data_endpoint = string(hello.dataEndpoint)
+        message.pointee.held_part = hello.heldPart
         return message
     }
 
@@ -92,6 +99,7 @@ extension EncodingArena {
         message.pointee.key_value_token_capacity = UInt64(heartbeat.keyValueTokenCapacity)
         message.pointee.computed_token_count = heartbeat.computedTokenCount
         message.pointee.dropped_frame_count = heartbeat.droppedFrameCount
+        message.pointee.held_part = heartbeat.heldPart
         if let roundTrip = heartbeat.roundTrip {
             message.pointee.round_trip_case = RYZ__V1__HEARTBEAT__ROUND_TRIP_ROUND_TRIP_NANOSECONDS
             message.pointee.round_trip_nanoseconds = UInt64(roundTrip.wholeNanoseconds)

@@ -13,7 +13,8 @@ extension EnvelopeReader {
             threadCount: Int(message.pointee.thread_count),
             memoryByteCount: message.pointee.memory_byte_count,
             memoryFreeByteCount: message.pointee.memory_free_byte_count,
-            dataEndpoint: try endpoint(message.pointee.data_endpoint, "hello.dataEndpoint"))
+            dataEndpoint: try endpoint(message.pointee.data_endpoint, "hello.dataEndpoint"),
+            heldPart: message.pointee.held_part)
     }
 
     func heartbeat(_ message: UnsafeMutablePointer<Ryz__V1__Heartbeat>) throws(WireError) -> Heartbeat {
@@ -30,6 +31,7 @@ extension EnvelopeReader {
             droppedFrameCount: message.pointee.dropped_frame_count,
             roundTrip: hasRoundTrip
                 ? try duration(message.pointee.round_trip_nanoseconds, "heartbeat.roundTrip") : nil,
+            heldPart: message.pointee.held_part,
             fetchedByteCount: message.pointee.fetched_byte_count,
             loading: message.pointee.loading.map {
                 LoadingProgress(doneByteCount: $0.pointee.done_byte_count, byteCount: $0.pointee.byte_count)

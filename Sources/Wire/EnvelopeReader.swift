@@ -42,6 +42,8 @@ struct EnvelopeReader {
         case RYZ__V1__ENVELOPE__BODY_REFUSAL:
             .refusal(Refusal(reason: try text(try present(message.pointee.refusal).pointee.reason, "refusal.reason")))
         case RYZ__V1__ENVELOPE__BODY_KEYRING: .keyring(try keyring(try present(message.pointee.keyring)))
+        case RYZ__V1__ENVELOPE__BODY_RELEASE: .release
+        case RYZ__V1__ENVELOPE__BODY_STANDBY: .standby(try assignment(try present(message.pointee.standby)))
         case RYZ__V1__ENVELOPE__BODY_MEASUREMENT_ORDER:
             .measurementOrder(try order(try present(message.pointee.measurement_order)))
         case RYZ__V1__ENVELOPE__BODY_STEP: .step(try step(try present(message.pointee.step)))

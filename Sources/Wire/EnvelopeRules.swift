@@ -18,8 +18,8 @@ struct EnvelopeRules {
             try range(body.heartbeatInterval, "welcome.heartbeatInterval", .milliseconds(10) ... .seconds(3600))
             try endpoint(body.dataEndpoint, "welcome.dataEndpoint")
             if !body.weightsEndpoint.isEmpty { try endpoint(body.weightsEndpoint, "welcome.weightsEndpoint") }
-        case .heartbeatReply: break
-        case .assignment(let body): try check(body)
+        case .heartbeatReply, .release: break
+        case .assignment(let body), .standby(let body): try check(body)
         case .refusal(let body): try text(body.reason, "refusal.reason")
         case .keyring(let body): try count(body.keys.count, "keyring.keys", limit: limits.maximumKeyCount)
         case .measurementOrder(let body): try check(body)

@@ -2,8 +2,8 @@ import Synchronization
 import Transport
 import ZeroMQ
 
-/// What the control thread wants of the compute thread. Holds the last assignment only: an older one that has not been
-/// begun is of no use any more. Orders to measure come one at a time; of more than a few the oldest go.
+/// What the control thread wants of the compute thread. Of what it is to hold only the last word counts: an older one
+/// that has not been begun is of no use any more. Orders to measure come one at a time; of more than a few the oldest go.
 final class ComputeInbox: Sendable {
     /// A stage to take over.
     struct Assignment: Sendable {
@@ -15,8 +15,17 @@ final class ComputeInbox: Sendable {
         var weights: Peer?
     }
 
+    /// What is to become of the part that is held.
+    enum PartOrder: Sendable {
+        case assign(Assignment)
+        /// To be loaded in advance, for whom it may concern in this epoch.
+        case keepReady(StageAssignment, Epoch, weights: Peer?)
+        /// None is to be held.
+        case release
+    }
+
     struct Contents: Sendable {
-        var assignment: Assignment?
+        var part: PartOrder?
         var orders: [(MeasurementOrder, Epoch)] = []
         var isStopping = false
     }
@@ -36,8 +45,9 @@ final class ComputeInbox: Sendable {
         wake.signal()
     }
 
-    func post(_ assignment: Assignment) {
-        contents.withLock { $0.assignment = assignment }
+    /// In place of an order that has not been begun.
+    func post(_ part: PartOrder) {
+        contents.withLock { $0.part = part }
         wake.signal()
     }
 
@@ -49,16 +59,16 @@ final class ComputeInbox: Sendable {
     var isStopping: Bool { contents.withLock { $0.isStopping } }
 
     /// Whether the stage that is computed is no longer wanted.
-    var hasNews: Bool { contents.withLock { $0.isStopping || $0.assignment != nil } }
+    var hasNews: Bool { contents.withLock { $0.isStopping || $0.part != nil } }
 
     /// Takes the oldest order to measure, if any.
     func takeOrder() -> (MeasurementOrder, Epoch)? {
         contents.withLock { $0.orders.isEmpty ? nil : $0.orders.removeFirst() }
     }
 
-    /// Takes the assignment that waits, if any.
-    func takeAssignment() -> Assignment? {
-        contents.withLock { $0.assignment.take() }
+    /// Takes the order that waits, if any.
+    func takePart() -> PartOrder? {
+        contents.withLock { $0.part.take() }
     }
 }
 

@@ -10,6 +10,8 @@ final class WorkerUsage: Sendable {
         /// Since the worker started.
         var computedTokenCount: UInt64 = 0
         var droppedFrameCount: UInt64 = 0
+        /// See `Heartbeat.heldPart`.
+        var heldPart: UInt64 = 0
         /// Bytes of weights that came over the network since it started.
         var fetchedByteCount: UInt64 = 0
         /// How far it is with getting its weights together; nil unless it does so.

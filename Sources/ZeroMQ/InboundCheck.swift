@@ -39,11 +39,10 @@ struct InboundCheck {
         }
         if envelope.sender != connection.node { throw rejection(.forgedSender, from: connection) }
         if let security {
-            guard part.authenticatedName == connection.node.name else {
-                throw rejection(.forgedSender, from: connection)
-            }
-            // Its connection may be older than the decision that it has no business here any more.
-            guard security.publicKey(of: connection.node) != nil else { throw rejection(.revoked, from: connection) }
+            guard let key = part.authenticatedKey else { throw rejection(.forgedSender, from: connection) }
+            // Its connection may be older than the decision that this key has no business here any more.
+            guard let node = security.node(ofKey: key) else { throw rejection(.revoked, from: connection) }
+            guard node == connection.node else { throw rejection(.forgedSender, from: connection) }
         }
         if let clusterID, envelope.clusterID != clusterID { throw rejection(.otherCluster, from: connection) }
         return envelope

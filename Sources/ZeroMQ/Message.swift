@@ -50,8 +50,8 @@ public struct Message: ~Copyable {
     /// Whether another part of the same message follows.
     public var hasMore: Bool { zmq_msg_more(part) != 0 }
 
-    /// Whom the authenticator took the sender's key for; nil on a connection that it was not asked about.
-    var authenticatedName: String? { zmq_msg_gets(part, "User-Id").map { String(cString: $0) } }
+    /// The text of the sender's key, which the authenticator knew; nil on a connection that it was not asked about.
+    var authenticatedKey: String? { zmq_msg_gets(part, "User-Id").map { String(cString: $0) } }
 
     /// Calls `body` with all bytes. They may start at any address.
     public func withBytes<Result, Failure: Error>(

@@ -37,6 +37,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(help: "How many workers make up the pipeline; overrides the settings.")
     var workers: Int?
     @OptionGroup var placement: PlacementOptions
+    @Option(
+        help:
+            "What spares do while they wait: cold, or warm, with what they may take over loaded; overrides the settings."
+    )
+    var spares: SpareReadiness?
+    @Option(help: "Where open streams are written down, a folder, or none; overrides the settings.")
+    var state: String?
     @Option(help: "Longest sequence, in tokens; overrides the settings.")
     var context: Int?
     @Option(help: "How exactly the model's head is kept, which changes answers; overrides the settings.")
@@ -60,12 +67,21 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 metadata: ["problem": "\(problem)"])
         }
         let model = CoordinatedModel(file, head: settings.headPrecision, grid: settings.activationGrid)
+        let keys = KeyFolder(path: settings.keysFolder ?? RyzHome.keysFolder)
+        let isEncrypted = settings.security == .keys
         let coordinator = try CoordinatorRuntime.Coordinator(
             configuration: settings, model: model,
             weights: WeightsServer(
                 node: .coordinator, clusterID: settings.clusterID, model: file,
                 manifestFolder: RyzHome.manifestsFolder, logger: logger),
-            security: security(settings), logger: logger)
+            security: isEncrypted ? NodeSecurity(keys: keys.coordinator().keys, allowed: keys.workers()) : nil,
+            logger: logger)
+        let clients = settings.wantsClientKeys ? ClientAccess(try keys.clients.keys()) : nil
+        if clients == nil, !HostPort(host: settings.httpHost, port: settings.httpPort).isLoopback {
+            logger.warning(
+                "HTTP is open to all who reach it; http_security: keys has clients send a key",
+                metadata: ["http": "\(settings.httpHost)"])
+        }
         let server = HTTPServer(
             configuration: HTTPServerConfiguration(host: settings.httpHost, port: settings.httpPort),
             model: ServedModel(
@@ -73,12 +89,15 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 contextLength: settings.resolvedContextLength(of: model),
                 vocabularySize: file.configuration.vocabularySize,
                 ownedBy: "ryzanstein"),
-            engine: coordinator, codec: codec, logger: logger)
+            engine: coordinator, codec: codec, access: clients, logger: logger)
+        let reload = KeyReload(
+            folder: keys, coordinator: isEncrypted ? coordinator : nil, clients: clients, logger: logger)
         let group = ServiceGroup(
             configuration: .init(
                 services: [
                     .init(service: coordinator, successTerminationBehavior: .gracefullyShutdownGroup),
                     .init(service: server, successTerminationBehavior: .gracefullyShutdownGroup),
+                    .init(service: reload, successTerminationBehavior: .ignore),
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         if endWithParent { ParentWatch.start { Task { await group.triggerGracefulShutdown() } } }
@@ -98,13 +117,6 @@ struct CoordinatorCommand: AsyncParsableCommand {
         _ = Context.shared.terminate(within: .milliseconds(500))
     }
 
-    /// Nil for plain text.
-    private func security(_ settings: ClusterConfiguration) throws -> NodeSecurity? {
-        guard settings.security == .keys else { return nil }
-        let folder = KeyFolder(path: settings.keysFolder ?? RyzHome.keysFolder)
-        return try NodeSecurity(keys: folder.coordinator().keys, allowed: folder.workers())
-    }
-
     private func settings() throws -> ClusterConfiguration {
         let standard = "cluster.yaml"
         let file = config ?? (model == nil && FileManager.default.fileExists(atPath: standard) ? standard : nil)
@@ -120,6 +132,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
             guard context > 0 else { throw ValidationError("--context \(context): give at least 1") }
             settings.contextLength = context
         }
+        if let state { (settings.keepsState, settings.stateFolder) = (state != "none", state == "none" ? nil : state) }
+        if settings.keepsState, settings.stateFolder == nil {
+            settings.stateFolder = RyzHome.stateFolder(cluster: settings.clusterID)
+        }
+        if let spares { settings.spares = spares }
         if let head { settings.headPrecision = head }
         return settings
     }
@@ -168,3 +185,5 @@ extension CoordinatedModel {
             costs: costs)
     }
 }
+
+extension SpareReadiness: ExpressibleByArgument {}

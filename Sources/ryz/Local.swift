@@ -6,7 +6,7 @@ import Transport
 
 struct Local: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Runs a whole cluster on this machine, until Ctrl-C.",
+        abstract: "Runs a whole cluster on this machine, until Ctrl-C or ryz shutdown.",
         discussion: """
             Examples:
               ryz local --workers 3 --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf
@@ -20,6 +20,8 @@ struct Local: AsyncParsableCommand {
     @OptionGroup var shape: LocalClusterShape
     @Option(help: "Workers besides, each of which waits to take the place of one that is lost.")
     var spares = 0
+    @Flag(help: "Spares load in advance what they may have to take over.")
+    var warmSpares = false
     @Flag(help: "Start a worker anew when it has ended: after 1 s, then 2, 4 … up to 30 s.")
     var restart = false
     @Option(help: "The GGUF file, or the folder of a Hugging Face checkpoint, to serve.")
@@ -57,6 +59,7 @@ struct Local: AsyncParsableCommand {
             threadsPerWorker: ThreadOptions.threadsPerWorker(threadsPerWorker, workerCount: workerCount))
         shape.apply(to: &options)
         options.spareCount = spares
+        options.keepsSparesWarm = warmSpares
         options.workerLoss = restart ? .restarts : .isLeft
         options.configurationFile = config
         options.http = http.description
@@ -68,7 +71,15 @@ struct Local: AsyncParsableCommand {
         options.logLevel = logLevel
         let progress = ProgressLine()
         defer { progress.clear() }
-        _ = try await Interruption.cancelling { [options] in
+        do {
+            try await run(options, workerCount: workerCount, progress)
+        } catch LocalClusterError.shutDown {
+            // As it was asked to.
+        }
+    }
+
+    private func run(_ options: LocalClusterOptions, workerCount: Int, _ progress: ProgressLine) async throws {
+        _ = try await Interruption.cancelling {
             try await LocalCluster.run(
                 options, report: progress.show, notice: { Terminal.writeError($0) }
             ) { cluster in
@@ -78,7 +89,7 @@ struct Local: AsyncParsableCommand {
                     let spareText = spares > 0 ? " and \(spares) spare" : ""
                     Terminal.writeError("\(workerCount) workers\(spareText) are ready; Ctrl-C ends the cluster")
                 }
-                // Until Ctrl-C, or until the coordinator ends.
+                // Until Ctrl-C, or until the cluster is shut down.
                 while true { try await Task.sleep(for: .seconds(3600)) }
             }
         }

@@ -12,6 +12,7 @@ struct Ryz: AsyncParsableCommand {
             """,
         subcommands: [
             Local.self, Health.self, Chat.self, Tokenize.self, Render.self, Evaluate.self, Benchmark.self,
-            Model.self, PlanCommand.self, Measure.self, Keygen.self,
+            Model.self, PlanCommand.self, Measure.self, Keygen.self, Revoke.self, Drain.self,
+            Resume.self, Rebalance.self, Shutdown.self, Simulate.self,
         ])
 }

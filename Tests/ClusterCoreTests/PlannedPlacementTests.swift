@@ -131,4 +131,42 @@ struct PlannedPlacementTests {
         both.nodes += Self.measurements([(b, 20)]).nodes
         #expect(opened(placement.handle(.measured(both), at: .seconds(1)))?.nodes == [b])
     }
+
+    @Test func `a planned placement for fewer is planned anew once all that are there have been measured`() throws {
+        var placement = try Placement(configuration: try Self.configuration(2))
+        for node in [a, b] { _ = placement.handle(.joined(Self.peer(node)), at: .zero) }
+        let measured = Placement.Event.measured(Self.measurements([(a, 20), (b, 20)]))
+        let first = try #require(opened(placement.handle(measured, at: .zero)))
+        for node in first.nodes { _ = placement.handle(.ready(node, first.epoch, PlacementTests.loaded), at: .zero) }
+        // Those that are left are planned for at once when a worker is drained.
+        let second = try #require(opened(placement.handle(.drained(b), at: .seconds(1))))
+        #expect(second.nodes == [a])
+        _ = placement.handle(.ready(a, second.epoch, PlacementTests.loaded), at: .seconds(1))
+        _ = placement.handle(.resumed(b), at: .seconds(2))
+        #expect(placement.betterSince == .seconds(2))
+        _ = placement.handle(.joined(Self.peer(c)), at: .seconds(3))
+        #expect(placement.betterSince == nil)
+        let all = Placement.Event.measured(Self.measurements([(a, 20), (b, 20), (c, 0.01)]))
+        _ = placement.handle(all, at: .seconds(4))
+        #expect(placement.betterSince == .seconds(4))
+        #expect(opened(placement.handle(.rebalance, at: .seconds(5)))?.nodes.sorted() == [a, b])
+    }
+
+    @Test func `a warm spare takes a place of a planned placement as it is, without planning or waiting`() throws {
+        var configuration = try Self.configuration(3)
+        configuration.keepsSparesWarm = true
+        var placement = try Placement(configuration: configuration)
+        for node in [a, b, c] { _ = placement.handle(.joined(Self.peer(node)), at: .zero) }
+        let measured = Self.measurements([(a, 1), (b, 20), (c, 19)], latency: 1e-2)
+        let first = try #require(opened(placement.handle(.measured(measured), at: .zero)))
+        #expect(first.nodes == [b])
+        let effects = placement.handle(.ready(b, first.epoch, PlacementTests.loaded), at: .zero)
+        var parts: [NodeID: UInt64] = [:]
+        for case .prepare(let node, let assignment) in effects { parts[node] = assignment.partDigest }
+        #expect(Set(parts.keys) == [a, c])
+        _ = placement.handle(.holds(a, part: try #require(parts[a])), at: .seconds(1))
+        // c would be faster, but has to load first, and two of three are fewer than wanted.
+        let second = try #require(opened(placement.handle(.gone(b, reason: "gone"), at: .seconds(2))))
+        #expect(second.nodes == [a] && second.stages.map(\.layers) == first.stages.map(\.layers))
+    }
 }

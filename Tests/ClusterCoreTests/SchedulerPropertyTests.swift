@@ -177,7 +177,7 @@ struct SchedulerLife {
             case .queueFull, .workerFailed, .lostTooOften: break
             default: problems.append("request \(ticket.number) failed: \(error)")
             }
-        case .unexpectedResult, .brokenResult, .stalled, .outwaited: problems.append("\(effect)")
+        case .unexpectedResult, .brokenResult, .stalled, .lost, .outwaited: problems.append("\(effect)")
         }
     }
 

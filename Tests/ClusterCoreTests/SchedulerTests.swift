@@ -8,14 +8,17 @@ struct SchedulerTests {
         configuration: SchedulerConfiguration(
             contextLength: 1024, vocabularySize: 100, maximumRunningCount: 2, queueLimit: 2, maximumStepRowCount: 64))
 
-    /// Opens the pipeline and lets the first probe through.
+    /// Opens the pipeline, and lets the first probe through and the step that gives its KV back.
     mutating func open(stageCount: Int = 3, keyValueTokenCapacity: Int = 2048) -> [Scheduler.Effect] {
-        let opened = scheduler.handle(
+        var effects = scheduler.handle(
             .opened(stageCount: stageCount, keyValueTokenCapacity: keyValueTokenCapacity), at: .zero)
-        return opened.flatMap { effect in
-            guard case .send(let step) = effect else { return [effect] }
-            return scheduler.handle(.result(Self.answer(step)), at: .zero)
+        for _ in 0..<2 {
+            effects = effects.flatMap { effect in
+                guard case .send(let step) = effect else { return [effect] }
+                return scheduler.handle(.result(Self.answer(step)), at: .zero)
+            }
         }
+        return effects
     }
 
     static func answer(_ step: Step, token: Int32 = 42) -> StepResult {
@@ -465,6 +468,43 @@ struct SchedulerTests {
         let again = steps(scheduler.handle(.stepFailed(done[0].id, error, isRetryable: false), at: .zero))
         #expect(again.map(\.released) == [[first.slices[0].sequence]])
         #expect(again.map(\.id) == [StepID(done[0].id.number + 1)])
+    }
+
+    @Test mutating func `what was given back in a step whose answer never comes is given back again`() throws {
+        _ = open()
+        let first = try #require(
+            steps(scheduler.handle(.submitted(Ticket(1), .generation(.prompt([1], maximum: 1))), at: .zero)).first)
+        let lost = steps(scheduler.handle(.result(Self.answer(first)), at: .zero))
+        #expect(lost.map(\.released) == [[first.slices[0].sequence]])
+        // A connection between two stages broke with it; the next step takes the new one.
+        let next = try #require(
+            steps(scheduler.handle(.submitted(Ticket(2), .generation(.prompt([2], maximum: 1))), at: .zero)).first)
+        let again = steps(scheduler.handle(.result(Self.answer(next)), at: .zero))
+        #expect(again.map(\.released) == [[first.slices[0].sequence, next.slices[0].sequence]])
+        #expect(scheduler.handle(.result(Self.answer(again[0])), at: .zero) == [])
+    }
+
+    @Test mutating func `a step that fails behind one without an answer shows that this one got lost`() throws {
+        _ = open()
+        let long = GenerationRequest.prompt([Int32](repeating: 1, count: 130))
+        let chunks = steps(scheduler.handle(.submitted(Ticket(1), .generation(long)), at: .zero))
+        #expect(chunks.count == 3)
+        let error = GenerationError.workerFailed(node: "b", reason: "a slice begins at position 64, but 0 are cached")
+        let effects = scheduler.handle(.stepFailed(chunks[1].id, error, isRetryable: true), at: .zero)
+        #expect(effects == [.lost(chunks[0].id)])
+    }
+
+    @Test mutating func `a step that a later one overtakes counts as lost if nobody says that it failed`() throws {
+        _ = open()
+        let first = try #require(
+            steps(scheduler.handle(.submitted(Ticket(1), .generation(.prompt([1]))), at: .zero)).first)
+        let second = try #require(
+            steps(scheduler.handle(.submitted(Ticket(2), .generation(.prompt([2]))), at: .zero)).first)
+        let third = try #require(steps(scheduler.handle(.result(Self.answer(second)), at: .seconds(1))).first)
+        #expect(scheduler.nextDeadline == .seconds(3))
+        // Others go on meanwhile, and do not keep it from being found out.
+        _ = scheduler.handle(.result(Self.answer(third)), at: .seconds(2.5))
+        #expect(scheduler.handle(.tick, at: .seconds(3)) == [.lost(first.id)])
     }
 
     @Test mutating func `a later step's result may come before the news that an earlier one failed`() throws {

@@ -18,7 +18,6 @@ struct SimulatedPipeline {
     private var releasedOnce: Set<SequenceID> = []
     /// Given back by steps that failed.
     private var repeatable: Set<SequenceID> = []
-    private var lastReleaseStep: Step?
     private var decodingInFlight: Set<SequenceID> = []
     private var lastStep = StepID(0)
 
@@ -34,7 +33,7 @@ struct SimulatedPipeline {
     /// Begins anew with empty stages, as in a new epoch.
     mutating func begin(stageCount: Int) {
         self.stageCount = stageCount
-        (sequences, results, lastReleaseStep, decodingInFlight, repeatable) = ([:], [], nil, [], [])
+        (sequences, results, decodingInFlight, repeatable) = ([:], [], [], [])
         lastStep = StepID(0)
         steps = []
     }
@@ -56,13 +55,12 @@ struct SimulatedPipeline {
                 "released \(sequence.number), which holds nothing")
             check(releasedOnce.insert(sequence).inserted || isRepeated, "released \(sequence.number) twice")
         }
-        if step.slices.isEmpty { lastReleaseStep = step }
         check(step.rowCount <= maximumStepRowCount, "a step of \(step.rowCount) rows")
         check(Set(step.slices.map(\.sequence)).count == step.slices.count, "two slices of a sequence in a step")
-        guard !step.slices.isEmpty else { return }
         results.append(StepResult(id: step.id, slices: step.slices.map { compute($0) }))
         steps.append(step)
-        check(results.count <= stageCount + 1, "\(results.count) steps in flight over \(stageCount) stages")
+        let inFlightCount = results.count { !$0.slices.isEmpty }
+        check(inFlightCount <= stageCount + 1, "\(inFlightCount) steps in flight over \(stageCount) stages")
         let blockCount = sequences.values.reduce(0) { $0 + ($1.count + 255) / 256 }
         check(blockCount * 256 <= keyValueTokenCapacity, "\(blockCount) blocks hold KV")
     }
@@ -74,13 +72,9 @@ struct SimulatedPipeline {
         return results.removeFirst()
     }
 
-    /// The oldest step as one that a stage failed to compute, or else the last that only gave KV back.
+    /// The oldest step as one that a stage failed to compute.
     mutating func fail() -> StepID? {
-        guard let result = finish() else {
-            defer { lastReleaseStep = nil }
-            repeatable.formUnion(lastReleaseStep?.released ?? [])
-            return lastReleaseStep?.id
-        }
+        guard let result = finish() else { return nil }
         repeatable.formUnion(steps.first { $0.id == result.id }?.released ?? [])
         return result.id
     }

@@ -111,7 +111,9 @@ struct ConfigurationTests {
             "queue_limit",
             "step_rows",
             "heartbeat_seconds", "detection_seconds", "step_timeout_seconds", "loading_timeout_seconds",
-            "probe_seconds", "replan_seconds", "failover_seconds", "rebuild_limit",
+            "probe_seconds", "replan_seconds", "failover_seconds", "rebuild_limit", "rebalance", "spares",
+            "rebalance_seconds",
+            "shutdown_seconds", "stream_keep_seconds", "stream_keep_count",
         ]
         let settings = text.split(separator: "\n").compactMap { line -> Substring? in
             let line = line.hasPrefix("# ") ? line.dropFirst(2) : line
@@ -163,10 +165,10 @@ struct ConfigurationTests {
                     cluster.yaml:14: placement: it is a single value; list the ranks of each stage, such as [2, 1], or write auto
                     cluster.yaml:15: activation_grid: "fine" is none of its values; write one of exact, segment
                     cluster.yaml:16: colour: there is no such setting; use one of cluster, model, http, control, data, \
-                    weights, advertise, security, keys, workers, placement, planning, head, measure_links, activation_grid, \
+                    weights, advertise, security, keys, http_security, workers, placement, planning, head, measure_links, activation_grid, \
                     context_length, kv_tokens, maximum_running, queue_limit, step_rows, heartbeat_seconds, \
                     detection_seconds, step_timeout_seconds, loading_timeout_seconds, probe_seconds, replan_seconds, \
-                    failover_seconds, rebuild_limit
+                    failover_seconds, rebuild_limit, rebalance, spares, state, stream_keep_seconds, stream_keep_count, rebalance_seconds, shutdown_seconds
                     """)
     }
 

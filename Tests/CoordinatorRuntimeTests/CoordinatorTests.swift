@@ -394,6 +394,35 @@ import ZeroMQ
         #expect(!ended.isReady)
     }
 
+    @Test func `a kept request is read again from its first token, also while it runs and after it was given up`()
+        async throws
+    {
+        try await TestCluster.run(["a"]) { cluster in
+            try await cluster.waitUntilHealthy()
+            let expected = TestCluster.expected([1, 2], count: 40)
+            let request = GenerationRequest.of([1, 2], maximum: 40)
+            var first: GenerationStream? = try await cluster.coordinator.read(request)
+            var tokens: [Int32] = []
+            while tokens.count < 10, case .token(let choice)? = try await first?.next() { tokens.append(choice.token) }
+            cluster.script.hold(true)
+            let second = try await cluster.coordinator.read(request)
+            // The one before has lost it.
+            await #expect(throws: GenerationError.self) { while try await first?.next() != nil {} }
+            first = nil
+            cluster.script.hold(false)
+            #expect(try await TestCluster.collect(second).tokens == expected)
+            #expect(try await TestCluster.collect(cluster.coordinator.read(request)).reason == .length)
+            // Given up after some tokens, it goes on from them.
+            var other = request
+            other.id = "other"
+            var third: GenerationStream? = try await cluster.coordinator.read(other)
+            _ = try await third?.next()
+            third = nil
+            try await cluster.wait(for: "idleness") { $0.runningRequestCount == 0 }
+            #expect(try await TestCluster.collect(cluster.coordinator.read(other)).tokens == expected)
+        }
+    }
+
     @Test func `an endpoint in use and settings that do not fit the model are refused at the start`() async throws {
         try await TestCluster.run([]) { cluster in
             var configuration = ClusterConfiguration()

@@ -203,9 +203,35 @@ import Testing
         var triples = try PackedMatrix([source], layout: .threeToAnIndex)
         try expectSameBits(&triples, rows, grouping: .rows)
         let expected = try product(triples, rows, grouping: .rows)
-        for layout in [TernaryLayout.twoBits, .fiveToAByte] {
+        for layout in [TernaryLayout.twoBits, .fiveToAByte, .fiveToAnIndex] {
             let other = try PackedMatrix([source], layout: layout)
             #expect(try product(other, rows, grouping: .rows) == expected)
+        }
+    }
+
+    @Test(arguments: [TileLayout.t5, .i5])
+    func `tiles of five weights to a byte lie in memory in either way, whole and in part`(stored: TileLayout) throws {
+        var random = SeededGenerator(seed: 5)
+        let (_, source, _) = try ternary(rows: 40, columns: 864) { _, _ in Int.random(in: -1...1, using: &random) }
+        let layout = try #require(TernaryLayout(rawValue: stored.rawValue))
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/tiles"
+        var file = try OutputFile(creating: path)
+        try PackedMatrix([source], layout: layout).write(to: &file)
+        let tiles = try TileSource(
+            name: "w", file: MappedFile(path: path), byteOffset: 0, layout: stored, rows: 40, columns: 864, scale: 0.5)
+        for (rows, columns) in [(0..<40, 0..<864), (16..<40, 0..<864), (0..<32, 96..<416)] {
+            let expected = try PackedMatrix([source.part(rows: rows, columns: columns)], layout: .twoBits)
+            let inputs = randomRows(3, columns.count)
+            for layout in [TileLayout.t5, .i5] {
+                let matrix = try PackedMatrix([tiles.part(rows: rows, columns: columns).recoded(layout)])
+                for count in [1, 3] {
+                    let rows = Array(inputs.prefix(count))
+                    #expect(
+                        try product(matrix, rows, grouping: .rows) == product(expected, rows, grouping: .rows),
+                        "\(layout), \(count) rows")
+                }
+            }
         }
     }
 

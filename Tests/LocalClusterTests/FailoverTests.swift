@@ -46,6 +46,36 @@ import Testing
         }
     }
 
+    @Test(arguments: [[1, 1], [2]])
+    func `a warm spare takes the place that it covers, and answers are the same`(placement: [Int]) async throws {
+        var options = LocalClusterOptions(modelPath: Fixtures.ryzTinyPath, workerCount: 2, threadsPerWorker: 1)
+        options.placement = placement
+        options.spareCount = 2
+        options.keepsSparesWarm = true
+        options.workerLoss = .restarts
+        options.logLevel = "error"
+        try await LocalCluster.run(options) { cluster in
+            let client = ClusterClient(cluster.address)
+            var victims = VictimPicker(cluster.address, needsWarmSpare: true)
+            let trial = Self.trial(temperature: 0.8)
+            let undisturbed = try await trial.run(on: cluster.address)
+            for pieceIndex in [10, 30] {
+                let victim = try await victims.next(within: .seconds(60))
+                let warm = try await client.health().nodes.filter { node in
+                    node.standby.map { $0.isWarm && $0.stage == victim.stage && $0.rank == victim.rank } ?? false
+                }
+                let outcome = try await trial.run(on: cluster.address, strikingAt: .afterPieces(pieceIndex)) {
+                    Strike.kill.hit(victim)
+                }
+                #expect(outcome.answer == undisturbed.answer, "\(victim.name) killed after \(pieceIndex)")
+                let placed = try await client.health().nodes.first {
+                    $0.stage == victim.stage && $0.rank == victim.rank
+                }
+                #expect(outcome.pause == nil || warm.contains { $0.name == placed?.name })
+            }
+        }
+    }
+
     private static func waitForEmptyCaches(_ address: CoordinatorAddress) async throws {
         var health = try await ClusterClient(address).health()
         for _ in 0..<500 where health.nodes.contains(where: { $0.keyValueTokenCount > 0 }) {

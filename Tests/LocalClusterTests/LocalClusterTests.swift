@@ -44,8 +44,8 @@ import Testing
         options.ternaryLayout = .twoBits
         #expect(
             options.coordinatorArguments() == [
-                "--http", "127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--workers", "2", "--model", "m.gguf",
-                "--context", "99", "--head", "8bit", "--log-level", "warning", "--end-with-parent",
+                "--http", "127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--state", "none", "--workers", "2",
+                "--model", "m.gguf", "--context", "99", "--head", "8bit", "--log-level", "warning", "--end-with-parent",
             ])
         #expect(
             options.workerArguments(index: 1, controlEndpoint: "tcp://h:1", clusterID: "c", cpus: [4, 5, 6]) == [
@@ -59,8 +59,9 @@ import Testing
         options.placement = [2, 1]
         options.activationGrid = .segment
         #expect(
-            options.coordinatorArguments().prefix(10) == [
-                "--http", "127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--workers", "3", "--placement", "2,1",
+            options.coordinatorArguments().prefix(12) == [
+                "--http", "127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--state", "none", "--workers", "3",
+                "--placement", "2,1",
                 "--activation-grid", "segment",
             ])
         #expect(options.workerEnvironment(index: 0).isEmpty)

@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [(TernaryLayout.twoBits, UInt8(3)), (.fiveToAByte, 1)])
+    @Test(arguments: [(TernaryLayout.twoBits, UInt8(3)), (.fiveToAByte, 1), (.fiveToAnIndex, 243)])
     func `is refused when it is loaded, if a code stands for no weight`(layout: TernaryLayout, byte: UInt8) async throws
     {
         let folder = try await damaged(layout) { bytes, headerByteCount in
@@ -122,12 +122,14 @@ import Testing
 
     @Test func `is refused when weights stand behind the last column`() throws {
         // 32 columns take two steps of 20; the last step's column 36 is not 0.
-        for (byte, isSound) in [(UInt8(0), true), (86, false)] {
+        for (layout, byte, isSound) in [
+            (TileLayout.t5, UInt8(0), true), (.t5, 86, false), (.i5, 0, true), (.i5, 64, false),
+        ] {
             var bytes = [UInt8](repeating: 0, count: 128)
             bytes[68] = byte
             let file = try TemporaryFile(bytes)
             let tiles = try TileSource(
-                name: "w", file: MappedFile(path: file.path), byteOffset: 0, layout: .t5, rows: 16, columns: 32,
+                name: "w", file: MappedFile(path: file.path), byteOffset: 0, layout: layout, rows: 16, columns: 32,
                 scale: 1)
             if isSound {
                 _ = try PackedMatrix([tiles])

@@ -45,6 +45,20 @@ import Testing
                 """)
     }
 
+    @Test func `what spares keep ready is shown`() {
+        let standbys = [(true, ""), (false, ""), (false, "no memory")].map { isWarm, problem in
+            StandbyHealth(stage: 0, rank: 0, firstLayer: 0, endLayer: 10, isWarm: isWarm, problem: problem)
+        }
+        let lines = standbys.map { standby in
+            var spare = Self.node("worker-2", state: .spare, layers: nil)
+            (spare.stage, spare.rank, spare.standby) = (nil, nil, standby)
+            return HealthTable().text(Self.cluster(.healthy, [spare])).split(separator: "\n")[1]
+        }
+        #expect(lines[0].contains(" warm 0–9 "))
+        #expect(lines[1].contains(" warming 0–9 "))
+        #expect(lines[2].contains(" cold 0–9 "))
+    }
+
     @Test func `where workers share a stage, stage, rank and heads are shown`() {
         let health = Self.cluster(
             .healthy,

@@ -4,7 +4,7 @@ import Wire
 
 /// Makes valid envelopes of every kind.
 struct RandomEnvelope {
-    static let kindCount = 18
+    static let kindCount = 20
     var generator: SeededGenerator
 
     init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
@@ -40,8 +40,10 @@ struct RandomEnvelope {
                 LinkProbe(
                     order: id(), kind: kinds[int(0...kinds.count - 1)], round: UInt32(truncatingIfNeeded: id())))
         case 14: body = .keyring(keyring())
-        case 15: body = .weightsRequest(weightsRequest())
-        case 16: body = .weightsReply(weightsReply())
+        case 15: body = .release
+        case 16: body = .standby(assignment())
+        case 17: body = .weightsRequest(weightsRequest())
+        case 18: body = .weightsReply(weightsReply())
         default: body = .exchange(Exchange(step: StepID(id()), round: UInt32(truncatingIfNeeded: id())))
         }
         return Envelope(clusterID: "c" + text(upTo: 20), epoch: Epoch(id()), sender: node(), body: body)

@@ -162,6 +162,43 @@ import WorkerRuntime
                 == [.assign(stage, Epoch(2), results: results, weights: nil)])
     }
 
+    @Test func `what is released is no longer reported on, and an older release is dropped`() {
+        var session = welcomed()
+        _ = session.handle(.received(envelope(.assignment(stage), epoch: 2)), at: .zero)
+        #expect(session.handle(.received(envelope(.release, epoch: 1)), at: .zero) == [.drop(.olderEpoch)])
+        #expect(session.handle(.received(envelope(.release, epoch: 3)), at: .zero) == [.release])
+        let ready = StageReady(weightsByteCount: 1, keyValueTokenCapacity: 1)
+        #expect(session.handle(.report(.ready(ready, Epoch(2))), at: .zero) == [])
+        #expect(
+            session.handle(.received(envelope(.assignment(stage), epoch: 4)), at: .zero)
+                == [.assign(stage, Epoch(4), results: results, weights: nil)])
+    }
+
+    @Test func `a part to keep ready is taken in the newest epoch, and its failure is told`() {
+        var session = welcomed()
+        _ = session.handle(.received(envelope(.assignment(stage), epoch: 2)), at: .zero)
+        #expect(session.handle(.received(envelope(.standby(stage), epoch: 1)), at: .zero) == [.drop(.olderEpoch)])
+        for _ in 1...2 {
+            #expect(
+                session.handle(.received(envelope(.standby(stage), epoch: 3)), at: .zero)
+                    == [.keepReady(stage, Epoch(3), weights: nil)])
+        }
+        let failure = WorkerFailure(kind: .loading, message: "m", isRetryable: true)
+        #expect(session.handle(.report(.failure(failure, Epoch(3))), at: .zero) == [.send(.failure(failure), Epoch(3))])
+        var other = stage
+        other.ranks[0].peer.node = .coordinator
+        #expect(session.handle(.received(envelope(.standby(other), epoch: 3)), at: .zero) == [.drop(.malformed)])
+    }
+
+    @Test func `a worker that is told to leave says so and ends`() {
+        var session = welcomed()
+        #expect(
+            session.handle(
+                .received(envelope(.leave(Leave(reason: "the cluster is shutting down")), epoch: 2)), at: .zero)
+                == [.send(.leave(Leave(reason: "the cluster is shutting down")), Epoch(0)), .end(.stopped)])
+        #expect(session.nextDeadline == nil)
+    }
+
     @Test func `messages of another cluster and out of place are dropped`() {
         var session = ControlSession(node: Self.node, clusterID: "c", at: .zero)
         #expect(
@@ -171,7 +208,15 @@ import WorkerRuntime
                 == [.drop(.unexpectedMessage)])
         session = welcomed()
         #expect(
-            session.handle(.received(envelope(.leave(Leave(reason: "")))), at: .zero) == [.drop(.unexpectedMessage)])
+            session.handle(
+                .received(
+                    envelope(
+                        .heartbeat(
+                            .init(
+                                number: 1, memoryUsedByteCount: 0, memoryFreeByteCount: 0, keyValueTokenCount: 0,
+                                keyValueTokenCapacity: 0, computedTokenCount: 0, droppedFrameCount: 0, roundTrip: nil)))
+                ), at: .zero)
+                == [.drop(.unexpectedMessage)])
     }
 
     @Test func `a refusal, another version, a break and a stop each end the session once`() {

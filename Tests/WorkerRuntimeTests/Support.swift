@@ -244,7 +244,7 @@ final class FakeCoordinator {
         try send(.assignment(assignment), epoch: epoch, to: nodes[stage])
     }
 
-    private func assignment(
+    func assignment(
         _ stage: Int, _ rank: Int, of stages: [[NodeID]], maximumStepRowCount: Int = 16,
         headPrecision: HeadPrecision = .automatic
     ) throws -> StageAssignment {

@@ -383,6 +383,42 @@ import ZeroMQ
         #expect(worker.stop() == nil)
     }
 
+    @Test func `a part that was kept ready serves without being loaded again, until it is released`() throws {
+        let coordinator = try FakeCoordinator()
+        let loads = LoadCount()
+        let worker = try RunningWorker("w", coordinator: coordinator.control.endpoint) { assignment, group, _ in
+            loads.add()
+            #expect(group.rankCount == 1)
+            return ArithmeticStage(assignment)
+        }
+        try coordinator.waitForHellos([worker.node])
+        let assignment = try coordinator.assignment(0, 0, of: [[worker.node]])
+        func waitUntilHeld(_ part: UInt64) throws {
+            let _: Bool = try coordinator.wait("heartbeat with part \(part)") { envelope, _ in
+                guard case .heartbeat(let heartbeat) = envelope.body, heartbeat.heldPart == part else { return nil }
+                return true
+            }
+        }
+        try coordinator.send(.standby(assignment), epoch: 1, to: worker.node)
+        try waitUntilHeld(assignment.partDigest)
+        // It serves nothing yet.
+        #expect(loads.count == 1)
+        try coordinator.assign([worker.node], epoch: 2)
+        try coordinator.sendStep(1, epoch: 2, to: worker.node)
+        #expect(token(try coordinator.nextResult().result) == 7)
+        #expect(loads.count == 1)
+        // It loses its place, and keeps the part for whoever may need it.
+        try coordinator.send(.standby(assignment), epoch: 3, to: worker.node)
+        try waitUntilHeld(assignment.partDigest)
+        try coordinator.assign([worker.node], epoch: 4)
+        #expect(loads.count == 1)
+        try coordinator.send(.release, epoch: 5, to: worker.node)
+        try waitUntilHeld(0)
+        try coordinator.assign([worker.node], epoch: 6)
+        #expect(loads.count == 2)
+        #expect(worker.stop() == nil)
+    }
+
     @Test func `a coordinator endpoint that is none ends the worker with it`() throws {
         let worker = try RunningWorker("w", coordinator: "192.168.1.10")
         guard case .system(let problem)? = worker.end() else {

@@ -88,13 +88,30 @@ import Transport
         let client = try client(worker, workerKeys, to: server)
         try #require(send(client, leave(worker), within: .seconds(10)))
         #expect(try server.receive(timeout: .seconds(10)) != nil)
-        security.allow([NodeKey(node: .coordinator, publicKey: workerKeys.publicKey)])
+        #expect(security.allow([NodeKey(node: .coordinator, publicKey: workerKeys.publicKey)]) == [worker])
         #expect(security.allowed.isEmpty)
         try #require(send(client, leave(worker), within: .seconds(10)))
         #expect(try server.receive(timeout: .milliseconds(500)) == nil)
         #expect(server.drops.count(.revoked) == 1)
         let again = try self.client(worker, workerKeys, to: server)
         #expect(!send(again, leave(worker), within: .milliseconds(500)))
+    }
+
+    @Test func `a node that has another key now is not heard by its old one`() throws {
+        let worker = try nodeID("box-1")
+        let (server, security) = try server(knowing: [NodeKey(node: worker, publicKey: workerKeys.publicKey)])
+        let old = try client(worker, workerKeys, to: server)
+        try #require(send(old, leave(worker), within: .seconds(10)))
+        #expect(try server.receive(timeout: .seconds(10)) != nil)
+        let newKeys = try KeyPair.random()
+        #expect(security.allow([NodeKey(node: worker, publicKey: newKeys.publicKey)]) == [worker])
+        try #require(send(old, leave(worker), within: .seconds(10)))
+        #expect(try server.receive(timeout: .milliseconds(500)) == nil)
+        #expect(server.drops.count(.revoked) == 1)
+        let new = try client(worker, newKeys, to: server)
+        try #require(send(new, leave(worker), within: .seconds(10)))
+        #expect(try server.receive(timeout: .seconds(10)) != nil)
+        #expect(security.allow([NodeKey(node: worker, publicKey: newKeys.publicKey)]).isEmpty)
     }
 
     @Test func `data links are made among nodes that know each other`() throws {

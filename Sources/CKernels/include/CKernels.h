@@ -33,17 +33,19 @@ typedef enum {
     RYZ_BLOCK_TYPE_COUNT = 6,
     // Eight bits, one float32 scale for each row.
     RYZ_R8 = 6,
-    // Ternary weights: two bits each, and five to a byte. They take activations of one scale for each row.
+    // Ternary weights: two bits each, and five to a byte, which is a fraction or an index. They take activations of one
+    // scale for each row.
     RYZ_T2 = 7,
     RYZ_T5 = 8,
+    RYZ_I5 = 9,
     // Ternary weights, three to an index of five bits, for look-ups.
-    RYZ_L3 = 9,
+    RYZ_L3 = 10,
     // One to four bits, scale · code + minimum for each group of columns, in bit planes for look-ups.
-    RYZ_B1 = 10,
-    RYZ_B2 = 11,
-    RYZ_B3 = 12,
-    RYZ_B4 = 13,
-    RYZ_LAYOUT_COUNT = 14
+    RYZ_B1 = 11,
+    RYZ_B2 = 12,
+    RYZ_B3 = 13,
+    RYZ_B4 = 14,
+    RYZ_LAYOUT_COUNT = 15
 } ryz_layout;
 
 // Bytes of one tile: 16 rows of `columns` weights, with their scales. `group_blocks` is the number of blocks of 32
@@ -91,6 +93,10 @@ size_t ryz_decode_ternary_row(ryz_ternary_source form, const void *source, size_
 void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, size_t columns, void *tile);
 // The other way about: some columns of all 16 rows of a tile, [16 × column_count].
 void ryz_unpack_ternary(ryz_layout layout, const void *tile, size_t first_column, size_t column_count, int8_t *rows);
+
+// Copies tiles of RYZ_T5 as RYZ_I5, or the other way about: the same weights lie in the same bytes. `tiles` have passed
+// ryz_check_tiles.
+void ryz_recode_ternary(ryz_layout from, ryz_layout to, const void *tiles, size_t bytes, void *out);
 
 // Whether tiles that come from a file are such as the functions above write, as far as kernels rely on it: 0 if so.
 size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns, size_t group_blocks);

@@ -106,7 +106,7 @@ extension TileLayout {
     /// Whether weights that were of `type` can be in this layout.
     fileprivate func holds(_ type: TensorType) -> Bool {
         switch self {
-        case .t2, .t5, .l3: type.isTernary
+        case .t2, .t5, .i5, .l3: type.isTernary
         case .r8: type.isFloatingPoint
         case .f32: type == .f32
         case .f16: type == .f16

@@ -12,6 +12,11 @@ public struct CoordinationConfiguration: Sendable {
     public var scheduler: SchedulerConfiguration
     /// Whether links between workers are measured without a request, while nothing is computed.
     public var measuresLinks: Bool
+    /// How long a placement on fewer workers than wanted goes on while requests run, once others have come; nil: until an
+    /// operator asks for another one.
+    public var rebalancingDelay: Duration?
+    /// How long open requests may go on when the cluster is shut down.
+    public var shutdownLimit: Duration
     /// See `Peer.hostID`; of the coordinator.
     public var hostID: String
     /// What the model costs, and what a plan has to go by besides; for plans only.
@@ -23,7 +28,8 @@ public struct CoordinationConfiguration: Sendable {
     public init(
         clusterID: String, modelName: String, dataEndpoint: String, heartbeatInterval: Duration,
         membership: MembershipConfiguration, placement: PlacementConfiguration, scheduler: SchedulerConfiguration,
-        measuresLinks: Bool = false, hostID: String = "", model: ModelCosts? = nil,
+        measuresLinks: Bool = false, rebalancingDelay: Duration? = .seconds(30),
+        shutdownLimit: Duration = .seconds(30), hostID: String = "", model: ModelCosts? = nil,
         constraints: PlanConstraints = PlanConstraints()
     ) {
         self.clusterID = clusterID
@@ -34,6 +40,8 @@ public struct CoordinationConfiguration: Sendable {
         self.placement = placement
         self.scheduler = scheduler
         self.measuresLinks = measuresLinks
+        self.rebalancingDelay = rebalancingDelay
+        self.shutdownLimit = shutdownLimit
         self.hostID = hostID
         self.model = model
         self.constraints = constraints

@@ -8,13 +8,19 @@ extension CoordinatorCore {
         case otherVersion(theirs: UInt32, NodeID, from: Connection)
         /// A control message could not be sent, as its connection is closed.
         case closed(NodeID, Connection)
+        /// Other keys are known than before, and these nodes no longer by the ones that they have.
+        case keysChanged(Keyring, revoked: [NodeID])
         /// A message on the data plane, whose cluster and sender have been checked.
         case data(Envelope)
         /// A step could not be sent to that rank of the first stage: it breaks a limit of the protocol, or the rank takes
         /// nothing. Those after it have not been tried.
         case stepNotSent(StepID, Epoch, to: NodeID, LinkError)
-        case submitted(Ticket, Work)
+        /// See `Scheduler.Event`.
+        case submitted(Ticket, Work, committed: [Int32] = [])
+        case restored(Ticket, Work, committed: [Int32])
         case cancelled(Ticket)
+        /// An operator wants it; nothing happens if `refusal(of:at:)` is not nil.
+        case operation(ClusterOperation)
         /// Time has passed.
         case tick
     }
@@ -33,6 +39,8 @@ extension CoordinatorCore {
         case failed(Ticket, GenerationError)
         /// For the log.
         case notice(Notice)
+        /// The workers are gone: end.
+        case shutDown
     }
 }
 
@@ -53,6 +61,9 @@ public enum Notice: Sendable, Equatable {
     /// A placement is over; how many requests were open then.
     case epochEnded(Epoch, node: NodeID?, reason: String, openRequestCount: Int)
     case stepFailed(StepID, NodeID, reason: String)
+    case drained(NodeID, isForced: Bool)
+    case resumed(NodeID)
+    case shuttingDown(openRequestCount: Int)
     /// All that was to be measured is; how many links are.
     case measured(linkCount: Int)
     case notMeasured(reason: String)

@@ -3,6 +3,7 @@ import Transport
 extension CoordinatorCore {
     /// Whether a token has passed through every stage within the last two probe intervals, and if not, why not.
     public func readiness(at now: Instant) -> (isReady: Bool, reason: String) {
+        if let reason = shutdownReason(at: now) { return (false, reason) }
         guard placement.isServing else { return (false, placement.problem(at: now) ?? "no pipeline is ready") }
         guard let last = scheduler.lastTokenPassedHereAt else {
             return (false, "no token has passed through all stages yet")
@@ -31,6 +32,7 @@ extension CoordinatorCore {
     }
 
     private func verdict(at now: Instant) -> (ClusterHealth.State, String) {
+        if let reason = shutdownReason(at: now) { return (.down, reason) }
         guard placement.isServing else {
             let isAwaited = isRecovering || scheduler.queuedRequestCount > 0
             return (isAwaited ? .recovering : .down, readiness(at: now).reason)
@@ -52,9 +54,8 @@ extension CoordinatorCore {
         let stage = place.flatMap { placement.pipeline?.stages[$0.stage] }
         let heads = place.flatMap { stage?.ranks[$0.rank].share.keyValueHeads }
         let heartbeat = member.lastHeartbeat
-        let isSpare = member.state == .live(.joining) && placement.isSpare(member.node)
         var health = NodeHealth(
-            name: member.node.name, state: isSpare ? .spare : NodeHealth.State(member.state), detail: member.detail,
+            name: member.node.name, state: state(of: member), detail: member.detail,
             processID: member.hello.processID, cpu: member.hello.cpuModel,
             instructionSet: member.hello.instructionSet, threadCount: member.hello.threadCount,
             memoryUsedByteCount: heartbeat?.memoryUsedByteCount ?? 0,
@@ -69,11 +70,21 @@ extension CoordinatorCore {
             roundTripMilliseconds: heartbeat?.roundTrip.map { $0.secondCount * 1000 },
             tokensPerSecond: member.tokensPerSecond, droppedFrameCount: heartbeat?.droppedFrameCount ?? 0)
         health.rates = member.isPresent ? survey.rates(of: member.node) : nil
+        health.standby = member.isPresent ? placement.standby(of: member.node) : nil
+        if let problem = health.standby?.problem, !problem.isEmpty, health.detail.isEmpty {
+            health.detail = "stays cold: \(problem)"
+        }
         if member.phase == .loading, let loading = heartbeat?.loading {
             (health.loadedByteCount, health.neededByteCount) = (loading.doneByteCount, loading.byteCount)
         }
         health.fetchedByteCount = heartbeat?.fetchedByteCount ?? 0
         return health
+    }
+
+    private func state(of member: Member) -> NodeHealth.State {
+        guard case .live(let phase) = member.state else { return NodeHealth.State(member.state) }
+        if placement.isDrained(member.node) { return isDraining(member.node) ? .draining : .drained }
+        return phase == .joining && placement.isSpare(member.node) ? .spare : NodeHealth.State(member.state)
     }
 }
 

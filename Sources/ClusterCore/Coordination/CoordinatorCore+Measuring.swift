@@ -35,7 +35,7 @@ extension CoordinatorCore {
 
     var activity: Survey.Activity {
         if scheduler.openRequestCount > 0 { return .busy }
-        if placement.pipeline != nil, !placement.isServing { return .busy }
+        if placement.pipeline != nil, !placement.isServing || placement.isPreparing { return .busy }
         return scheduler.inFlightStepCount > 0 ? .probing : .idle
     }
 

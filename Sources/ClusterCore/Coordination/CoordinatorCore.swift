@@ -7,7 +7,7 @@ import Transport
 public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     public let configuration: CoordinationConfiguration
     public private(set) var membership: Membership<Connection>
-    public private(set) var placement: Placement
+    public internal(set) var placement: Placement
     public private(set) var scheduler: Scheduler
     public internal(set) var survey: Survey
     /// Frames that were refused here; those that the links refused are not among them.
@@ -17,6 +17,8 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     private var endedAt: Instant?
     /// The revision of the survey that placement has.
     private var plannedRevision = 0
+    /// Nil until the cluster is to end.
+    var shutdown: Shutdown?
 
     /// - Throws: `PlanningError` if the layers that the operator gave to workers do not fit the model.
     public init(configuration: CoordinationConfiguration) throws(PlanningError) {
@@ -29,12 +31,15 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
 
     /// When `tick` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
-        [membership.nextDeadline, placement.nextDeadline, scheduler.nextDeadline, survey.nextDeadline]
-            .compactMap(\.self).min()
+        [
+            membership.nextDeadline, placement.nextDeadline, scheduler.nextDeadline, survey.nextDeadline,
+            rebalancingDeadline, shutdown?.deadline,
+        ].compactMap(\.self).min()
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
         decide(event, at: now) + apply(survey.handle(.proceed(activity), at: now)) + plan(at: now)
+            + bringIn(at: now) + proceedWithShutdown(at: now)
     }
 
     private mutating func decide(_ event: Event, at now: Instant) -> [Effect] {
@@ -47,19 +52,30 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
                 + "install the same release on all machines"
             drops.count(.otherVersion, from: node.name)
             return refuse(node, connection, reason: reason)
+        case .keysChanged(let keyring, let revoked):
+            let effects = revoked.flatMap { apply(membership.handle(.revoked($0), at: now), at: now) }
+            return effects
+                + membership.members.compactMap { membership.connection(of: $0.node) }.map { connection in
+                    .answer(envelope(.keyring(keyring)), to: connection)
+                }
         case .closed(let node, let connection):
             return apply(membership.handle(.closed(node, connection), at: now), at: now)
         case .data(let envelope):
             return takeData(envelope, at: now)
         case .stepNotSent(let step, let epoch, let node, let error):
             return noteNotSent(step, in: epoch, to: node, error, at: now)
-        case .submitted(let ticket, let work):
+        case .restored(let ticket, let work, let committed):
+            return schedule(.restored(ticket, work, committed: committed), at: now)
+        case .submitted(let ticket, let work, let committed):
+            if shutdown != nil { return [.failed(ticket, .shuttingDown)] }
             guard placement.isServing || isRecovering else {
                 return [.failed(ticket, .unavailable(placement.problem(at: now) ?? "no pipeline is ready"))]
             }
-            return schedule(.submitted(ticket, work), at: now)
+            return schedule(.submitted(ticket, work, committed: committed), at: now)
         case .cancelled(let ticket):
             return schedule(.cancelled(ticket), at: now)
+        case .operation(let operation):
+            return operate(operation, at: now)
         case .tick:
             let members = apply(membership.handle(.tick, at: now), at: now)
             let places = apply(placement.handle(.tick, at: now), at: now)
@@ -128,7 +144,8 @@ extension CoordinatorCore {
             if let progress = membership[node]?.lastHeartbeat?.loading, progress != loading {
                 _ = placement.handle(.progressed(node), at: now)
             }
-            return effects + weigh(node, at: now)
+            return effects + weigh(node, at: now) + noteHeld(by: node, heartbeat, at: now)
+                + release(node, at: connection, heartbeat)
         case .leave(let leave):
             return apply(membership.handle(.leave(node, reason: leave.reason, from: connection), at: now), at: now)
         case .ready(let ready):
@@ -136,6 +153,11 @@ extension CoordinatorCore {
             let effects = placement.handle(.ready(node, envelope.epoch, ready), at: now)
             membership.setPhase(.ready, of: node)
             return [.notice(.stageReady(node, ready))] + apply(effects, at: now)
+        case .failure(let failure) where failure.kind == .loading && placement.standby(of: node) != nil:
+            guard membership.connection(of: node) == connection, placement.epoch == envelope.epoch else { return [] }
+            let effects = placement.handle(
+                .standbyFailed(node, message: failure.message, isRetryable: failure.isRetryable), at: now)
+            return [.notice(.loadingFailed(node, reason: failure.message))] + apply(effects, at: now)
         case .failure(let failure):
             guard isCurrent(envelope, from: connection) else { return [] }
             return take(failure, of: node, in: envelope.epoch, at: now)
@@ -145,8 +167,8 @@ extension CoordinatorCore {
                 return []
             }
             return apply(survey.handle(.reported(node, report), at: now))
-        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .step, .stepResult, .exchange,
-            .measurementOrder, .linkProbe, .weightsRequest, .weightsReply:
+        case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .release, .standby, .step, .stepResult,
+            .exchange, .measurementOrder, .linkProbe, .weightsRequest, .weightsReply:
             drops.count(.unexpectedMessage, from: node.name)
             return []
         }
@@ -233,6 +255,12 @@ extension CoordinatorCore {
 }
 
 extension CoordinatorCore {
+    /// Tells the placement what a worker has loaded.
+    private mutating func noteHeld(by node: NodeID, _ heartbeat: Heartbeat, at now: Instant) -> [Effect] {
+        guard !placement.holds(node, heartbeat.heldPart), membership[node]?.isPresent == true else { return [] }
+        return apply(placement.handle(.holds(node, part: heartbeat.heldPart), at: now), at: now)
+    }
+
     private mutating func apply(_ effects: [Membership<Connection>.Effect], at now: Instant) -> [Effect] {
         effects.flatMap { apply($0, at: now) }
     }
@@ -256,8 +284,9 @@ extension CoordinatorCore {
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
             _ = survey.handle(.joined(peer, hello), at: now)
-            return [.notice(.joined(node, hello))] + apply(placement.handle(.joined(peer), at: now), at: now)
-                + weigh(node, at: now)
+            return [.notice(.joined(node, hello))]
+                + apply(placement.handle(.joined(peer, heldPart: hello.heldPart), at: now), at: now)
+                + weigh(node, at: now) + lateFarewell(to: node)
         case .returned(let node):
             guard let hello = membership[node]?.hello else { return [] }
             let peer = Peer(node: node, dataEndpoint: hello.dataEndpoint, hostID: hello.hostID)
@@ -287,7 +316,7 @@ extension CoordinatorCore {
         return apply(placement.handle(.memory(node, availableByteCount: availableByteCount), at: now), at: now)
     }
 
-    private mutating func apply(_ effects: [Placement.Effect], at now: Instant) -> [Effect] {
+    mutating func apply(_ effects: [Placement.Effect], at now: Instant) -> [Effect] {
         effects.flatMap { apply($0, at: now) }
     }
 
@@ -307,10 +336,14 @@ extension CoordinatorCore {
             return noteServing(pipeline, at: now)
                 + schedule(
                     .opened(stageCount: pipeline.stages.count, keyValueTokenCapacity: keyValueTokenCapacity), at: now)
-        case .ended(let pipeline, let node, let reason):
+        case .ended(let pipeline, let node, let reason, let isLoss):
             for node in pipeline.nodes { membership.setPhase(.joining, of: node) }
+            let cause = node.map { "worker \($0): \(reason)" } ?? reason
             return noteEnded(pipeline, because: node, reason: reason, at: now)
-                + schedule(.closed(because: node.map { "worker \($0): \(reason)" } ?? reason), at: now)
+                + schedule(.closed(because: cause, isLoss: isLoss), at: now)
+        case .prepare(let node, let assignment):
+            guard let connection = membership.connection(of: node) else { return [] }
+            return [.answer(envelope(.standby(assignment)), to: connection)]
         case .detail(let node, let detail):
             membership.setDetail(detail, of: node)
             return []
@@ -365,6 +398,9 @@ extension CoordinatorCore {
             return apply(placement.handle(.stalled(node, reason: reason), at: now), at: now)
         case .stalled(_, let after):
             return giveUp(after: after, at: now)
+        case .lost(let step):
+            let reason = "step \(step.number) got lost between two stages"
+            return apply(placement.handle(.stalled(nil, reason: reason), at: now), at: now)
         }
     }
 

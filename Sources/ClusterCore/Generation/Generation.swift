@@ -1,7 +1,7 @@
 import Transport
 
 /// One sequence to generate, as the HTTP side hands it to the scheduler.
-public struct GenerationRequest: Sendable, Equatable {
+public struct GenerationRequest: Codable, Sendable, Equatable {
     /// The id that logs, errors and the response carry, such as `chatcmpl-…`.
     public var id: String
     /// At least one token.
@@ -23,6 +23,19 @@ public struct GenerationRequest: Sendable, Equatable {
     }
 }
 
+/// A streamed answer that clients can go on reading after they have lost it.
+public struct KeptStream: Codable, Sendable, Equatable {
+    /// Such as `chatcmpl-…`; its requests' ids begin with it.
+    public var id: String
+    /// What the HTTP side needs to write the answer again; nobody else looks into it.
+    public var description: String
+
+    public init(id: String, description: String) {
+        self.id = id
+        self.description = description
+    }
+}
+
 /// What a running generation reports, in order: tokens, then one `finished`.
 public enum GenerationEvent: Sendable, Equatable {
     case token(TokenChoice)
@@ -30,7 +43,7 @@ public enum GenerationEvent: Sendable, Equatable {
 }
 
 /// Why a generation ended by itself.
-public enum FinishReason: String, Sendable, Equatable {
+public enum FinishReason: String, Codable, Sendable, Equatable {
     /// A stop token or stop string.
     case stop
     /// The token limit.
@@ -47,6 +60,8 @@ public enum GenerationError: Error, Equatable, Sendable {
     case invalidRequest(String)
     /// The cluster cannot serve now: the reason, such as `waiting for 2 of 3 workers`.
     case unavailable(String)
+    /// The cluster is ending.
+    case shuttingDown
     /// A worker failed on the request in a way that trying again cannot mend.
     case workerFailed(node: String, reason: String)
     /// The request was begun anew after each loss, and lost as often as it may be; what it was lost to last.
@@ -55,7 +70,7 @@ public enum GenerationError: Error, Equatable, Sendable {
     /// Whether the same request may succeed later.
     public var isRetryable: Bool {
         switch self {
-        case .queueFull, .unavailable: true
+        case .queueFull, .unavailable, .shuttingDown: true
         case .contextExceeded, .invalidRequest, .workerFailed, .lostTooOften: false
         }
     }
@@ -71,6 +86,7 @@ extension GenerationError: CustomStringConvertible {
                 + "context holds \(contextLength); shorten the prompt or lower max_tokens"
         case .invalidRequest(let problem): problem
         case .unavailable(let reason): "the cluster is not ready: \(reason)"
+        case .shuttingDown: "the cluster is shutting down; try again later"
         case .workerFailed(let node, let reason): "worker \(node) failed: \(reason)"
         case .lostTooOften(let count, let reason):
             "the request was lost \(count) times and is not begun anew once more, as it may itself be what breaks the "

@@ -1,5 +1,36 @@
 public import Transport
 
+/// A place that a spare covers: it has loaded the same part, or is to load it, so that it can take over at once.
+public struct StandbyHealth: Codable, Sendable, Equatable {
+    /// The place in the pipeline.
+    public var stage: Int
+    public var rank: Int
+    /// First layer of the stage, and the one after the last.
+    public var firstLayer: Int
+    public var endLayer: Int
+    /// Whether it has loaded it.
+    public var isWarm: Bool
+    /// Why it could not load it; empty if nothing is wrong.
+    public var problem: String
+
+    private enum CodingKeys: String, CodingKey {
+        case stage, rank
+        case firstLayer = "first_layer"
+        case endLayer = "end_layer"
+        case isWarm = "is_warm"
+        case problem
+    }
+
+    public init(stage: Int, rank: Int, firstLayer: Int, endLayer: Int, isWarm: Bool, problem: String = "") {
+        self.stage = stage
+        self.rank = rank
+        self.firstLayer = firstLayer
+        self.endLayer = endLayer
+        self.isWarm = isWarm
+        self.problem = problem
+    }
+}
+
 /// One worker as the coordinator knows it.
 public struct NodeHealth: Codable, Sendable, Equatable {
     public enum State: String, Codable, Sendable {
@@ -8,6 +39,10 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         /// There, and free to take the place of a node that is lost.
         case spare
         case loading, ready, suspect, lost, left
+        /// An operator has it hold nothing; it still lets go of what it held.
+        case draining
+        /// The same, and it holds nothing.
+        case drained
     }
 
     public var name: String
@@ -43,6 +78,8 @@ public struct NodeHealth: Codable, Sendable, Equatable {
     public var droppedFrameCount: UInt64
     /// What it measured of itself; nil until it has said so.
     public var rates: NodeRates?
+    /// The place that it covers as a spare; nil if none.
+    public var standby: StandbyHealth?
     /// While it gets its weights together: the bytes of the model's files that it has of those that it needs; nil otherwise.
     public var loadedByteCount: UInt64?
     public var neededByteCount: UInt64?
@@ -68,7 +105,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         case roundTripMilliseconds = "round_trip_milliseconds"
         case tokensPerSecond = "tokens_per_second"
         case droppedFrameCount = "dropped_frame_count"
-        case rates
+        case rates, standby
         case loadedByteCount = "loaded_byte_count"
         case neededByteCount = "needed_byte_count"
         case fetchedByteCount = "fetched_byte_count"
@@ -133,6 +170,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         try container.encode(tokensPerSecond, forKey: .tokensPerSecond)
         try container.encode(droppedFrameCount, forKey: .droppedFrameCount)
         try container.encode(rates, forKey: .rates)
+        try container.encode(standby, forKey: .standby)
         try container.encode(loadedByteCount, forKey: .loadedByteCount)
         try container.encode(neededByteCount, forKey: .neededByteCount)
         try container.encode(fetchedByteCount, forKey: .fetchedByteCount)

@@ -23,6 +23,8 @@ extension Membership {
         case hello(NodeID, Hello, from: Connection)
         case heartbeat(NodeID, Heartbeat, from: Connection)
         case leave(NodeID, reason: String, from: Connection)
+        /// The node is no longer known by the key that it has.
+        case revoked(NodeID)
         /// Something could not be sent over it: it is closed.
         case closed(NodeID, Connection)
         /// Time has passed.

@@ -57,6 +57,7 @@ public struct Membership<Connection: Hashable & Sendable>: Sendable {
         case .hello(let node, let hello, let connection): greet(node, hello, from: connection, at: now)
         case .heartbeat(let node, let heartbeat, let connection): hear(node, heartbeat, from: connection, at: now)
         case .leave(let node, let reason, let connection): dismiss(node, reason: reason, from: connection, at: now)
+        case .revoked(let node): revoke(node)
         case .closed(let node, let connection): close(node, connection, at: now)
         case .tick: entries.indices.flatMap { watch($0, at: now) }
         }
@@ -200,6 +201,13 @@ extension Membership {
         else { return [] }
         if entries[index].challenger != nil { return replace(index, at: now) }
         return lose(index, reason: "its connection is closed")
+    }
+
+    /// Whoever waits for its place waited with the same key, or will say hello again.
+    private mutating func revoke(_ node: NodeID) -> [Effect] {
+        guard let index = index(of: node), entries[index].member.isPresent else { return [] }
+        entries[index].challenger = nil
+        return lose(index, reason: "its key was revoked")
     }
 
     /// The one who has said hello under its name takes its place.

@@ -28,6 +28,16 @@ public struct PlacedPipeline: Sendable, Equatable {
         return nil
     }
 
+    /// The place of the node at that position in `nodes`; nil if there is none.
+    func place(at position: Int) -> Place? {
+        var rest = position
+        for (stage, placed) in stages.enumerated() {
+            if rest < placed.ranks.count { return Place(stage: stage, rank: rest) }
+            rest -= placed.ranks.count
+        }
+        return nil
+    }
+
     /// All nodes, in order of stages and ranks.
     public var nodes: [NodeID] { stages.flatMap(\.nodes) }
 
@@ -49,6 +59,14 @@ extension PlacedPipeline {
         stages.indices.flatMap { stage in
             stages[stage].ranks.indices.map { assignment(Place(stage: stage, rank: $0), configuration) }
         }
+    }
+
+    /// What a node would be told that took the place at that position in `nodes`.
+    func assignment(of position: Int, to peer: Peer, _ configuration: PlacementConfiguration) -> StageAssignment? {
+        guard let place = place(at: position) else { return nil }
+        var assignment = assignment(place, configuration)
+        assignment.ranks[place.rank].peer = peer
+        return assignment
     }
 
     /// Rank j of a stage gets its hidden states from rank j modulo the number of ranks of the stage before.

@@ -11,14 +11,20 @@ extension Placement {
         var shortage: String?
     }
 
-    private var available: [Worker] { workers.filter { $0.setAside == nil } }
+    /// The workers that may have a part.
+    var available: [Worker] { workers.filter { $0.setAside == nil && !isDrained($0.peer.node) } }
 
     /// The next pipeline as the operator wants it; nil if there are not enough workers.
     var fullStages: [PlacedPipeline.Stage]? {
         let count = configuration.resolvedShape.reduce(0, +)
         let peers: [Peer]
         switch configuration.selection {
-        case .count: peers = seated(count, of: available.map(\.peer))
+        case .count:
+            guard lastNodes.isEmpty else {
+                peers = seated(count, of: available.map(\.peer))
+                break
+            }
+            peers = firstSeated(count)
         case .named(let named):
             peers = named.prefix(count).compactMap { worker in
                 available.first { $0.peer.node == worker.node }?.peer
@@ -43,14 +49,40 @@ extension Placement {
         return Reduction(from: start, stages: stages, shortage: shortage(of: stages))
     }
 
+    /// Those that joined first, in order of name; but those that hold a part from before, under another coordinator, take
+    /// the places that need it.
+    private func firstSeated(_ count: Int) -> [Peer] {
+        let available = available
+        var others = available.prefix(count).sorted { $0.peer.node < $1.peer.node }
+        guard available.count >= count, let split = try? configuration.split(),
+            others.contains(where: { $0.heldPart != 0 })
+        else { return others.map(\.peer) }
+        let pipeline = PlacedPipeline(
+            epoch: epoch, stages: stages(of: others.map(\.peer), configuration.resolvedShape, split))
+        var seats = pipeline.assignments(configuration).map { assignment -> Peer? in
+            guard let index = others.firstIndex(where: { $0.heldPart == assignment.partDigest }) else { return nil }
+            return others.remove(at: index).peer
+        }
+        for seat in seats.indices where seats[seat] == nil && !others.isEmpty {
+            seats[seat] = others.removeFirst().peer
+        }
+        return seats.compactMap(\.self)
+    }
+
     /// As many as there are places, in order of stages and ranks; fewer if there are not enough. Those of the last
     /// pipeline keep their places, and with them what they have loaded; others take the empty ones, those first that
-    /// joined first and have not failed since.
+    /// joined first and have not failed since, but before them those that have loaded just that.
     private func seated(_ count: Int, of peers: [Peer]) -> [Peer] {
         guard !lastNodes.isEmpty else { return peers.prefix(count).sorted { $0.node < $1.node } }
         var others = peers.filter { !lastNodes.contains($0.node) }[...]
-        let seats = lastNodes.map { node in peers.first { $0.node == node } }
-        if lastNodes.count == count { return seats.compactMap { $0 ?? others.popFirst() } }
+        var seats = lastNodes.map { node in peers.first { $0.node == node } }
+        if lastNodes.count == count {
+            for seat in seats.indices where seats[seat] == nil {
+                guard let index = others.firstIndex(where: { holds($0.node, lastParts[seat]) }) else { continue }
+                seats[seat] = others.remove(at: index)
+            }
+            return seats.compactMap { $0 ?? others.popFirst() }
+        }
         return Array((seats.compactMap(\.self) + others).prefix(count))
     }
 
@@ -66,7 +98,7 @@ extension Placement {
     }
 
     /// Who has too little memory for its stage, by name; nil if nobody has, as far as is known.
-    private func shortage(of stages: [PlacedPipeline.Stage]) -> String? {
+    func shortage(of stages: [PlacedPipeline.Stage]) -> String? {
         let short = stages.compactMap { stage -> String? in
             let node = stage.ranks[0].peer.node
             guard let has = workers.first(where: { $0.peer.node == node })?.availableByteCount else { return nil }

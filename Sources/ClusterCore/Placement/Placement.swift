@@ -9,25 +9,39 @@ import Transport
 /// when doing it again cannot help, until its process is started anew.
 public struct Placement: Sendable {
     public let configuration: PlacementConfiguration
-    private var state = State.waiting(since: nil)
+    var state = State.waiting(reducibleFrom: nil)
     private var nextEpoch: UInt64
     /// In order of joining, those last that have failed since.
     var workers: [Worker] = []
     /// Those of the newest epoch, in order of stages and ranks.
     private(set) var lastNodes: [NodeID] = []
-    private var hasServed = false
+    private(set) var lastStages: [PlacedPipeline.Stage] = []
+    /// The `partDigest` of each of their places.
+    private(set) var lastParts: [UInt64] = []
+    private(set) var hasServed = false
     /// Nil where the operator has settled the shape.
-    private var planner: StagePlanner?
+    private(set) var planner: StagePlanner?
     /// Whether it has been waited long enough for workers that are missing, so that it is planned for those that are left.
     private var plansForFewer = false
+    /// Names of workers that are to hold nothing, in order.
+    public internal(set) var drained: [NodeID] = []
+    /// How many workers could have a part when the pipeline was made for fewer than wanted; nil if it was not.
+    var reducedTo: Int?
+    /// Since when there are more workers than those for which the pipeline was made, while it was made for fewer than
+    /// wanted; nil if there are not.
+    public internal(set) var betterSince: Instant?
+    /// Whether the newest pipeline was made without need, and does not serve yet: if it fails, nobody is waited for.
+    var isMoving = false
     /// When those that load were last seen to come further with it.
     private var progressedAt: [NodeID: Instant] = [:]
 
-    private enum State: Sendable {
-        /// Since a pipeline ended, if there was one.
-        case waiting(since: Instant?)
+    enum State: Sendable {
+        /// When the model may be placed on fewer workers than wanted; nil: not before it has served.
+        case waiting(reducibleFrom: Instant?)
         case loading(PlacedPipeline, ready: [NodeID: StageReady], since: Instant)
         case serving(PlacedPipeline)
+        /// The cluster ends.
+        case closed
     }
 
     struct Worker: Sendable {
@@ -36,6 +50,10 @@ public struct Placement: Sendable {
         var availableByteCount: UInt64?
         var failureCount = 0
         var setAside: SetAside?
+        /// The `partDigest` of what it says that it has loaded; 0 if nothing.
+        var heldPart: UInt64 = 0
+        /// What it is to have ready while it has no place; nil if nothing.
+        var standby: Standby?
     }
 
     struct SetAside: Sendable {
@@ -55,6 +73,7 @@ public struct Placement: Sendable {
     public init(configuration: PlacementConfiguration) throws(PlanningError) {
         self.configuration = configuration
         nextEpoch = configuration.firstEpoch.number
+        drained = configuration.drained.sorted()
         planner = configuration.planning.map { StagePlanner($0) }
         _ = try configuration.split()
     }
@@ -62,7 +81,7 @@ public struct Placement: Sendable {
     /// The current epoch's stages, from the moment they are assigned.
     public var pipeline: PlacedPipeline? {
         switch state {
-        case .waiting: nil
+        case .waiting, .closed: nil
         case .loading(let pipeline, _, _), .serving(let pipeline): pipeline
         }
     }
@@ -75,8 +94,11 @@ public struct Placement: Sendable {
     /// Whether a worker has no place in the pipeline, and could take that of another.
     public func isSpare(_ node: NodeID) -> Bool {
         guard let pipeline, pipeline.place(of: node) == nil else { return false }
-        return workers.contains { $0.peer.node == node && $0.setAside == nil }
+        return available.contains { $0.peer.node == node }
     }
+
+    /// Whether a worker is to hold nothing until it is resumed.
+    public func isDrained(_ node: NodeID) -> Bool { drained.contains(node) }
 
     /// The newest epoch that was opened; before the first, the one before it.
     public var epoch: Epoch { Epoch(nextEpoch == 0 ? 0 : nextEpoch - 1) }
@@ -84,9 +106,9 @@ public struct Placement: Sendable {
     /// How many expected workers are not there, or set aside.
     public var missingWorkerCount: Int {
         switch configuration.selection {
-        case .count(let count): max(0, count - workers.count { $0.setAside == nil })
+        case .count(let count): max(0, count - available.count)
         case .named(let named):
-            named.count { wanted in !workers.contains { $0.peer.node == wanted.node && $0.setAside == nil } }
+            named.count { wanted in !available.contains { $0.peer.node == wanted.node } }
         }
     }
 
@@ -100,9 +122,12 @@ public struct Placement: Sendable {
             let loading = pipeline.nodes.filter { ready[$0] == nil }
             return "\(loading.map(\.name).joined(separator: ", ")) still loading"
         }
+        if case .closed = state { return "the cluster is shutting down" }
         let missing = missingWorkerCount
-        guard missing > 0 else { return pipeline == nil ? planner?.problem : nil }
-        return "waiting for \(missing) of \(configuration.selection.workerCount) workers" + (outlook(at: now) ?? "")
+        guard missing > 0 else { return pipeline == nil ? planner?.problem : excess }
+        let names = drained.map(\.name).joined(separator: ", ")
+        return "waiting for \(missing) of \(configuration.selection.workerCount) workers"
+            + (names.isEmpty ? "" : " (drained: \(names))") + (outlook(at: now) ?? "")
     }
 
     /// When `tick` has something to do next, if nothing else happens.
@@ -116,16 +141,24 @@ public struct Placement: Sendable {
         if case .loading(let pipeline, let ready, let since) = state {
             deadlines += pipeline.nodes.filter { ready[$0] == nil }.map { loadingDeadline(of: $0, since: since) }
         }
+        deadlines += standbyDeadlines
         return deadlines.min()
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+        let effects = decide(event, at: now)
+        noteCandidates(at: now)
+        return effects + prepareSpares(at: now)
+    }
+
+    private mutating func decide(_ event: Event, at now: Instant) -> [Effect] {
         switch event {
-        case .joined(let peer):
+        case .joined(let peer, let heldPart):
             let effects = remove(peer.node, reason: "its process was started anew", at: now)
-            workers.append(Worker(peer: peer))
+            workers.append(Worker(peer: peer, heldPart: heldPart))
             return effects + open(at: now)
         case .returned(let peer):
+            orderStandbyAgain(of: peer.node)
             return reconnect(peer, at: now)
         case .gone(let node, let reason):
             return remove(node, reason: reason, at: now) + open(at: now)
@@ -148,8 +181,20 @@ public struct Placement: Sendable {
             guard let index = workers.firstIndex(where: { $0.peer.node == node }) else { return [] }
             workers[index].availableByteCount = availableByteCount
             return open(at: now)
+        case .holds(let node, let part):
+            if let index = workers.firstIndex(where: { $0.peer.node == node }) { workers[index].heldPart = part }
+            return []
+        case .standbyFailed(let node, let message, let isRetryable):
+            setStandbyProblem(message, isRetryable: isRetryable, of: node, at: now)
+            return []
         case .measured(let measurements):
             return planner?.take(measurements) == true ? open(at: now) : []
+        case .drained(let node): return drain(node, at: now)
+        case .resumed(let node):
+            drained.removeAll { $0 == node }
+            return open(at: now)
+        case .rebalance: return rebalance(at: now)
+        case .closed: return close(at: now)
         case .tick:
             let expired = expire(at: now)
             for index in workers.indices where workers[index].setAside?.isOver(at: now) == true {
@@ -204,14 +249,18 @@ extension Placement {
         }
         state = .serving(pipeline)
         hasServed = true
+        isMoving = false
         return effects + [.serving(pipeline, keyValueTokenCapacity: capacity)]
     }
 
-    private mutating func end(because node: NodeID?, reason: String, at now: Instant) -> [Effect] {
+    mutating func end(
+        because node: NodeID?, reason: String, isLoss: Bool = true, at now: Instant
+    ) -> [Effect] {
         guard let pipeline else { return [] }
-        state = .waiting(since: now)
+        let delay = isLoss && !isMoving ? configuration.replanDelay : .zero
+        state = .waiting(reducibleFrom: hasServed ? now.advanced(by: delay) : nil)
         plansForFewer = false
-        return [.ended(pipeline, node: node, reason: reason)]
+        return [.ended(pipeline, node: node, reason: reason, isLoss: isLoss)]
     }
 
     private mutating func setAside(
@@ -242,19 +291,23 @@ extension Placement {
     }
 
     /// Opens an epoch if none is open and enough workers are there.
-    private mutating func open(at now: Instant) -> [Effect] {
+    mutating func open(at now: Instant) -> [Effect] {
         guard case .waiting = state, let stages = nextStages(at: now) else { return [] }
+        reducedTo = missingWorkerCount > 0 ? candidates.count : nil
         let pipeline = PlacedPipeline(epoch: Epoch(nextEpoch), stages: stages)
         nextEpoch += 1
-        lastNodes = pipeline.nodes
+        let assignments = pipeline.assignments(configuration)
+        (lastNodes, lastStages, lastParts) = (pipeline.nodes, stages, assignments.map(\.partDigest))
+        forgetStandbys()
         progressedAt = [:]
         state = .loading(pipeline, ready: [:], since: now)
-        return [.opened(pipeline, pipeline.assignments(configuration))]
+        return [.opened(pipeline, assignments)]
     }
 
     /// The stages of the next pipeline; nil if there are not enough workers, or no plan for them.
     private mutating func nextStages(at now: Instant) -> [PlacedPipeline.Stage]? {
         if planner != nil {
+            if let stages = repeatedStages { return stages }
             if let reductionTime, reductionTime <= now { plansForFewer = true }
             guard plansForFewer || missingWorkerCount == 0 else { return nil }
             let count = plansForFewer ? 1 : configuration.selection.workerCount
@@ -266,9 +319,9 @@ extension Placement {
         return reduction.stages
     }
 
-    /// The workers that may have a part in a planned pipeline.
-    private var candidates: [Peer] {
-        let available = workers.filter { $0.setAside == nil }.map(\.peer)
+    /// The workers that may have a part in a pipeline for fewer than wanted, or in a planned one.
+    var candidates: [Peer] {
+        let available = available.map(\.peer)
         guard case .named(let named) = configuration.selection else { return available }
         return available.filter { peer in named.contains { $0.node == peer.node } }
     }
@@ -278,8 +331,8 @@ extension Placement {
 
     /// When those that are left may take over; nil while nobody is missing.
     private var reductionTime: Instant? {
-        guard case .waiting(let since?) = state, hasServed else { return nil }
-        return since.advanced(by: configuration.replanDelay)
+        guard case .waiting(let reducibleFrom) = state else { return nil }
+        return reducibleFrom
     }
 
     /// What comes of the workers that are left while others are missing.

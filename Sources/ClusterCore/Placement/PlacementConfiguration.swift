@@ -54,6 +54,10 @@ public struct PlacementConfiguration: Sendable, Equatable {
     public var loadingTimeout: Duration
     /// How long a lost worker is waited for before the model is placed on fewer.
     public var replanDelay: Duration
+    /// Whether spares load in advance what they may have to take over.
+    public var keepsSparesWarm = false
+    /// Names of workers that are to hold nothing from the start.
+    public var drained: [NodeID] = []
     /// The first epoch to open. Workers outlive a coordinator and drop older epochs than they have seen, so it must be
     /// over every epoch that a predecessor opened.
     public var firstEpoch: Epoch

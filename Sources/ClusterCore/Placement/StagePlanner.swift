@@ -30,6 +30,11 @@ struct StagePlanner: Sendable {
         return true
     }
 
+    /// Whether all of these have been measured.
+    func hasMeasured(_ workers: [Peer]) -> Bool {
+        workers.allSatisfy { worker in measurements?.nodes.contains { $0.name == worker.node.name } ?? false }
+    }
+
     /// The stages for some of the workers, of which at least `count` must have been measured; nil if there is no plan.
     mutating func stages(
         of workers: [Peer], atLeast count: Int, _ configuration: PlacementConfiguration

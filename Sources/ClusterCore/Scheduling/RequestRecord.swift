@@ -9,11 +9,14 @@ struct RequestRecord: Sendable {
     private(set) var tokens: [Int32]
     /// How often its sequence was lost after a stage had seen of it.
     var lossCount = 0
+    /// Whether a stage has seen of it.
+    var hasBegun = false
 
-    init(ticket: Ticket?, work: Work) {
+    /// - Parameter committed: tokens that were sampled before, by another coordinator perhaps.
+    init(ticket: Ticket?, work: Work, committed: [Int32] = []) {
         self.ticket = ticket
         self.work = work
-        tokens = work.knownTokens
+        tokens = work.knownTokens + committed
     }
 
     /// Tokens sampled so far.

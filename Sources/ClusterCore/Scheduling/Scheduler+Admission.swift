@@ -1,18 +1,36 @@
 import Transport
 
 extension Scheduler {
-    mutating func submit(_ ticket: Ticket, _ work: Work) -> [Effect] {
+    mutating func submit(_ request: RequestRecord) -> [Effect] {
+        guard let ticket = request.ticket else { return [] }
         guard line != nil || outage != nil else { return [.failed(ticket, .unavailable("no pipeline is ready"))] }
         let contextLength = line?.contextLength ?? configuration.contextLength
-        if let problem = work.problem(contextLength: contextLength, vocabularySize: configuration.vocabularySize) {
+        if let problem = request.work.problem(
+            contextLength: contextLength, vocabularySize: configuration.vocabularySize)
+        {
             return [.failed(ticket, problem)]
         }
-        waiting.append(RequestRecord(ticket: ticket, work: work))
+        waiting.append(request)
         admit()
         guard waiting.count > configuration.queueLimit else { return [] }
         waiting.removeLast()
         let limit = configuration.queueLimit
         return [.failed(ticket, .queueFull(limit: limit, retryAfterSeconds: retryAfterSeconds))]
+    }
+
+    /// Lets a request in again, whatever the limit of the queue, and whether or not there is a pipeline.
+    mutating func restore(_ request: RequestRecord, at now: Instant) -> [Effect] {
+        guard let ticket = request.ticket else { return [] }
+        if let problem = request.work.problem(
+            contextLength: configuration.contextLength, vocabularySize: configuration.vocabularySize)
+        {
+            return [.failed(ticket, problem)]
+        }
+        if line == nil, outage == nil { outage = Outage(since: now) }
+        var request = request
+        request.hasBegun = true
+        waiting.append(request)
+        return []
     }
 
     /// Lets those that wait run, in order, while there is room.

@@ -4,11 +4,14 @@ extension Scheduler {
     public enum Event: Sendable, Equatable {
         /// The pipeline is ready for steps.
         case opened(stageCount: Int, keyValueTokenCapacity: Int)
-        /// The pipeline is gone.
-        case closed(because: String)
+        /// The pipeline is gone; `isLoss` is false if nothing failed, so that its requests are not to blame.
+        case closed(because: String, isLoss: Bool = true)
         /// Another pipeline is being loaded.
         case loading
-        case submitted(Ticket, Work)
+        /// `committed` are tokens that were sampled before, from which it goes on.
+        case submitted(Ticket, Work, committed: [Int32] = [])
+        /// A request that was let in by the coordinator before this one. It waits for a pipeline like one that lost its own.
+        case restored(Ticket, Work, committed: [Int32])
         /// Nobody waits for the answer any more.
         case cancelled(Ticket)
         case result(StepResult)
@@ -35,5 +38,7 @@ extension Scheduler {
         case brokenResult(StepID, String)
         /// The oldest step has had no result for that long. The pipeline's state is unknown now; close it.
         case stalled(StepID, after: Duration)
+        /// The step got lost between two stages. Stages hold different things now; close the pipeline.
+        case lost(StepID)
     }
 }

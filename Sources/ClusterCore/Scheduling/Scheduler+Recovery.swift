@@ -10,7 +10,7 @@ extension Scheduler {
     }
 
     /// The pipeline is gone. Every sequence is to be computed anew on the next one.
-    mutating func close(because reason: String, at now: Instant) -> [Effect] {
+    mutating func close(because reason: String, isLoss: Bool, at now: Instant) -> [Effect] {
         guard line != nil || outage != nil else { return [] }
         let lost = running
         running = []
@@ -22,7 +22,7 @@ extension Scheduler {
         var outage = outage ?? Outage()
         outage.since = outage.since ?? now
         self.outage = outage
-        return rebuild(lost, because: reason)
+        return rebuild(lost, because: reason, isLoss: isLoss)
     }
 
     /// The next pipeline is being loaded. That is no waiting for capacity.
@@ -35,14 +35,19 @@ extension Scheduler {
 
     /// Puts the requests of lost sequences at the head of the queue, in their order. Those that have been rebuilt too
     /// often end: one of them may be what breaks the workers.
-    mutating func rebuild(_ lost: [RunningSequence], because reason: String) -> [Effect] {
+    mutating func rebuild(
+        _ lost: [RunningSequence], because reason: String, isLoss: Bool = true
+    ) -> [Effect] {
         var effects: [Effect] = []
         var requests: [RequestRecord] = []
         for sequence in lost {
             var request = sequence.request
             guard let ticket = request.ticket else { continue }
             // What no stage has seen has broken none.
-            if sequence.sentTokenCount > 0 { request.lossCount += 1 }
+            if sequence.sentTokenCount > 0 {
+                request.hasBegun = true
+                if isLoss { request.lossCount += 1 }
+            }
             if request.lossCount > configuration.rebuildLimit {
                 effects.append(.failed(ticket, .lostTooOften(count: request.lossCount, reason: reason)))
             } else {

@@ -3,8 +3,12 @@ import Transport
 extension Scheduler {
     mutating func take(_ result: StepResult, at now: Instant) -> [Effect] {
         guard let index = inFlight.firstIndex(where: { $0.step.id == result.id }) else {
-            // The answer to a step that only gave KV back says nothing new.
-            return result.slices.isEmpty ? [] : [.unexpectedResult(result.id)]
+            guard result.slices.isEmpty else { return [.unexpectedResult(result.id)] }
+            if let position = releaseSteps.firstIndex(where: { $0.id == result.id }) {
+                releaseSteps.remove(at: position)
+                repeatReleases(before: result.id)
+            }
+            return []
         }
         let step = inFlight[index].step
         // A later step may be answered while the news that an earlier one failed is still on its way. Their sequences
@@ -15,10 +19,21 @@ extension Scheduler {
         }
         if let problem = mismatch(of: result, with: step) { return [.brokenResult(result.id, problem)] }
         inFlight.remove(at: index)
+        for earlier in inFlight[..<index].indices {
+            inFlight[earlier].overtakenAt = inFlight[earlier].overtakenAt ?? now
+        }
+        repeatReleases(before: result.id)
         lastProgressAt = now
         lastTokenPassedAt = now
         line?.hasPassedToken = true
         return result.slices.flatMap { take($0, at: now) }
+    }
+
+    /// Answers come in the order of the steps. What only gave KV back and has none by now may have been lost with a
+    /// connection, so that some stages still hold that KV.
+    private mutating func repeatReleases(before id: StepID) {
+        for step in releaseSteps where step.id < id { unreleased += step.released }
+        releaseSteps.removeAll { $0.id < id }
     }
 
     private mutating func take(_ slice: SliceResult, at now: Instant) -> [Effect] {
@@ -81,6 +96,7 @@ extension Scheduler {
             return []
         }
         guard let position = inFlight.firstIndex(where: { $0.step.id == id }) else { return [] }
+        if isRetryable, let lost = lostStep(before: position) { return [.lost(lost)] }
         let step = inFlight.remove(at: position).step
         unreleased += step.released
         lastProgressAt = now
@@ -93,15 +109,27 @@ extension Scheduler {
         return rebuild(hit.reversed().map { release($0) }.reversed(), because: error.description)
     }
 
-    /// When the oldest step is overdue; nil if none is in flight.
+    /// The step that was lost with a connection between two stages, so that one behind it does not fit what the stage
+    /// holds: it lacks a part of its sequence, or the KV that was given back. The news of a failure would have come
+    /// before. At worst, nothing was lost and the pipeline begins anew in vain.
+    private func lostStep(before position: Int) -> StepID? {
+        let sequences = inFlight[position].step.slices.map(\.sequence)
+        return inFlight[..<position].first { earlier in
+            !earlier.step.released.isEmpty || earlier.step.slices.contains { sequences.contains($0.sequence) }
+        }?.step.id
+    }
+
+    /// When the oldest step is overdue, or one that was overtaken counts as lost; nil if none is in flight.
     var stallDeadline: Instant? {
         guard let oldest = inFlight.first else { return nil }
+        if let overtakenAt = oldest.overtakenAt { return overtakenAt.advanced(by: Self.overtakenLimit) }
         let start = max(oldest.sentAt, lastProgressAt)
         return start.advanced(by: configuration.stepTimeout * (1 + oldest.step.rowCount / 256))
     }
 
     func stalled(at now: Instant) -> Effect? {
         guard let oldest = inFlight.first, let deadline = stallDeadline, deadline <= now else { return nil }
+        if oldest.overtakenAt != nil { return .lost(oldest.step.id) }
         return .stalled(oldest.step.id, after: max(oldest.sentAt, lastProgressAt).duration(to: now))
     }
 }

@@ -22,13 +22,16 @@ public struct Scheduler: Sendable {
     var inFlight: [InFlightStep] = []
     /// Sequences that the stages still hold KV for.
     var unreleased: [SequenceID] = []
-    /// The last few steps that only gave KV back. Nobody waits for their answer, but one that fails is made up for.
+    /// The last few steps that only gave KV back and have had no answer. Nobody waits for it, but what one that fails or
+    /// is lost gave back is given back once more.
     var releaseSteps: [Step] = []
     var line: Line?
     /// Set while requests may wait for the next pipeline.
     var outage: Outage?
     var budget = KeyValueBudget(tokenCapacity: 0)
     private static let releaseStepLimit = 16
+    /// How long news of a failure may be under way.
+    static let overtakenLimit: Duration = .seconds(2)
     private var lastSequenceNumber: UInt64 = 0
     private var lastStepNumber: UInt64 = 0
     var lastProgressAt = Instant.zero
@@ -59,6 +62,8 @@ public struct Scheduler: Sendable {
         var step: Step
         var sentAt: Instant
         var isDecoding: Bool
+        /// When a later step was answered. This one has failed then, of which there is news any moment, or it was lost.
+        var overtakenAt: Instant?
     }
 
     public init(configuration: SchedulerConfiguration) { self.configuration = configuration }
@@ -71,7 +76,7 @@ public struct Scheduler: Sendable {
     /// Both.
     public var openRequestCount: Int { runningRequestCount + queuedRequestCount }
     /// Requests that had begun and wait to be rebuilt.
-    public var interruptedRequestCount: Int { waiting.count { $0.lossCount > 0 } }
+    public var interruptedRequestCount: Int { waiting.count { $0.hasBegun } }
     /// Whether there was a pipeline and the next one does not serve yet.
     public var isInterrupted: Bool { outage != nil }
     /// Steps sent that have had no result.
@@ -88,13 +93,15 @@ public struct Scheduler: Sendable {
         switch event {
         case .opened(let stageCount, let keyValueTokenCapacity):
             effects = open(stageCount: stageCount, keyValueTokenCapacity: keyValueTokenCapacity, at: now)
-        case .closed(let reason):
-            effects = close(because: reason, at: now)
+        case .closed(let reason, let isLoss):
+            effects = close(because: reason, isLoss: isLoss, at: now)
         case .loading:
             noteLoading(at: now)
             effects = []
-        case .submitted(let ticket, let work):
-            effects = submit(ticket, work)
+        case .submitted(let ticket, let work, let committed):
+            effects = submit(RequestRecord(ticket: ticket, work: work, committed: committed))
+        case .restored(let ticket, let work, let committed):
+            effects = restore(RequestRecord(ticket: ticket, work: work, committed: committed), at: now)
         case .cancelled(let ticket):
             waiting.removeAll { $0.ticket == ticket }
             if let index = running.firstIndex(where: { $0.ticket == ticket }) { end(index, at: now) }
@@ -104,6 +111,7 @@ public struct Scheduler: Sendable {
             if case .brokenResult? = effects.first { return effects }
         case .stepFailed(let step, let error, let isRetryable):
             effects = fail(step, error, isRetryable: isRetryable, at: now)
+            if case .lost? = effects.first { return effects }
         case .tick:
             if let stalled = stalled(at: now) { return [stalled] }
             effects = endOutage(at: now)

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 public import Transport
 
 /// A node's key pair in a file of its own, and for a worker the key that it knows the coordinator by. One line each:
@@ -89,5 +90,23 @@ public struct KeyFileError: Error, CustomStringConvertible, Sendable {
         guard data.count <= limit else { throw KeyFileError("\(path): it is too long to be a file of keys") }
         return String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline)
             .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty && !$0.hasPrefix("#") }
+    }
+
+    /// Takes out the lines whose words are such, and leaves the others as they are. Readers see the old file or the new.
+    ///
+    /// - Parameter what: what the error calls it if there is no such line.
+    static func removeLine(
+        from path: String, limit: Int, what: String, where isIt: ([Substring]) -> Bool
+    ) throws {
+        // Whatever is not to be read is not to be replaced either.
+        _ = try lines(of: path, limit: limit)
+        let url = URL(fileURLWithPath: path)
+        let lines = String(decoding: try Data(contentsOf: url), as: UTF8.self).split(
+            omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        let kept = lines.filter { line in
+            line.trimmingCharacters(in: .whitespaces).hasPrefix("#") || !isIt(line.split(separator: " "))
+        }
+        guard kept.count < lines.count else { throw KeyFileError("\(path): there is no \(what)") }
+        try OutputFile.replace(path, with: Array(kept.joined(separator: "\n").utf8))
     }
 }

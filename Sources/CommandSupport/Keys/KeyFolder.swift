@@ -16,6 +16,9 @@ public struct KeyFolder: Sendable {
     public var workersPath: String { path + "/workers.keys" }
     public func workerPath(_ node: NodeID) -> String { path + "/\(node).key" }
 
+    /// The keys of those who may speak HTTP.
+    public var clients: ClientKeyList { ClientKeyList(path: path + "/clients.keys") }
+
     /// - Throws: `KeyFileError` that names the file, the problem and the remedy.
     public func coordinator() throws(KeyFileError) -> KeyFile { try KeyFile(path: coordinatorPath) }
 
@@ -74,5 +77,14 @@ public struct KeyFolder: Sendable {
             files.append(file)
         }
         return files
+    }
+
+    /// Takes a worker out of the list.
+    ///
+    /// - Throws: `KeyFileError` if it is not there.
+    public func remove(_ worker: NodeID) throws {
+        try KeyFileError.removeLine(from: workersPath, limit: Self.largestList, what: "worker \(worker)") {
+            $0.first == worker.name[...]
+        }
     }
 }

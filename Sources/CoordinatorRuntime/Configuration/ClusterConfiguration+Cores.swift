@@ -23,7 +23,7 @@ extension ClusterConfiguration {
         } catch {
             throw .planning(error)
         }
-        let placement = PlacementConfiguration(
+        var placement = PlacementConfiguration(
             selection: workers, shape: placement,
             planning: plansPlacement
                 ? model.costs.map { PlacementPlanning(model: $0, constraints: planConstraints) } : nil,
@@ -34,6 +34,7 @@ extension ClusterConfiguration {
             headPrecision: headPrecision,
             activationGrid: activationGrid, loadingTimeout: loadingTimeout, replanDelay: replanDelay,
             firstEpoch: firstEpoch)
+        placement.keepsSparesWarm = spares == .warm
         let scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: maximumRunningCount, queueLimit: queueLimit,
@@ -42,10 +43,18 @@ extension ClusterConfiguration {
         var coordination = CoordinationConfiguration(
             clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
             heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),
-            placement: placement, scheduler: scheduler, measuresLinks: measuresLinks, hostID: HostIdentity.current,
+            placement: placement, scheduler: scheduler, measuresLinks: measuresLinks,
+            rebalancingDelay: rebalancing == .auto ? rebalancingDelay : nil, shutdownLimit: shutdownLimit,
+            hostID: HostIdentity.current,
             model: model.costs, constraints: planConstraints)
         coordination.weightsEndpoint = weightsEndpoint
         return coordination
+    }
+
+    /// What tells the model and the settings that change its answers from others.
+    func identity(of model: CoordinatedModel) -> String {
+        let digest = model.file.headerDigest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        return "\(digest) \(model.file.byteCount) \(headPrecision.rawValue) \(activationGrid.rawValue)"
     }
 
     private func conflicts(with model: CoordinatedModel) -> [ConfigurationProblem] {

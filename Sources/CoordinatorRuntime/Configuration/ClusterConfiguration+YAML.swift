@@ -114,6 +114,8 @@ extension ClusterConfiguration {
             }
             advertisedHost = text
         case .security: security = reader.choice(node, path) ?? security
+        case .httpSecurity:
+            if let choice: ClientSecurity = reader.choice(node, path) { wantsClientKeys = choice == .keys }
         case .keys: keysFolder = reader.path(node, path, environment: environment) ?? keysFolder
         case .workers: selection = reader.workers(node, path) ?? selection
         case .placement:
@@ -137,6 +139,15 @@ extension ClusterConfiguration {
         case .replanSeconds: replanDelay = reader.seconds(node, path, in: 0...3600) ?? replanDelay
         case .failoverSeconds: outageLimit = reader.seconds(node, path, in: 0...86400) ?? outageLimit
         case .rebuildLimit: rebuildLimit = reader.wholeNumber(node, path, in: 0...1000) ?? rebuildLimit
+        case .rebalance: rebalancing = reader.choice(node, path) ?? rebalancing
+        case .state:
+            keepsState = node.plainOrQuotedText != "none"
+            stateFolder = keepsState ? reader.path(node, path, environment: environment) ?? stateFolder : nil
+        case .streamKeepSeconds: streamKeeping = reader.seconds(node, path, in: 0...86400) ?? streamKeeping
+        case .streamKeepCount: keptStreamCount = reader.wholeNumber(node, path, in: 0...4096) ?? keptStreamCount
+        case .spares: spares = reader.choice(node, path) ?? spares
+        case .rebalanceSeconds: rebalancingDelay = reader.seconds(node, path, in: 0...86400) ?? rebalancingDelay
+        case .shutdownSeconds: shutdownLimit = reader.seconds(node, path, in: 0...86400) ?? shutdownLimit
         }
     }
 }

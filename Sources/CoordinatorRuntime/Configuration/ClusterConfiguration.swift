@@ -22,6 +22,8 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var advertisedHost: String?
     /// How links to workers are secured; nil: they are plain text, and do not leave this machine.
     public var security: LinkSecurity?
+    /// Whether clients need a key to speak HTTP.
+    public var wantsClientKeys = false
     /// The folder with the cluster's keys, with `~` and `${RYZ_HOME}` replaced; nil if it is named elsewhere.
     public var keysFolder: String?
     /// Which workers make up the pipeline, as the operator says; nil leaves it to the placement.
@@ -61,6 +63,25 @@ public struct ClusterConfiguration: Sendable, Equatable {
     /// How often a request may be computed anew after losses.
     public var rebuildLimit = 8
 
+    /// Whether workers are brought in by themselves when the model is placed on fewer than wanted.
+    public var rebalancing = Rebalancing.auto
+    /// How long that waits for a moment without requests.
+    public var rebalancingDelay = Duration.seconds(30)
+    /// What spares do while they wait.
+    public var spares = SpareReadiness.cold
+    /// How long open requests may go on when the cluster is shut down.
+    public var shutdownLimit = Duration.seconds(30)
+
+    /// The folder where streams outlive the coordinator, with `~` and `${RYZ_HOME}` replaced; nil: they end with it, or it is
+    /// named elsewhere.
+    public var stateFolder: String?
+    /// Whether there is to be such a folder.
+    public var keepsState = true
+    /// How long a streamed answer can be read again after its end.
+    public var streamKeeping = Duration.seconds(300)
+    /// How many such answers there are at most.
+    public var keptStreamCount = 64
+
     public init() {}
 
     /// Which workers make up the pipeline, given or derived.
@@ -68,6 +89,22 @@ public struct ClusterConfiguration: Sendable, Equatable {
         get { selection ?? .count(placement?.reduce(0, +) ?? 1) }
         set { selection = newValue }
     }
+}
+
+/// When the model is placed on more workers, where it is placed on fewer than wanted and others have come.
+public enum Rebalancing: String, CaseIterable, Sendable {
+    /// When nothing runs, or after a while.
+    case auto
+    /// When the operator says so.
+    case manual
+}
+
+/// What spares do while they wait.
+public enum SpareReadiness: String, CaseIterable, Sendable {
+    /// They load nothing until they take over.
+    case cold
+    /// They load in advance what they may have to take over.
+    case warm
 }
 
 /// How links between nodes are secured.
@@ -78,10 +115,19 @@ public enum LinkSecurity: String, CaseIterable, Sendable {
     case keys
 }
 
+/// Whose requests are answered over HTTP.
+enum ClientSecurity: String, CaseIterable, Sendable {
+    /// Everyone's who reaches the port.
+    case none
+    /// Those that carry a known key.
+    case keys
+}
+
 /// A setting's key in `cluster.yaml`.
 enum Setting: String, CaseIterable {
     case cluster, model, http, control, data, weights, advertise
     case security, keys
+    case httpSecurity = "http_security"
     case workers, placement, planning, head
     case measureLinks = "measure_links"
     case activationGrid = "activation_grid"
@@ -98,4 +144,9 @@ enum Setting: String, CaseIterable {
     case replanSeconds = "replan_seconds"
     case failoverSeconds = "failover_seconds"
     case rebuildLimit = "rebuild_limit"
+    case rebalance, spares, state
+    case streamKeepSeconds = "stream_keep_seconds"
+    case streamKeepCount = "stream_keep_count"
+    case rebalanceSeconds = "rebalance_seconds"
+    case shutdownSeconds = "shutdown_seconds"
 }

@@ -12,7 +12,7 @@ public struct GenerationStream: AsyncSequence, Sendable {
 
     private let subscription: Subscription
 
-    init(buffer: EventBuffer, cancel: @escaping @Sendable () -> Void) {
+    init(buffer: EventBuffer, cancel: @escaping @Sendable (EventBuffer) -> Void) {
         subscription = Subscription(buffer: buffer, cancel: cancel)
     }
 
@@ -44,9 +44,9 @@ public struct GenerationStream: AsyncSequence, Sendable {
     /// Cancels the request when nobody can read its events any more.
     fileprivate final class Subscription: Sendable {
         let buffer: EventBuffer
-        private let cancel: @Sendable () -> Void
+        private let cancel: @Sendable (EventBuffer) -> Void
 
-        init(buffer: EventBuffer, cancel: @escaping @Sendable () -> Void) {
+        init(buffer: EventBuffer, cancel: @escaping @Sendable (EventBuffer) -> Void) {
             self.buffer = buffer
             self.cancel = cancel
         }
@@ -54,7 +54,7 @@ public struct GenerationStream: AsyncSequence, Sendable {
         deinit { end() }
 
         func end() {
-            if buffer.close() { cancel() }
+            if buffer.close() { cancel(buffer) }
         }
     }
 }

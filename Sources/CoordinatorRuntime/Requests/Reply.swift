@@ -24,6 +24,9 @@ final class Reply<Value: Sendable>: Sendable {
         reader?.resume(returning: value)
     }
 
+    /// The answer, if it was given and nobody has waited for it; nil otherwise.
+    var given: Value? { state.withLock { $0.value } }
+
     /// Waits for the answer, or for `limit`: then, or when the task is cancelled, `late` is the answer. To be called once.
     func wait(within limit: Duration, else late: Value) async -> Value {
         // The end of this scope cancels it.

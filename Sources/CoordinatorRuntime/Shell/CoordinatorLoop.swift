@@ -22,10 +22,13 @@ final class CoordinatorLoop {
     private var tickHold: TickHold
     /// The ranks of the first stage, to which there are links.
     private var entrances: [NodeID] = []
+    /// Whether the cores have ended the cluster.
+    private var isShutDown = false
+    private let journal: RequestJournal
 
     init(
         core: CoordinatorCore<ConnectionID>, links: ZeroMQDataLinks, mailbox: Mailbox, control: ControlPlane,
-        weights: WeightsServer?, status: StatusBoard, logger: Logger
+        weights: WeightsServer?, status: StatusBoard, journal: RequestJournal, logger: Logger
     ) {
         self.core = core
         self.links = links
@@ -33,6 +36,7 @@ final class CoordinatorLoop {
         self.control = control
         self.weights = weights
         self.status = status
+        self.journal = journal
         self.logger = logger
         tickHold = TickHold(length: core.configuration.heartbeatInterval * 2)
     }
@@ -40,6 +44,7 @@ final class CoordinatorLoop {
     /// Runs until the mailbox is stopped; the reason if the sockets failed.
     func run() -> String? {
         var failure: String?
+        restore()
         while failure == nil {
             var delivery: Delivery?
             let timeout = timeout()
@@ -53,7 +58,10 @@ final class CoordinatorLoop {
             let contents = mailbox.take()
             failure = failure ?? contents.failure
             for mail in contents.mail { handle(mail) }
-            for ticket in contents.cancelled where sinks.removeValue(forKey: ticket) != nil {
+            for (ticket, reader) in contents.cancelled
+            where sinks[ticket].map({ ObjectIdentifier($0.reader) }) == reader {
+                sinks[ticket] = nil
+                journal.giveUp(ticket)
                 apply(.cancelled(ticket))
             }
             if let delivery { apply(.data(delivery.envelope)) }
@@ -63,7 +71,7 @@ final class CoordinatorLoop {
             dropLog.report(
                 core: core.drops, data: links.drops, control: control.drops, weights: weightsDrops, at: now,
                 to: logger)
-            if contents.isStopped { break }
+            if contents.isStopped || isShutDown { break }
         }
         end(failure)
         return failure
@@ -82,16 +90,27 @@ final class CoordinatorLoop {
             apply(.otherVersion(theirs: theirs, connection.node, from: connection))
         case .closed(let connection):
             apply(.closed(connection.node, connection))
+        case .keysChanged(let keyring, let revoked):
+            apply(.keysChanged(keyring, revoked: revoked))
         case .submit(let ticket, let work, let sink, let accepted):
             sinks[ticket] = sink
             apply(.submitted(ticket, work), refusal: (ticket, accepted))
             accepted.answer(nil)
+        case .read(let ticket, let request, let buffer, let accepted):
+            read(request, ticket, into: buffer, accepted)
+        case .keep(let stream): journal.keep(stream)
+        case .keptStream(let id, let reply): reply.answer(journal.stream(id))
         case .health(let reply):
             reply.answer(health())
         case .measure(let reply):
             reply.answer(Result { () throws(MeasuringRefusal) in try core.requestMeasurement() })
         case .planningInput(let reply):
             reply.answer(core.planningInput)
+        case .operate(let operation, let reply):
+            let refusal = core.refusal(of: operation, at: clock.now)
+            if refusal == nil { apply(.operation(operation)) }
+            journal.noteDrained(core.placement.drained)
+            reply.answer(refusal)
         }
     }
 
@@ -103,18 +122,24 @@ final class CoordinatorLoop {
 
     private func end(_ failure: String?) {
         let reason = failure ?? "the coordinator is shutting down"
-        for ticket in sinks.keys.sorted() { sinks[ticket]?.fail(.unavailable(reason)) }
+        let error = failure.map { GenerationError.unavailable($0) } ?? .shuttingDown
+        for ticket in sinks.keys.sorted() { sinks[ticket]?.fail(error) }
         sinks = [:]
         status.close(health(), reason: reason)
         mailbox.stop()
         // Whatever was posted in between is answered, too.
         for mail in mailbox.take().mail {
             switch mail {
-            case .submit(_, _, _, let accepted): accepted.answer(.unavailable(reason))
+            case .submit(_, _, _, let accepted): accepted.answer(error)
+            case .read(_, _, _, let accepted): accepted.answer(.failure(error))
+            case .keptStream(_, let reply): reply.answer(nil)
+            case .keep: break
             case .health(let reply): reply.answer(health())
             case .measure(let reply): reply.answer(.failure(MeasuringRefusal(reason)))
             case .planningInput(let reply): reply.answer(nil)
-            case .control, .closed: break
+            case .operate(let operation, let reply):
+                reply.answer(operation == .shutDown && failure == nil ? nil : OperationRefusal(reason))
+            case .control, .closed, .keysChanged: break
             }
         }
         control.stop()
@@ -122,6 +147,48 @@ final class CoordinatorLoop {
 }
 
 extension CoordinatorLoop {
+    /// Goes on with the requests of the coordinator before this one. Nobody reads them yet.
+    private func restore() {
+        var count: UInt64 = 0
+        let restored = journal.restore {
+            defer { count += 1 }
+            return Ticket(Self.firstRestoredTicket + count)
+        }
+        if !restored.isEmpty { logger.notice("requests go on", metadata: ["requests": "\(restored.count)"]) }
+        for (ticket, request, committed) in restored {
+            apply(.restored(ticket, .generation(request), committed: committed))
+        }
+    }
+
+    /// Far beyond those that are given to requests in their order.
+    private static let firstRestoredTicket: UInt64 = 1 << 63
+
+    /// Gives a client all that a request of a kept stream has sampled, and what follows.
+    private func read(
+        _ request: GenerationRequest, _ ticket: Ticket, into buffer: EventBuffer,
+        _ accepted: Reply<Result<Ticket, GenerationError>>
+    ) {
+        let known = journal.known(request.id)
+        for choice in known.choices { buffer.append(.token(choice)) }
+        switch known {
+        case .finished(_, let reason):
+            buffer.append(.finished(reason))
+            accepted.answer(.success(ticket))
+        case .open(let ticket, _):
+            // One reader at a time: the one that came last is the one that is still there.
+            sinks.updateValue(.generation(buffer), forKey: ticket)?
+                .fail(.unavailable("the stream is read over another connection"))
+            accepted.answer(.success(ticket))
+        case .nothing, .idle:
+            sinks[ticket] = .generation(buffer)
+            journal.begin(request, ticket)
+            let refusal = Reply<GenerationError?>()
+            let committed = known.choices.map(\.token)
+            apply(.submitted(ticket, .generation(request), committed: committed), refusal: (ticket, refusal))
+            accepted.answer(refusal.given.flatMap(\.self).map { .failure($0) } ?? .success(ticket))
+        }
+    }
+
     /// Feeds the cores and does all that follows, in order. A refusal of the request just submitted goes to whoever
     /// waits for it to be accepted.
     private func apply(
@@ -131,6 +198,7 @@ extension CoordinatorLoop {
             guard let (ticket, accepted) = refusal, case .failed(ticket, let error) = effect else {
                 return perform(effect)
             }
+            journal.giveUp(ticket)
             sinks[ticket] = nil
             accepted.answer(error)
             return nil
@@ -153,15 +221,21 @@ extension CoordinatorLoop {
                 }
             }
         case .token(let ticket, let choice):
+            journal.commit(choice, to: ticket)
             if case .generation(let buffer)? = sinks[ticket] { buffer.append(.token(choice)) }
         case .finished(let ticket, let reason):
+            journal.finish(ticket, reason)
             if case .generation(let buffer)? = sinks.removeValue(forKey: ticket) { buffer.append(.finished(reason)) }
         case .scored(let ticket, let text):
             if case .scoring(let reply)? = sinks.removeValue(forKey: ticket) { reply.answer(.success(text)) }
         case .failed(let ticket, let error):
+            journal.giveUp(ticket)
             sinks.removeValue(forKey: ticket)?.fail(error)
         case .notice(let notice):
+            if case .epochOpened(let pipeline) = notice { journal.noteEpoch(pipeline.epoch) }
             notice.log(to: logger)
+        case .shutDown:
+            isShutDown = true
         }
         return nil
     }
@@ -176,6 +250,15 @@ extension CoordinatorLoop {
                 // The first step finds no link then, and the worker is set aside with this reason.
                 logger.error("no link to the first stage", metadata: ["node": "\(peer.node)", "error": "\(error)"])
             }
+        }
+    }
+}
+
+extension RequestJournal.Known {
+    fileprivate var choices: [TokenChoice] {
+        switch self {
+        case .nothing: []
+        case .open(_, let choices), .idle(let choices), .finished(let choices, _): choices
         }
     }
 }

@@ -86,8 +86,12 @@ struct Launch {
     ) {
         do throws(CoordinatorError) {
             let links = try dataLinks()
-            let coordination = try configuration.coordination(
-                of: model, dataEndpoint: links.endpoint, weightsEndpoint: weightsEndpoint, firstEpoch: firstEpoch)
+            let journal = try journal()
+            // With the journal, epochs grow even if the clock was set back.
+            var coordination = try configuration.coordination(
+                of: model, dataEndpoint: links.endpoint, weightsEndpoint: weightsEndpoint,
+                firstEpoch: max(firstEpoch, Epoch(journal.lastEpoch + 1)))
+            coordination.placement.drained = journal.drained
             let core: CoordinatorCore<ConnectionID>
             do throws(PlanningError) {
                 core = try CoordinatorCore(configuration: coordination)
@@ -96,7 +100,7 @@ struct Launch {
             }
             let loop = CoordinatorLoop(
                 core: core, links: links, mailbox: mailbox, control: control, weights: weights, status: status,
-                logger: logger)
+                journal: journal, logger: logger)
             started(.success(links.endpoint))
             let failure = loop.run()
             weights?.stop()
@@ -104,6 +108,14 @@ struct Launch {
         } catch {
             started(.failure(error))
         }
+    }
+
+    private func journal() throws(CoordinatorError) -> RequestJournal {
+        try RequestJournal(
+            folder: configuration.stateFolder, model: configuration.identity(of: model),
+            limits: .init(
+                keepSeconds: Int(configuration.streamKeeping.secondCount), streamCount: configuration.keptStreamCount),
+            logger: logger)
     }
 
     private func dataLinks() throws(CoordinatorError) -> ZeroMQDataLinks {

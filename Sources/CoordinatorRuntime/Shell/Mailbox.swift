@@ -9,17 +9,25 @@ final class Mailbox: Sendable {
         case control(ControlArrival)
         /// What was sent over it found it closed.
         case closed(ConnectionID)
+        /// Other keys are known, and these nodes no longer by theirs.
+        case keysChanged(Keyring, revoked: [NodeID])
         /// The sink hears of the request's end unless it is cancelled; `accepted` says whether it was let in.
         case submit(Ticket, Work, RequestSink, accepted: Reply<GenerationError?>)
+        /// A request of a kept stream, which may be known already; `accepted` says by which ticket.
+        case read(Ticket, GenerationRequest, EventBuffer, accepted: Reply<Result<Ticket, GenerationError>>)
+        case keep(KeptStream)
+        case keptStream(String, Reply<KeptStream?>)
         case health(Reply<ClusterHealth>)
         case measure(Reply<Result<Int, MeasuringRefusal>>)
         case planningInput(Reply<PlanningInput?>)
+        /// The refusal, if it is not done.
+        case operate(ClusterOperation, Reply<OperationRefusal?>)
     }
 
     /// Everything that came since it was last emptied.
     struct Contents {
         var mail: [Mail] = []
-        var cancelled: [Ticket] = []
+        var cancelled: [(ticket: Ticket, reader: ObjectIdentifier)] = []
         /// What the control plane failed with.
         var failure: String?
         var isStopped = false
@@ -44,8 +52,11 @@ final class Mailbox: Sendable {
     }
 
     /// Never refused: there is one for each request at most, and requests are bounded.
-    func cancel(_ ticket: Ticket) {
-        contents.withLock { if !$0.isStopped { $0.cancelled.append(ticket) } }
+    ///
+    /// - Parameter reader: who gave it up. By then another one may read it.
+    func cancel(_ ticket: Ticket, by reader: AnyObject) {
+        let reader = ObjectIdentifier(reader)
+        contents.withLock { if !$0.isStopped { $0.cancelled.append((ticket, reader)) } }
         wake.signal()
     }
 
@@ -75,6 +86,14 @@ final class Mailbox: Sendable {
 enum RequestSink: Sendable {
     case generation(EventBuffer)
     case scoring(Reply<Result<ScoredText, GenerationError>>)
+
+    /// Who reads them.
+    var reader: AnyObject {
+        switch self {
+        case .generation(let buffer): buffer
+        case .scoring(let reply): reply
+        }
+    }
 
     func fail(_ error: GenerationError) {
         switch self {

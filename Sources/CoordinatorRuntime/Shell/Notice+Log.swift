@@ -63,6 +63,12 @@ extension Notice {
             )
         case .stepFailed(let step, let node, let reason):
             (.warning, "step failed", ["step": "\(step.number)", "node": "\(node)", "reason": "\(reason)"])
+        case .drained(let node, let isForced):
+            (.notice, "worker is drained", ["node": "\(node)", "forced": "\(isForced)"])
+        case .resumed(let node):
+            (.notice, "worker is resumed", ["node": "\(node)"])
+        case .shuttingDown(let openRequestCount):
+            (.notice, "the cluster is shutting down", ["open_requests": "\(openRequestCount)"])
         case .measured(let linkCount):
             (.info, "workers and links measured", ["links": "\(linkCount)"])
         case .notMeasured(let reason):

@@ -2,14 +2,14 @@ import ClusterCore
 import Transport
 
 /// A generated token as log-probabilities report it.
-struct ReportedToken: Sendable, Equatable {
+struct ReportedToken: Codable, Sendable, Equatable {
     var choice: TokenChoice
     /// Where its text begins in the choice's text, in Unicode code points.
     var textOffset: Int
 }
 
 /// What a choice's text grew by.
-struct ChoiceDelta: Sendable, Equatable {
+struct ChoiceDelta: Codable, Sendable, Equatable {
     var text = ""
     /// Tokens whose text begins in what has been released so far, unless log-probabilities are off.
     var tokens: [ReportedToken] = []
@@ -22,7 +22,7 @@ struct ChoiceDelta: Sendable, Equatable {
 /// Makes the text of one choice from its tokens: decodes, finds stop strings, and keeps log-probabilities in step with
 /// the text that is released.
 struct ChoiceAssembler: Sendable {
-    struct Options: Sendable {
+    struct Options: Codable, Sendable {
         /// UTF-8, none empty.
         var stopStrings: [[UInt8]] = []
         var skipsSpecialTokens = true

@@ -13,7 +13,7 @@ protocol CompletionFormat: Sendable {
 }
 
 /// What every object of one answer says of itself.
-struct AnswerIdentity: Sendable {
+struct AnswerIdentity: Codable, Sendable {
     var id: String
     var created: Int
     var model: String

@@ -1,7 +1,7 @@
 import ClusterCore
 
 /// What one HTTP request has the engine do.
-struct GenerationPlan: Sendable {
+struct GenerationPlan: Codable, Sendable {
     /// The id in the answer, such as `chatcmpl-…`.
     var id: String
     /// Over all prompts.
@@ -11,7 +11,7 @@ struct GenerationPlan: Sendable {
 }
 
 /// One choice of the answer.
-struct ChoicePlan: Sendable {
+struct ChoicePlan: Codable, Sendable {
     /// Nil if nothing is to be generated, only the prompt echoed.
     var request: GenerationRequest?
     var options: ChoiceAssembler.Options

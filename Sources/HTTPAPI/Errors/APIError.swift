@@ -10,7 +10,14 @@ public enum APIError: Error, Equatable, Sendable {
     case unsupported(parameter: String, problem: String)
     case modelNotFound(requested: String, served: String)
     case routeNotFound(path: String)
+    /// A stream that never was, or is kept no more.
+    case streamNotFound(id: String)
     case methodNotAllowed(method: String, path: String, allowed: String)
+    /// The request has no key, and this server wants one.
+    case keyMissing
+    case keyUnknown
+    /// The key is not an operator's.
+    case keyInsufficient
     case bodyTooLarge(limitByteCount: Int)
     /// The bodies of other requests leave no room for this one at the moment.
     case bodiesTooLarge(limitByteCount: Int)
@@ -21,6 +28,8 @@ public enum APIError: Error, Equatable, Sendable {
     case generation(GenerationError)
     /// Nothing can be measured at the moment.
     case notMeasured(MeasuringRefusal)
+    /// The cluster does not do what an operator asks.
+    case refused(OperationRefusal)
     /// The server is going down and its grace for running requests is over.
     case shuttingDown
     /// A defect of the server.

@@ -21,6 +21,12 @@ struct ErrorAnswer: Equatable, Sendable {
         ErrorAnswer(status: status, message: message, type: "invalid_request_error", code: code)
     }
 
+    private static func shuttingDown(_ message: String) -> ErrorAnswer {
+        ErrorAnswer(
+            status: .serviceUnavailable, message: message, type: "server_error", code: "shutting_down",
+            retryAfterSeconds: 5)
+    }
+
     init(
         status: HTTPResponse.Status, message: String, type: String, parameter: String? = nil, code: String? = nil,
         retryAfterSeconds: Int? = nil, allowedMethods: String? = nil
@@ -46,12 +52,23 @@ struct ErrorAnswer: Equatable, Sendable {
             self = .invalid(
                 .notFound, "the model '\(requested)' is not served here; ask for '\(served)'", code: "model_not_found")
             parameter = "model"
+        case .streamNotFound(let id):
+            self = .invalid(
+                .notFound, "there is no stream '\(id)', or no more; ask anew", code: "stream_not_found")
         case .routeNotFound(let path):
             self = .invalid(.notFound, "there is nothing at \(path); see GET /v1/models", code: "not_found")
         case .methodNotAllowed(let method, let path, let allowed):
             self = .invalid(
                 .methodNotAllowed, "\(path) does not answer to \(method); use \(allowed)", code: "method_not_allowed")
             allowedMethods = allowed
+        case .keyMissing:
+            self = .invalid(
+                .unauthorized, "this server wants a key; send it as Authorization: Bearer KEY", code: "invalid_api_key")
+        case .keyUnknown:
+            self = .invalid(.unauthorized, "the key is not known here", code: "invalid_api_key")
+        case .keyInsufficient:
+            self = .invalid(
+                .forbidden, "the key is a client's; this takes an operator's", code: "insufficient_permissions")
         case .bodyTooLarge(let limitByteCount):
             self = .invalid(
                 .contentTooLarge, "the body is larger than the \(limitByteCount) bytes that this server takes",
@@ -75,10 +92,12 @@ struct ErrorAnswer: Equatable, Sendable {
             self = ErrorAnswer(error)
         case .notMeasured(let refusal):
             self = .invalid(.conflict, "nothing is measured now: \(refusal)", code: "not_idle")
+        case .refused(let refusal) where refusal.isUnknownNode:
+            self = .invalid(.notFound, refusal.description, code: "node_not_found")
+        case .refused(let refusal):
+            self = .invalid(.conflict, refusal.description, code: "refused")
         case .shuttingDown:
-            self = .init(
-                status: .serviceUnavailable, message: "the server is shutting down; try again later",
-                type: "server_error", code: "shutting_down", retryAfterSeconds: 5)
+            self = .shuttingDown("the server is shutting down; try again later")
         case .internalFailure(let problem):
             self = .init(
                 status: .internalServerError, message: "the server failed: \(problem)", type: "server_error",
@@ -101,6 +120,8 @@ struct ErrorAnswer: Equatable, Sendable {
             self.init(
                 status: .serviceUnavailable, message: message, type: "server_error", code: "unavailable",
                 retryAfterSeconds: 2)
+        case .shuttingDown:
+            self = .shuttingDown(message)
         case .workerFailed:
             self.init(status: .serviceUnavailable, message: message, type: "server_error", code: "worker_failed")
         case .lostTooOften:

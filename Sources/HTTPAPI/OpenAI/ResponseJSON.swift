@@ -20,6 +20,13 @@ enum ResponseJSON {
         return buffer
     }
 
+    /// The same event with an id, by which a client says that it has it.
+    static func event(_ event: ByteBuffer, id: String) -> ByteBuffer {
+        var buffer = ByteBuffer(string: "id: \(id)\n")
+        buffer.writeImmutableBuffer(event)
+        return buffer
+    }
+
     /// The event after the last one of a stream.
     static let endOfEvents = ByteBuffer(string: "data: [DONE]\n\n")
     /// A comment, which clients ignore, so that nobody between takes a long prefill for a dead connection.

@@ -5,27 +5,22 @@ import Hummingbird
 import Logging
 
 extension API {
-    /// Runs a plan and answers with it, as a stream of events or in one piece.
-    func answer(
-        _ plan: GenerationPlan, as format: some CompletionFormat, streams: Bool, includesUsage: Bool,
-        _ context: ConnectionContext
-    ) async throws -> Response {
-        let interruptions = interruptions(context)
-        let session = GenerationSession(
-            plan, engine: engine, codec: codec, interruptions: interruptions,
-            concurrentChoiceLimit: limits.choiceCount)
-        return streams
-            ? try await stream(plan, session, as: format, includesUsage: includesUsage, interruptions)
-            : try await whole(plan, session, as: format)
+    /// Generates an answer and writes it, as a stream of events or in one piece.
+    func write(_ answer: AnswerDescription, streams: Bool, _ context: ConnectionContext) async throws -> Response {
+        guard streams else { return try await whole(answer, interruptions(context)) }
+        engine.keep(KeptStream(id: answer.identity.id, description: try answer.text))
+        return try await stream(
+            answer, from: StreamPosition(choiceCount: answer.plan.choices.count), interruptions(context))
     }
 
-    private func whole(
-        _ plan: GenerationPlan, _ session: GenerationSession, as format: some CompletionFormat
-    ) async throws -> Response {
-        var session = session
+    private func whole(_ answer: AnswerDescription, _ interruptions: Interruptions) async throws -> Response {
+        let plan = answer.plan
+        var session = GenerationSession(
+            plan, engine: engine, codec: codec, interruptions: interruptions,
+            concurrentChoiceLimit: limits.choiceCount)
         var choices = Array(repeating: ChoiceDelta(), count: plan.choices.count)
         try await session.run { report in
-            guard case .delta(let choice, let delta) = report else { return }
+            guard case .delta(let choice, let delta, _) = report else { return }
             choices[choice].text += delta.text
             choices[choice].tokens += delta.tokens
             choices[choice].finishReason = delta.finishReason
@@ -34,34 +29,55 @@ extension API {
         log(plan, usage)
         return Response(
             status: .ok, headers: headers(plan, contentType: "application/json"),
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: try format.body(choices, usage))))
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: try answer.format(codec).body(choices, usage))))
     }
 
-    private func stream(
-        _ plan: GenerationPlan, _ session: GenerationSession, as format: some CompletionFormat, includesUsage: Bool,
-        _ interruptions: Interruptions
+    /// Writes a kept stream from what the client has of it.
+    func stream(
+        _ answer: AnswerDescription, from start: StreamPosition, _ interruptions: Interruptions
     ) async throws -> Response {
+        let plan = answer.plan
+        let format = answer.format(codec)
         let interval = limits.keepAliveInterval
-        let head = try await GenerationSession.begin(
-            plan, engine: engine, interruptions: interruptions, patience: interval)
+        let isOver = start.isComplete && (start.hasUsage || !answer.includesUsage)
+        let head =
+            isOver
+            ? nil
+            : try await GenerationSession.begin(
+                plan, engine: engine, interruptions: interruptions, patience: interval)
         let body = ResponseBody { writer in
-            var session = session
-            var hasOpened = Array(repeating: false, count: plan.choices.count)
+            var position = start
+            var session = GenerationSession(
+                plan, engine: engine, codec: codec, interruptions: interruptions,
+                concurrentChoiceLimit: limits.choiceCount, from: start)
+            func identified(_ event: ByteBuffer) -> ByteBuffer {
+                ResponseJSON.event(event, id: position.eventID(of: plan.id))
+            }
             do {
-                try await session.run(continuing: head, quietInterval: interval) { report in
-                    switch report {
-                    case .quiet: try await writer.write(ResponseJSON.keepAlive)
-                    case .delta(let choice, let delta):
-                        var event = ByteBuffer()
-                        if !hasOpened[choice], let opening = try format.opening(choice: choice) { event = opening }
-                        hasOpened[choice] = true
-                        event.writeImmutableBuffer(try format.event(choice: choice, delta))
-                        try await writer.write(event)
+                if !isOver {
+                    try await session.run(continuing: head, quietInterval: interval) { report in
+                        switch report {
+                        case .quiet: try await writer.write(ResponseJSON.keepAlive)
+                        case .delta(let choice, let delta, let tokenCount):
+                            var event = ByteBuffer()
+                            if position.choices[choice] == nil, let opening = try format.opening(choice: choice) {
+                                position.choices[choice] = StreamPosition.Choice()
+                                event = identified(opening)
+                            }
+                            position.choices[choice] = .init(
+                                tokenCount: tokenCount, hasEnded: delta.finishReason != nil)
+                            event.writeImmutableBuffer(identified(try format.event(choice: choice, delta)))
+                            try await writer.write(event)
+                        }
                     }
+                    let usage = Usage(
+                        promptTokens: plan.promptTokenCount, completionTokens: session.completionTokenCount)
+                    if answer.includesUsage {
+                        position.hasUsage = true
+                        try await writer.write(identified(try format.event(usage)))
+                    }
+                    log(plan, usage)
                 }
-                let usage = Usage(promptTokens: plan.promptTokenCount, completionTokens: session.completionTokenCount)
-                if includesUsage { try await writer.write(try format.event(usage)) }
-                log(plan, usage)
             } catch let error where error is GenerationError || error is APIError {
                 logger.warning("stream failed", metadata: ["request": "\(plan.id)", "error": "\(error)"])
                 try await writer.write(try ResponseJSON.event(ErrorBody(ErrorAnswer(error))))

@@ -6,13 +6,13 @@ extension API {
     func chat(_ request: Request, _ context: ConnectionContext) async throws -> Response {
         let fields = try await fields(of: request)
         try checkModel(fields)
+        if let resumed = try await resumed(request, context) { return resumed }
         let chat = try ChatRequest(fields, model: model, maximumChoiceCount: limits.choiceCount)
         let identity = AnswerIdentity(prefix: "chatcmpl", model: model.id)
-        return try await answer(
-            try plan(chat, identity),
-            as: ChatFormat(
-                identity: identity, reportsLogProbabilities: chat.topLogProbabilityCount != nil, codec: codec),
-            streams: chat.common.streams, includesUsage: chat.common.includesUsage, context)
+        let answer = AnswerDescription(
+            form: .chat, identity: identity, reportsLogProbabilities: chat.topLogProbabilityCount != nil,
+            includesUsage: chat.common.includesUsage, plan: try plan(chat, identity))
+        return try await write(answer, streams: chat.common.streams, context)
     }
 
     private func plan(_ chat: ChatRequest, _ identity: AnswerIdentity) throws -> GenerationPlan {

@@ -10,14 +10,15 @@ extension API {
     func complete(_ request: Request, _ context: ConnectionContext) async throws -> Response {
         let fields = try await fields(of: request)
         try checkModel(fields)
+        if let resumed = try await resumed(request, context) { return resumed }
         let completion = try CompletionRequest(
             fields, model: model, maximumChoiceCount: limits.choiceCount, maximumPromptCount: limits.promptCount)
         let identity = AnswerIdentity(prefix: "cmpl", model: model.id)
-        return try await answer(
-            try await plan(completion, identity, interruptions(context)),
-            as: TextFormat(
-                identity: identity, reportsLogProbabilities: completion.topLogProbabilityCount != nil, codec: codec),
-            streams: completion.common.streams, includesUsage: completion.common.includesUsage, context)
+        let answer = AnswerDescription(
+            form: .text, identity: identity, reportsLogProbabilities: completion.topLogProbabilityCount != nil,
+            includesUsage: completion.common.includesUsage,
+            plan: try await plan(completion, identity, interruptions(context)))
+        return try await write(answer, streams: completion.common.streams, context)
     }
 
     private func plan(

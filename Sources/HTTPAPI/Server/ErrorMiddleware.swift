@@ -37,6 +37,7 @@ struct ErrorMiddleware: RouterMiddleware {
         var headers: HTTPFields = [.contentType: "application/json"]
         if let seconds = answer.retryAfterSeconds { headers[.retryAfter] = String(seconds) }
         if let methods = answer.allowedMethods { headers[.allow] = methods }
+        if answer.status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         // A string-only structure always has a JSON form.
         let body = (try? ResponseJSON.data(ErrorBody(answer))) ?? Data()
         return Response(

@@ -22,15 +22,16 @@ public final class HTTPServer: Service {
     ///   - model: the one model that is served.
     ///   - engine: where generation happens.
     ///   - codec: the model's tokeniser and chat template.
+    ///   - access: whose keys are wanted; nil: anyone may ask for anything.
     public init(
         configuration: HTTPServerConfiguration, model: ServedModel, engine: any GenerationEngine,
-        codec: any TextCodec, logger: Logger
+        codec: any TextCodec, access: ClientAccess? = nil, logger: Logger
     ) {
         self.configuration = configuration
         self.logger = logger
         registry = ConnectionRegistry()
         api = API(
-            model: model, engine: engine, codec: codec, limits: configuration.limits,
+            model: model, engine: engine, codec: codec, access: access, limits: configuration.limits,
             bodies: BodyBudget(byteCount: configuration.limits.totalBodyByteCount), registry: registry,
             shutDown: shutDown, logger: logger)
     }

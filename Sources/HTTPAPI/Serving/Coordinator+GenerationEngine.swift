@@ -10,4 +10,11 @@ extension Coordinator: GenerationEngine {
         // of the stream, which does the same.
         return AsyncThrowingStream { try await stream.next() }
     }
+
+    public func read(
+        _ request: GenerationRequest
+    ) async throws(GenerationError) -> AsyncThrowingStream<GenerationEvent, any Error> {
+        let stream: GenerationStream = try await read(request)
+        return AsyncThrowingStream { try await stream.next() }
+    }
 }

@@ -13,7 +13,7 @@ public struct KernelChoice: Sendable {
         case cached(path: String)
     }
 
-    /// How ternary weights are laid out that do not lie in tiles already.
+    /// How ternary weights are laid out, as far as those that lie in tiles already leave it open.
     public private(set) var ternaryLayout: TernaryLayout
     /// What was measured against each other.
     public private(set) var rates: [KernelRate] = []
@@ -35,7 +35,9 @@ public struct KernelChoice: Sendable {
     ) throws(KernelError) {
         self.init(
             ternaryLayout: options.ternaryLayout ?? .preferred(on: compute.instructionSet), kernel: options.kernel)
-        let shapes = Shape.all(of: model, layers: layers, layout: options.ternaryLayout)
+        let shapes = Shape.all(
+            of: model, layers: layers,
+            ternary: options.ternaryLayout.map { [$0] } ?? TernaryLayout.candidates(on: compute.instructionSet))
         let candidates = shapes.flatMap { $0.candidates(forcing: options.kernel) }
         let byteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
         guard byteCount >= options.leastMeasuredByteCount, candidates.count > shapes.count else { return }
@@ -56,6 +58,13 @@ public struct KernelChoice: Sendable {
 
     /// Whether products are computed with this candidate.
     public func isChosen(_ candidate: KernelCandidate) -> Bool { chosen.contains(candidate) }
+
+    /// The layout in memory of what a file has in tiles of `stored`, or of ternary weights that it has in none.
+    func layout(of stored: TileLayout?) -> TileLayout {
+        let chosen = TileLayout(ternaryLayout)
+        guard let stored else { return chosen }
+        return stored.recodings.contains(chosen) ? chosen : stored
+    }
 
     /// The kernel for matrices of a layout and shape.
     func kernel(_ layout: TileLayout, columns: Int, groupColumns: Int?) -> MatrixKernel {
@@ -99,13 +108,13 @@ private struct Shape {
     var weightCount = 0
 
     /// Those of the layers that leave a choice, in the order in which they come first.
-    static func all(of model: ModelFile, layers: Range<Int>, layout: TernaryLayout?) -> [Shape] {
-        let ternary = (layout.map { [$0] } ?? TernaryLayout.allCases).map { TileLayout($0) }
+    static func all(of model: ModelFile, layers: Range<Int>, ternary: [TernaryLayout]) -> [Shape] {
+        let ternary = ternary.map { TileLayout($0) }
         var shapes: [Shape] = []
         for tensor in layers.flatMap({ model.layers[$0].all }) where tensor.rows > 1 {
             guard tensor.tiles != nil || tensor.type.isTernary else { continue }
             let shape = Shape(
-                layouts: tensor.tiles.map { [$0.layout] } ?? ternary, columns: tensor.columns,
+                layouts: tensor.tiles.map { $0.layout.free(among: ternary) } ?? ternary, columns: tensor.columns,
                 groupColumns: tensor.tiles?.groupColumns)
             let index =
                 shapes.firstIndex {
@@ -124,5 +133,13 @@ private struct Shape {
                 KernelCandidate(layout: layout, columns: columns, groupColumns: groupColumns, kernel: $0)
             }
         }
+    }
+}
+
+extension TileLayout {
+    /// What tiles of this layout in a file can be recoded to among `layouts`; itself if that is nothing.
+    fileprivate func free(among layouts: [TileLayout]) -> [TileLayout] {
+        let free = recodings.filter(layouts.contains)
+        return free.isEmpty ? [self] : free
     }
 }

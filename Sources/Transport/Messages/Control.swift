@@ -14,11 +14,13 @@ public struct Hello: Equatable, Sendable {
     public var memoryFreeByteCount: UInt64
     /// Where other nodes reach its data plane, such as `tcp://192.168.1.12:7071`.
     public var dataEndpoint: String
+    /// See `Heartbeat.heldPart`.
+    public var heldPart: UInt64
 
     public init(
         incarnation: UInt64, processID: Int32, hostName: String, hostID: String = "", cpuModel: String,
         instructionSet: String, threadCount: Int, memoryByteCount: UInt64, memoryFreeByteCount: UInt64,
-        dataEndpoint: String
+        dataEndpoint: String, heldPart: UInt64 = 0
     ) {
         self.incarnation = incarnation
         self.processID = processID
@@ -30,6 +32,7 @@ public struct Hello: Equatable, Sendable {
         self.memoryByteCount = memoryByteCount
         self.memoryFreeByteCount = memoryFreeByteCount
         self.dataEndpoint = dataEndpoint
+        self.heldPart = heldPart
     }
 }
 
@@ -69,6 +72,8 @@ public struct Heartbeat: Equatable, Sendable {
     public var droppedFrameCount: UInt64
     /// From sending the last heartbeat to its reply; nil before the first reply.
     public var roundTrip: Duration?
+    /// The `partDigest` of the part that it has loaded; 0 if it has none.
+    public var heldPart: UInt64
     /// Bytes of weights that came over the network since it started.
     public var fetchedByteCount: UInt64
     /// How far it is with getting its weights together; nil unless it does so.
@@ -77,7 +82,7 @@ public struct Heartbeat: Equatable, Sendable {
     public init(
         number: UInt64, memoryUsedByteCount: UInt64, memoryFreeByteCount: UInt64, keyValueTokenCount: Int,
         keyValueTokenCapacity: Int, computedTokenCount: UInt64, droppedFrameCount: UInt64, roundTrip: Duration?,
-        fetchedByteCount: UInt64 = 0, loading: LoadingProgress? = nil
+        heldPart: UInt64 = 0, fetchedByteCount: UInt64 = 0, loading: LoadingProgress? = nil
     ) {
         self.number = number
         self.memoryUsedByteCount = memoryUsedByteCount
@@ -87,6 +92,7 @@ public struct Heartbeat: Equatable, Sendable {
         self.computedTokenCount = computedTokenCount
         self.droppedFrameCount = droppedFrameCount
         self.roundTrip = roundTrip
+        self.heldPart = heldPart
         self.fetchedByteCount = fetchedByteCount
         self.loading = loading
     }
@@ -137,6 +143,14 @@ public struct WorkerFailure: Equatable, Sendable {
         /// In that step, another rank of its stage did not give its part in time, or one of the next stage took nothing:
         /// the nodes are no longer in step.
         case exchange(StepID, with: NodeID)
+
+        /// The step that failed, if it was one.
+        public var step: StepID? {
+            switch self {
+            case .loading: nil
+            case .step(let step), .exchange(let step, _): step
+            }
+        }
     }
 
     public var kind: Kind
@@ -152,7 +166,7 @@ public struct WorkerFailure: Equatable, Sendable {
     }
 }
 
-/// A worker goes away in good order.
+/// A worker goes away in good order, or is to do so.
 public struct Leave: Equatable, Sendable {
     public var reason: String
 

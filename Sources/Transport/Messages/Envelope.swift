@@ -14,6 +14,7 @@ public struct Envelope: Equatable, Sendable {
         case heartbeat(Heartbeat)
         case ready(StageReady)
         case failure(WorkerFailure)
+        /// Also coordinator to worker, which then leaves.
         case leave(Leave)
         case measurementReport(MeasurementReport)
         // Control plane, coordinator to worker.
@@ -22,6 +23,10 @@ public struct Envelope: Equatable, Sendable {
         case assignment(StageAssignment)
         case refusal(Refusal)
         case keyring(Keyring)
+        /// The worker is to let go of its part and of what it keeps of others.
+        case release
+        /// The worker is to load that part in advance, as if it had that place.
+        case standby(StageAssignment)
         case measurementOrder(MeasurementOrder)
         // Data plane.
         case step(Step)

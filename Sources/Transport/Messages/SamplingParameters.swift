@@ -1,5 +1,5 @@
 /// How the last stage turns logits into a token. The defaults leave the model's distribution as it is.
-public struct SamplingParameters: Equatable, Sendable {
+public struct SamplingParameters: Codable, Equatable, Sendable {
     /// 0 is exact argmax, the lowest id on ties; otherwise logits are divided by it. 0...100.
     public var temperature: Float
     /// Keep only the `topK` most likely tokens; 0 keeps all.
@@ -40,7 +40,7 @@ public struct SamplingParameters: Equatable, Sendable {
 }
 
 /// A value added to one token's logit before sampling.
-public struct LogitBias: Equatable, Sendable {
+public struct LogitBias: Codable, Equatable, Sendable {
     public var token: Int32
     public var bias: Float
 

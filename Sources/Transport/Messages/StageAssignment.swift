@@ -50,6 +50,23 @@ public struct StageAssignment: Equatable, Sendable {
         self.activationGrid = activationGrid
     }
 
+    /// Whether the part that was loaded for this assignment serves another one, too: only who holds the other parts differs,
+    /// if anything does.
+    public func needsSamePart(as other: StageAssignment) -> Bool {
+        guard ranks.map(\.share) == other.ranks.map(\.share) else { return false }
+        var other = other
+        (other.next, other.previous, other.ranks) = (next, previous, ranks)
+        return self == other
+    }
+
+    /// Equal for assignments that need the same part, and different for others as far as anyone will see. Never 0.
+    public var partDigest: UInt64 {
+        let file = "\(modelFile.path) \(modelFile.byteCount) \(modelFile.headerDigest)"
+        let place = "\(stage) \(stageCount) \(rank) \(layers) \(ranks.map(\.share))"
+        let limits = "\(contextLength) \(keyValueTokenCapacity) \(maximumStepRowCount)"
+        return max(1, "\(file) \(place) \(limits) \(headPrecision) \(activationGrid)".stableNumber)
+    }
+
     public var isFirstStage: Bool { stage == 0 }
     public var isLastStage: Bool { stage == stageCount - 1 }
     /// Whether it sends the results of its stage to the coordinator.

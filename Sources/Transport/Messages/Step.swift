@@ -77,7 +77,7 @@ public struct SliceResult: Equatable, Sendable {
 }
 
 /// A sampled token and, if they were asked for, log-probabilities.
-public struct TokenChoice: Equatable, Sendable {
+public struct TokenChoice: Codable, Equatable, Sendable {
     public var token: Int32
     /// Natural logarithm of the token's probability under the model's own distribution (before temperature, truncation,
     /// penalties and biases); nil unless asked for.
@@ -93,7 +93,7 @@ public struct TokenChoice: Equatable, Sendable {
 }
 
 /// A token and the natural logarithm of its probability.
-public struct TokenLogProbability: Equatable, Sendable {
+public struct TokenLogProbability: Codable, Equatable, Sendable {
     public var token: Int32
     public var logProbability: Float
 

@@ -10,13 +10,16 @@ final class ComputeLoop {
 
     /// The stage that is loaded, and what belongs to it.
     private struct LoadedStage {
-        let epoch: Epoch
-        let assignment: StageAssignment
-        let results: Peer
+        var duty: StageDuty
         let computing: any StageComputing
         /// Holds what the ranks share until the epoch is over.
         let linking: RankLinking
-        var gate: StepGate
+    }
+
+    /// A part that is loaded, for a stage that it does not serve yet, or no more.
+    private struct ReadyPart {
+        let assignment: StageAssignment
+        let computing: any StageComputing
     }
 
     /// Longest wait for a message; a wake signal ends it at once. Frames dropped meanwhile are told after it.
@@ -36,6 +39,10 @@ final class ComputeLoop {
     /// What came while this thread waited for something else.
     let backlog = DeliveryBacklog()
     private var stage: LoadedStage?
+    /// Only while there is no stage.
+    private var ready: ReadyPart?
+    /// The `partDigest` of what is loaded; 0 if nothing is.
+    private var heldDigest: UInt64 = 0
     /// Whom there are links to.
     private(set) var targets: [NodeID] = []
 
@@ -57,14 +64,19 @@ final class ComputeLoop {
     }
 
     /// Bytes of the loaded stage's weights; 0 without one.
-    var loadedWeightsByteCount: Int { stage?.computing.weightsByteCount ?? 0 }
+    var loadedWeightsByteCount: Int { held?.computing.weightsByteCount ?? 0 }
+
+    /// What is loaded, whether or not it serves a stage.
+    private var held: ReadyPart? {
+        stage.map { ReadyPart(assignment: $0.duty.assignment, computing: $0.computing) } ?? ready
+    }
 
     /// Runs until the inbox says to stop, or the links break.
     func run() {
         measureAtStart()
         while !inbox.isStopping {
-            if let assignment = inbox.takeAssignment() {
-                take(assignment)
+            if let order = inbox.takePart() {
+                follow(order)
                 continue
             }
             if let (order, epoch) = inbox.takeOrder() {
@@ -86,28 +98,46 @@ final class ComputeLoop {
         return try links.receive(timeout: Self.idleTimeout)
     }
 
-    private func take(_ assignment: ComputeInbox.Assignment) {
-        let kept = stage.flatMap { $0.assignment.needsSameStage(as: assignment.stage) ? $0.computing : nil }
-        // The old weights go before new ones come: a machine rarely has the memory for both.
-        stage = nil
+    private func follow(_ order: ComputeInbox.PartOrder) {
+        switch order {
+        case .assign(let assignment): take(assignment)
+        case .keepReady(let assignment, let epoch, let weights):
+            keepReady(assignment, epoch, weights: weights)
+        case .release: letGo()
+        }
+    }
+
+    /// Takes out what is loaded if it is the part that an assignment needs. What is not goes: old weights go before new
+    /// ones come, as a machine rarely has the memory for both.
+    private func takeHeld(for assignment: StageAssignment) -> (any StageComputing)? {
+        let kept = held.flatMap { $0.assignment.needsSamePart(as: assignment) ? $0.computing : nil }
+        (stage, ready, heldDigest) = (nil, nil, 0)
         if kept == nil { publishUsage() }
+        return kept
+    }
+
+    private func take(_ assignment: ComputeInbox.Assignment) {
+        let kept = takeHeld(for: assignment.stage)
         do throws(StageError) {
             let near = RankLinking.nearRanks(assignment.stage)
             let farRanks = assignment.stage.ranks.indices.filter { !near.contains($0) }
             try connect(
-                to: (assignment.stage.answers ? [assignment.results] : assignment.stage.next)
+                to: assignment.stage.successors(results: assignment.results)
                     + farRanks.map { assignment.stage.ranks[$0].peer })
             let linking = try RankLinking(
                 assignment.stage, clusterID: clusterID, epoch: assignment.epoch, links: links, backlog: backlog
             ) { [inbox] in inbox.hasNews }
-            let computing = if let kept { kept } else { try load(assignment, linking.group) }
+            let computing =
+                if let kept { kept } else {
+                    try load(
+                        assignment.stage, assignment.epoch, weights: assignment.weights, linking.group)
+                }
             try kept?.reset(joining: linking.group)
             stage = LoadedStage(
-                epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
-                computing: computing, linking: linking,
-                gate: StepGate(
-                    isFirstStage: assignment.stage.isFirstStage, hiddenSize: computing.hiddenSize,
-                    maximumStepRowCount: assignment.stage.maximumStepRowCount))
+                duty: StageDuty(
+                    epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
+                    hiddenSize: computing.hiddenSize), computing: computing, linking: linking)
+            heldDigest = assignment.stage.partDigest
             publishUsage()
             logger.info(
                 "stage ready",
@@ -120,35 +150,69 @@ final class ComputeLoop {
                 keyValueTokenCapacity: computing.keyValueTokenCapacity)
             control.post(.ready(ready, assignment.epoch))
         } catch {
-            logger.error(
-                "stage not loaded",
-                metadata: ["epoch": "\(assignment.epoch.number)", "problem": "\(error.message)"])
-            control.post(
-                .failure(
-                    WorkerFailure(
-                        kind: .loading, message: error.message.cut(toByteCount: 4096), isRetryable: error.isRetryable),
-                    assignment.epoch))
+            reportNotLoaded(error, assignment.epoch)
         }
     }
 
+    /// Has the part ready that an assignment would need, but serves no stage with it.
+    private func keepReady(_ assignment: StageAssignment, _ epoch: Epoch, weights: Peer?) {
+        let kept = takeHeld(for: assignment)
+        disconnect()
+        do throws(StageError) {
+            let group = RankLinking.detached(assignment)
+            let computing = if let kept { kept } else { try load(assignment, epoch, weights: weights, group) }
+            try kept?.reset(joining: group)
+            ready = ReadyPart(assignment: assignment, computing: computing)
+            heldDigest = assignment.partDigest
+            publishUsage()
+            logger.info(
+                "part ready",
+                metadata: [
+                    "epoch": "\(epoch.number)", "weightsByteCount": "\(computing.weightsByteCount)",
+                    "loaded": "\(kept == nil)",
+                ])
+        } catch {
+            reportNotLoaded(error, epoch)
+        }
+    }
+
+    private func letGo() {
+        (stage, ready, heldDigest) = (nil, nil, 0)
+        disconnect()
+        publishUsage()
+    }
+
+    private func reportNotLoaded(_ error: StageError, _ epoch: Epoch) {
+        logger.error("part not loaded", metadata: ["epoch": "\(epoch.number)", "problem": "\(error.message)"])
+        control.post(
+            .failure(
+                WorkerFailure(
+                    kind: .loading, message: error.message.cut(toByteCount: 4096), isRetryable: error.isRetryable),
+                epoch))
+    }
+
+    private func disconnect() {
+        for target in targets { links.disconnect(from: target) }
+        targets = []
+    }
+
     private func load(
-        _ assignment: ComputeInbox.Assignment, _ group: RankGroup
+        _ assignment: StageAssignment, _ epoch: Epoch, weights: Peer?, _ group: RankGroup
     ) throws(StageError) -> any StageComputing {
         defer { usage.update { $0.loading = nil } }
-        let supply = assignment.weights.map { [inbox, usage] source in
+        let supply = weights.map { [inbox, usage] source in
             WeightsSupply(
-                source: source, node: links.node, clusterID: clusterID, epoch: assignment.epoch, security: security,
+                source: source, node: links.node, clusterID: clusterID, epoch: epoch, security: security,
                 wake: [inbox.wake], isAbandoned: { inbox.hasNews },
                 report: { progress in usage.update { $0.loading = progress } },
                 noteFetched: { byteCount in usage.update { $0.fetchedByteCount += UInt64(byteCount) } })
         }
-        return try loader(assignment.stage, group, supply)
+        return try loader(assignment, group, supply)
     }
 
     /// Opens links to these in place of all others.
     private func connect(to peers: [Peer]) throws(StageError) {
-        for target in targets { links.disconnect(from: target) }
-        targets = []
+        disconnect()
         for peer in peers {
             do throws(LinkError) {
                 try links.connect(to: peer)
@@ -160,52 +224,44 @@ final class ComputeLoop {
     }
 
     private func handle(_ delivery: Delivery) {
-        guard let stage else {
-            links.drop(from: delivery.sender, because: .unexpectedMessage)
-            return
-        }
-        guard delivery.envelope.epoch >= stage.epoch else {
-            links.drop(from: delivery.sender, because: .olderEpoch)
-            return
-        }
-        if case .exchange = delivery.envelope.body, let sockets = stage.linking.sockets {
-            sockets.take(delivery)
-            return
-        }
-        guard delivery.envelope.epoch == stage.epoch, delivery.sender == stage.assignment.previous,
-            case .step(let step) = delivery.envelope.body
+        guard let stage,
+            let verdict = self.stage?.duty.judge(
+                delivery.envelope, from: delivery.sender, payloadByteCount: delivery.payload?.byteCount,
+                takesParts: stage.linking.sockets != nil)
         else {
             links.drop(from: delivery.sender, because: .unexpectedMessage)
             return
         }
-        do throws(StepGate.Rejection) {
-            try self.stage?.gate.check(step, payloadByteCount: delivery.payload?.byteCount)
-        } catch {
-            links.drop(from: delivery.sender, because: error.reason)
-            fail(step, stage, StageError("from \(delivery.sender): \(error.message)", isRetryable: false))
-            return
+        switch verdict {
+        case .compute(let step): compute(step, delivery.payload, stage)
+        case .part: stage.linking.sockets?.take(delivery)
+        case .drop(let reason): links.drop(from: delivery.sender, because: reason)
+        case .reject(let reason, let failure):
+            links.drop(from: delivery.sender, because: reason)
+            report(failure, stage)
         }
+    }
+
+    private func compute(_ step: Step, _ payload: (any Payload)?, _ stage: LoadedStage) {
         let output: StageOutput
         do throws(StageError) {
-            output = try run(step, delivery.payload, stage)
+            output = try run(step, payload, stage)
         } catch {
-            fail(step, stage, error, silent: error.silentRank.map { stage.assignment.ranks[$0].peer.node })
+            report(stage.duty.failure(of: step, error), stage)
             return
         }
         do throws(LinkError) {
             try pass(on: output, of: step, stage)
             usage.update { $0.computedTokenCount += UInt64(step.rowCount) }
         } catch {
-            let problem = StageError(
-                "step \(step.id.number) computed, but not passed on: \(error)", isRetryable: error.isRetryable)
-            fail(step, stage, problem, silent: error.silentNode.flatMap { $0 == .coordinator ? nil : $0 })
+            report(stage.duty.failure(of: step, passingOn: error), stage)
         }
     }
 
     private func run(
         _ step: Step, _ payload: (any Payload)?, _ stage: LoadedStage
     ) throws(StageError) -> StageOutput {
-        if stage.assignment.isFirstStage { return try stage.computing.run(step) }
+        if stage.duty.assignment.isFirstStage { return try stage.computing.run(step) }
         guard let payload else {
             // A step that only gives sequences back has no rows.
             return try stage.computing.run(step, hiddenStates: RawSpan())
@@ -216,15 +272,16 @@ final class ComputeLoop {
     }
 
     private func pass(on output: StageOutput, of step: Step, _ stage: LoadedStage) throws(LinkError) {
-        let assignment = stage.assignment
+        let assignment = stage.duty.assignment
         switch output {
         case .hiddenStates where !assignment.isLastStage:
             let envelope = envelope(.step(step), stage)
             try stage.computing.withHiddenStates { bytes throws(LinkError) in
-                for peer in assignment.next { try links.send(envelope, payload: bytes, to: peer.node) }
+                for node in stage.duty.recipients { try links.send(envelope, payload: bytes, to: node) }
             }
         case .result(let result) where assignment.answers:
-            try links.send(envelope(.stepResult(result), stage), to: stage.results.node)
+            let envelope = envelope(.stepResult(result), stage)
+            for node in stage.duty.recipients { try links.send(envelope, to: node) }
         case .nothing where assignment.isLastStage && !assignment.answers: break
         case .hiddenStates, .result, .nothing:
             throw .refused(
@@ -234,39 +291,25 @@ final class ComputeLoop {
     }
 
     private func envelope(_ body: Envelope.Body, _ stage: LoadedStage) -> Envelope {
-        Envelope(clusterID: clusterID, epoch: stage.epoch, sender: links.node, body: body)
+        Envelope(clusterID: clusterID, epoch: stage.duty.epoch, sender: links.node, body: body)
     }
 
-    /// - Parameter silent: the node that did not do its part, if that was it.
-    private func fail(_ step: Step, _ stage: LoadedStage, _ error: StageError, silent: NodeID? = nil) {
-        logger.error("step failed", metadata: ["step": "\(step.id.number)", "problem": "\(error.message)"])
-        let kind: WorkerFailure.Kind = silent.map { .exchange(step.id, with: $0) } ?? .step(step.id)
-        control.post(
-            .failure(
-                WorkerFailure(
-                    kind: kind, message: error.message.cut(toByteCount: 4096),
-                    isRetryable: error.isRetryable), stage.epoch))
+    private func report(_ failure: WorkerFailure, _ stage: LoadedStage) {
+        logger.error(
+            "step failed",
+            metadata: ["step": "\(failure.kind.step?.number ?? 0)", "problem": "\(failure.message)"])
+        control.post(.failure(failure, stage.duty.epoch))
     }
 
     private func publishUsage() {
-        let computing = stage?.computing
+        let held = held
         let droppedFrameCount = links.drops.total
         usage.update { figures in
-            figures.keyValueTokenCount = computing?.keyValueTokenCount ?? 0
-            figures.keyValueTokenCapacity = computing?.keyValueTokenCapacity ?? 0
+            figures.keyValueTokenCount = held?.computing.keyValueTokenCount ?? 0
+            figures.keyValueTokenCapacity = held?.computing.keyValueTokenCapacity ?? 0
+            figures.heldPart = heldDigest
             figures.droppedFrameCount = droppedFrameCount
         }
-    }
-}
-
-extension StageAssignment {
-    /// Whether the stage that was loaded for this assignment serves another one, too: only who holds the other parts differs,
-    /// if anything does.
-    fileprivate func needsSameStage(as other: StageAssignment) -> Bool {
-        guard ranks.map(\.share) == other.ranks.map(\.share) else { return false }
-        var other = other
-        (other.next, other.previous, other.ranks) = (next, previous, ranks)
-        return self == other
     }
 }
 

@@ -105,12 +105,22 @@ final class ControlLoop {
                     "previous": "\(stage.previous)",
                     "next": "\(stage.next.map(\.node.name).joined(separator: " "))",
                 ])
-            compute.post(
-                ComputeInbox.Assignment(epoch: epoch, stage: stage, results: results, weights: weights))
+            compute.post(.assign(.init(epoch: epoch, stage: stage, results: results, weights: weights)))
         case .trust(let keys):
             configuration.security?.allow(keys)
         case .measure(let order, let epoch):
             compute.post(order, epoch)
+        case .release:
+            logger.info("part released")
+            compute.post(.release)
+        case .keepReady(let stage, let epoch, let weights):
+            logger.info(
+                "part to be kept ready",
+                metadata: [
+                    "stage": "\(stage.stage)", "stages": "\(stage.stageCount)", "rank": "\(stage.rank)",
+                    "ranks": "\(stage.ranks.count)", "layers": "\(stage.layers)",
+                ])
+            compute.post(.keepReady(stage, epoch, weights: weights))
         case .drop(let reason):
             client.drop(because: reason)
         case .end(let ending):
@@ -154,7 +164,7 @@ final class ControlLoop {
             hostID: configuration.sharesMemory ? hostID : "", cpuModel: configuration.cpuModel,
             instructionSet: configuration.instructionSet,
             threadCount: configuration.threadCount, memoryByteCount: memory.total,
-            memoryFreeByteCount: memory.available, dataEndpoint: dataEndpoint)
+            memoryFreeByteCount: memory.available, dataEndpoint: dataEndpoint, heldPart: usage.current.heldPart)
     }
 
     private func heartbeat(_ number: UInt64, _ roundTrip: Duration?) -> Heartbeat {
@@ -165,7 +175,7 @@ final class ControlLoop {
             keyValueTokenCount: figures.keyValueTokenCount, keyValueTokenCapacity: figures.keyValueTokenCapacity,
             computedTokenCount: figures.computedTokenCount,
             droppedFrameCount: figures.droppedFrameCount + client.drops.total, roundTrip: roundTrip,
-            fetchedByteCount: figures.fetchedByteCount, loading: figures.loading)
+            heldPart: figures.heldPart, fetchedByteCount: figures.fetchedByteCount, loading: figures.loading)
     }
 
     /// Who has not the right key is not told so: there is no connection to be told through.

@@ -43,6 +43,10 @@ package struct ControlSession: Sendable {
         /// Take connections from these nodes, besides the coordinator's, and from no others.
         case trust([NodeKey])
         case measure(MeasurementOrder, Epoch)
+        /// Load that part in advance; a failure is reported in this epoch. `weights` as above.
+        case keepReady(StageAssignment, Epoch, weights: Peer?)
+        /// Let go of the part that is held.
+        case release
         /// Count a message that was not taken.
         case drop(DropReason)
         case end(Ending)
@@ -186,9 +190,7 @@ package struct ControlSession: Sendable {
         case .keyring(let keyring): return [.trust(keyring.keys)]
         case .assignment(let assignment):
             if let epoch, envelope.epoch <= epoch { return [.drop(.olderEpoch)] }
-            guard assignment.ranks.indices.contains(assignment.rank),
-                assignment.ranks[assignment.rank].peer.node == node
-            else { return [.drop(.malformed)] }
+            guard isOwn(assignment) else { return [.drop(.malformed)] }
             epoch = envelope.epoch
             return [
                 .assign(
@@ -196,10 +198,25 @@ package struct ControlSession: Sendable {
             ]
         case .measurementOrder(let order):
             return [.measure(order, envelope.epoch)]
-        case .hello, .heartbeat, .ready, .failure, .leave, .welcome, .refusal, .step, .stepResult, .exchange,
+        case .standby(let assignment):
+            if let epoch, envelope.epoch < epoch { return [.drop(.olderEpoch)] }
+            guard isOwn(assignment) else { return [.drop(.malformed)] }
+            epoch = envelope.epoch
+            return [.keepReady(assignment, envelope.epoch, weights: welcomed.weights)]
+        case .release:
+            if let epoch, envelope.epoch < epoch { return [.drop(.olderEpoch)] }
+            epoch = envelope.epoch
+            return [.release]
+        case .leave(let leave):
+            return handle(.stop(reason: leave.reason), at: now)
+        case .hello, .heartbeat, .ready, .failure, .welcome, .refusal, .step, .stepResult, .exchange,
             .measurementReport, .linkProbe, .weightsRequest, .weightsReply:
             return [.drop(.unexpectedMessage)]
         }
+    }
+
+    private func isOwn(_ assignment: StageAssignment) -> Bool {
+        assignment.ranks.indices.contains(assignment.rank) && assignment.ranks[assignment.rank].peer.node == node
     }
 
     private mutating func take(_ welcome: Welcome, _ welcomeEpoch: Epoch, _ now: Duration) -> [Effect] {

@@ -66,6 +66,14 @@ struct RankLinking {
         }
     }
 
+    /// For loading a part before there is a stage to serve.
+    static func detached(_ assignment: StageAssignment) -> RankGroup {
+        guard assignment.ranks.count > 1 else { return .alone }
+        return RankGroup(
+            DetachedLinks(
+                rank: assignment.rank, rankCount: assignment.ranks.count, maximumPostByteCount: postByteCount))
+    }
+
     /// What memory of an epoch is called.
     static func memoryName(clusterID: String, epoch: Epoch, _ purpose: String) -> String {
         "/ryz-\(clusterID.stableHash)-\(epoch.number)-\(purpose)"

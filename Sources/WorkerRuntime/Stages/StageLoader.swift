@@ -105,7 +105,7 @@ extension Int {
 }
 
 extension StageError {
-    init(_ error: InferenceError) {
+    package init(_ error: InferenceError) {
         var silentRank: Int?
         if case .exchange(let problem) = error { silentRank = problem.rank }
         self.init(error.description, isRetryable: error.isRetryable, silentRank: silentRank)

@@ -13,7 +13,7 @@ final class Authenticator: Sendable {
     private struct State {
         var isRunning = false
         /// What to ask, by domain.
-        var domains: [String: @Sendable (PublicKey) -> NodeID?] = [:]
+        var domains: [String: @Sendable (String) -> Bool] = [:]
     }
 
     private static let endpoint = "inproc://zeromq.zap.01"
@@ -21,13 +21,13 @@ final class Authenticator: Sendable {
 
     private init() {}
 
-    /// Takes in a domain; `node` says who has a key, or nil for nobody.
-    func add(_ domain: String, _ node: @escaping @Sendable (PublicKey) -> NodeID?) throws(ZeroMQError) {
+    /// Takes in a domain; `isKnown` says whether the public key of this text may come in.
+    func add(_ domain: String, _ isKnown: @escaping @Sendable (String) -> Bool) throws(ZeroMQError) {
         try state.withLock { state throws(ZeroMQError) in
             // Before the first encrypted socket listens: a connection that finds nobody to ask is let in by libzmq.
             if !state.isRunning { try start() }
             state.isRunning = true
-            state.domains[domain] = node
+            state.domains[domain] = isKnown
         }
     }
 
@@ -51,11 +51,9 @@ final class Authenticator: Sendable {
     private func answer(on socket: UnsafeMutableRawPointer) {
         defer { zmq_close(socket) }
         while let request = receive(from: socket) {
-            let node = self.node(request)
+            let key = key(request)
             // version, request id, status code, status text, user id, metadata
-            let reply = [
-                "1.0", request.id, node == nil ? "400" : "200", node == nil ? "no" : "OK", node?.name ?? "", "",
-            ]
+            let reply = ["1.0", request.id, key == nil ? "400" : "200", key == nil ? "no" : "OK", key ?? "", ""]
             for (index, part) in reply.enumerated() {
                 let flags = index + 1 < reply.count ? ZMQ_SNDMORE : 0
                 guard zmq_send(socket, part, part.utf8.count, flags) >= 0 else { return }
@@ -70,15 +68,14 @@ final class Authenticator: Sendable {
         var key: [UInt8] = []
     }
 
-    private func node(_ request: Request) -> NodeID? {
+    /// The text of the key that is asked for, if it is known.
+    private func key(_ request: Request) -> String? {
         guard request.mechanism == "CURVE", request.key.count == 32 else { return nil }
         // 40 characters and a NUL.
         var text = [CChar](repeating: 0, count: 41)
         guard zmq_z85_encode(&text, request.key, request.key.count) != nil else { return nil }
-        guard let key = PublicKey(String(decoding: text.prefix(40).map(UInt8.init(bitPattern:)), as: UTF8.self)) else {
-            return nil
-        }
-        return state.withLock { $0.domains[request.domain] }?(key)
+        let key = String(decoding: text.prefix(40).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return state.withLock { $0.domains[request.domain] }?(key) == true ? key : nil
     }
 
     /// The next request; nil once the context has ended. libzmq sends version, request id, domain, address, identity,

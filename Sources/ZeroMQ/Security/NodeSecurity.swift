@@ -15,7 +15,8 @@ public final class NodeSecurity: Sendable {
 
     private struct Known {
         var keys: [NodeID: PublicKey] = [:]
-        var nodes: [PublicKey: NodeID] = [:]
+        /// By the text of the key.
+        var nodes: [String: NodeID] = [:]
     }
 
     private let known: Mutex<Known>
@@ -25,17 +26,22 @@ public final class NodeSecurity: Sendable {
         self.keys = keys
         domain = String(UInt64.random(in: .min ... .max), radix: 16)
         known = Mutex(Self.known(allowed))
-        try Authenticator.shared.add(domain) { [weak self] key in self?.node(of: key) }
+        try Authenticator.shared.add(domain) { [weak self] key in self?.node(ofKey: key) != nil }
     }
 
     deinit { Authenticator.shared.remove(domain) }
 
     /// Knows these nodes from now on and no others, but goes on knowing the coordinator by the key that was given at
     /// first. Connections of others stay, but nothing that comes through them is taken.
-    public func allow(_ allowed: [NodeKey]) {
+    ///
+    /// - Returns: the nodes that were known and are not, or by another key.
+    @discardableResult
+    public func allow(_ allowed: [NodeKey]) -> [NodeID] {
         known.withLock { known in
             let coordinator = known.keys[.coordinator].map { [NodeKey(node: .coordinator, publicKey: $0)] } ?? []
+            let before = known.keys
             known = Self.known(allowed.filter { $0.node != .coordinator } + coordinator)
+            return before.filter { known.keys[$0] != $1 }.keys.sorted()
         }
     }
 
@@ -46,12 +52,13 @@ public final class NodeSecurity: Sendable {
 
     public func publicKey(of node: NodeID) -> PublicKey? { known.withLock { $0.keys[node] } }
 
-    func node(of key: PublicKey) -> NodeID? { known.withLock { $0.nodes[key] } }
+    /// - Parameter key: its text.
+    func node(ofKey key: String) -> NodeID? { known.withLock { $0.nodes[key] } }
 
     private static func known(_ allowed: [NodeKey]) -> Known {
         Known(
             keys: Dictionary(allowed.map { ($0.node, $0.publicKey) }) { $1 },
-            nodes: Dictionary(allowed.map { ($0.publicKey, $0.node) }) { $1 })
+            nodes: Dictionary(allowed.map { ($0.publicKey.text, $0.node) }) { $1 })
     }
 }
 

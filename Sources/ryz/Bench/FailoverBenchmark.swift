@@ -23,6 +23,8 @@ struct FailoverBenchmark: AsyncParsableCommand {
     @OptionGroup var shape: LocalClusterShape
     @Option(help: "Workers besides, which take over.")
     var spares = 3
+    @Flag(help: "Spares load in advance what they may have to take over; strike only where one has.")
+    var warmSpares = false
     @Option(help: "How workers are lost: kill (SIGKILL) or freeze (SIGSTOP).")
     var strike = Strike.kill
     @Option(help: "Tokens of each answer.")
@@ -48,6 +50,7 @@ struct FailoverBenchmark: AsyncParsableCommand {
             threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount))
         shape.apply(to: &options)
         options.spareCount = spares
+        options.keepsSparesWarm = warmSpares
         options.workerLoss = .restarts
         options.logLevel = "critical"
         let progress = ProgressLine()
@@ -59,8 +62,9 @@ struct FailoverBenchmark: AsyncParsableCommand {
                 for temperature in [0, 0.8] {
                     let style = temperature == 0 ? "greedy" : "sampled"
                     var series = FailoverSeries(
-                        placement: placement, strike: strike, address: cluster.address, style: style, progress: progress
-                    )
+                        placement: placement, strike: strike, address: cluster.address, style: style,
+                        progress: progress,
+                        needsWarmSpare: warmSpares)
                     let answer = trial(prompt, temperature)
                     let pieces = stride(from: 0, to: generate, by: every).map(FailoverTrial.Moment.afterPieces)
                     report.rows.append(try await series.run(answer, "answer") { _ in pieces })
@@ -101,10 +105,13 @@ private struct FailoverSeries {
     let progress: ProgressLine
     private var victims: VictimPicker
 
-    init(placement: [Int], strike: Strike, address: CoordinatorAddress, style: String, progress: ProgressLine) {
+    init(
+        placement: [Int], strike: Strike, address: CoordinatorAddress, style: String, progress: ProgressLine,
+        needsWarmSpare: Bool
+    ) {
         (self.placement, self.strike, self.style) = (placement, strike, style)
         (self.address, self.progress) = (address, progress)
-        victims = VictimPicker(address)
+        victims = VictimPicker(address, needsWarmSpare: needsWarmSpare)
     }
 
     /// - Parameter moments: is given the undisturbed time to the first piece.

@@ -25,7 +25,11 @@ struct ConvertModel: AsyncParsableCommand {
     var model: String
     @Option(help: "The folder to make. It must not exist.")
     var out: String
-    @Option(help: "How ternary weights lie in tiles: t5, five to a byte, or t2, two bits each. Answers are the same.")
+    @Option(
+        help: """
+            How ternary weights lie in tiles: t5 and i5, five to a byte in two ways, either of which a worker makes of the \
+            other when it loads them; t2, two bits each; l3, three to five bits. Answers are the same.
+            """)
     var ternaryLayout = TernaryLayout.fiveToAByte
     @Option(
         help: """

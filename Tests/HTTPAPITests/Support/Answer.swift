@@ -16,7 +16,12 @@ struct Answer: Sendable {
 
     /// The data of each server-sent event but comments.
     var events: [String] {
-        text.components(separatedBy: "\n\n").filter { $0.hasPrefix("data: ") }.map { String($0.dropFirst(6)) }
+        text.components(separatedBy: "\n").filter { $0.hasPrefix("data: ") }.map { String($0.dropFirst(6)) }
+    }
+
+    /// The ids of events, in order.
+    var eventIDs: [String] {
+        text.components(separatedBy: "\n").filter { $0.hasPrefix("id: ") }.map { String($0.dropFirst(4)) }
     }
 
     /// The data of each event as JSON, without the closing `[DONE]`.

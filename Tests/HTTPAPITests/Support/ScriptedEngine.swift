@@ -26,6 +26,8 @@ final class ScriptedEngine: GenerationEngine {
         var cancelled: [String] = []
         var runningCount = 0
         var mostRunning = 0
+        var operations: [ClusterOperation] = []
+        var streams: [String: KeptStream] = [:]
         var scored: [(tokens: [Int32], topCount: Int, chunk: Int)] = []
     }
 
@@ -53,6 +55,7 @@ final class ScriptedEngine: GenerationEngine {
 
     var requests: [GenerationRequest] { state.withLock { $0.requests } }
     var cancelledRequests: [String] { state.withLock { $0.cancelled } }
+    var operations: [ClusterOperation] { state.withLock { $0.operations } }
     var mostRunning: Int { state.withLock { $0.mostRunning } }
     var scoredTexts: [(tokens: [Int32], topCount: Int, chunk: Int)] { state.withLock { $0.scored } }
 
@@ -85,6 +88,16 @@ final class ScriptedEngine: GenerationEngine {
             play(script, of: request, into: continuation)
         }
     }
+
+    func read(
+        _ request: GenerationRequest
+    ) async throws(GenerationError) -> AsyncThrowingStream<GenerationEvent, any Error> {
+        try await generate(request)
+    }
+
+    func keep(_ stream: KeptStream) { state.withLock { $0.streams[stream.id] = stream } }
+
+    func keptStream(_ id: String) async -> KeptStream? { state.withLock { $0.streams[id] } }
 
     private func play(
         _ script: Script, of request: GenerationRequest,
@@ -145,6 +158,19 @@ final class ScriptedEngine: GenerationEngine {
     func measure() async throws(MeasuringRefusal) -> Int {
         if !isReady { throw MeasuringRefusal("workers are loading") }
         return 3
+    }
+
+    /// Knows of `box-1`, which it cannot do without, and of `box-2`.
+    func operate(_ operation: ClusterOperation) async throws(OperationRefusal) {
+        switch operation {
+        case .drain(let node, _) where !["box-1", "box-2"].contains(node.name),
+            .resume(let node) where !["box-1", "box-2"].contains(node.name):
+            throw OperationRefusal("there is no worker \(node)", isUnknownNode: true)
+        case .drain(let node, isForced: false) where node.name == "box-1":
+            throw OperationRefusal("nobody can take over")
+        case .drain, .resume, .rebalance, .shutDown: break
+        }
+        state.withLock { $0.operations.append(operation) }
     }
 
     func planningInput() async -> PlanningInput? {

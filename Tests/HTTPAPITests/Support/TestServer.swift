@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 import Hummingbird
 import Logging
 import NIOEmbedded
@@ -22,10 +23,13 @@ struct TestServer: Sendable {
 
     let server: HTTPServer
 
-    init(_ engine: ScriptedEngine, limits: HTTPLimits = HTTPLimits(), port: Int = 0) {
+    init(
+        _ engine: ScriptedEngine, limits: HTTPLimits = HTTPLimits(), port: Int = 0, access: ClientAccess? = nil
+    ) {
         server = HTTPServer(
             configuration: HTTPServerConfiguration(host: "127.0.0.1", port: port, limits: limits), model: Self.model,
-            engine: engine, codec: ByteCodec(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            engine: engine, codec: ByteCodec(), access: access,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// Runs `body` with a function that sends a request and returns the answer.
@@ -69,13 +73,22 @@ struct TestServer: Sendable {
         }
     }
 
+    /// What follows an event of a stream that the engine keeps, for a client that comes back to another server.
+    static func rest(of stream: String, behind eventID: String, _ engine: ScriptedEngine) async throws -> Answer {
+        guard let name = HTTPField.Name("Last-Event-ID") else { throw CancellationError() }
+        return try await answer(
+            of: TestServer(engine).server.api.router().buildResponder(), "GET", "/v1/ryz/streams/\(stream)", [],
+            headers: [name: eventID])
+    }
+
     static func answer(
-        of responder: some HTTPResponder<ConnectionContext>, _ method: String, _ path: String, _ body: [UInt8]
+        of responder: some HTTPResponder<ConnectionContext>, _ method: String, _ path: String, _ body: [UInt8],
+        headers: HTTPFields = [:]
     ) async throws -> Answer {
         let request = Request(
             head: .init(
                 method: .init(rawValue: method)!, scheme: "http", authority: "localhost", path: path,
-                headerFields: [.contentLength: String(body.count)]),
+                headerFields: [.contentLength: String(body.count)] + headers),
             body: RequestBody(buffer: ByteBuffer(bytes: body)))
         let context = ConnectionContext(
             source: .init(

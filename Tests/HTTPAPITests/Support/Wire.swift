@@ -29,10 +29,11 @@ enum Wire {
     }
 
     /// The text of a request that asks for the connection to be closed after it.
-    static func request(_ method: String, _ path: String, _ body: [UInt8]) -> [UInt8] {
+    /// - Parameter fields: further lines of the header.
+    static func request(_ method: String, _ path: String, _ body: [UInt8], fields: String = "") -> [UInt8] {
         let head =
             "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-            + "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n\r\n"
+            + fields + "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n\r\n"
         return Array(head.utf8) + body
     }
 

@@ -592,6 +592,51 @@ void   ryz__v1__node_key__free_unpacked
   assert(message->base.descriptor == &ryz__v1__node_key__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   ryz__v1__release__init
+                     (Ryz__V1__Release         *message)
+{
+  static const Ryz__V1__Release init_value = RYZ__V1__RELEASE__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__release__get_packed_size
+                     (const Ryz__V1__Release *message)
+{
+  assert(message->base.descriptor == &ryz__v1__release__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__release__pack
+                     (const Ryz__V1__Release *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__release__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__release__pack_to_buffer
+                     (const Ryz__V1__Release *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__release__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__Release *
+       ryz__v1__release__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__Release *)
+     protobuf_c_message_unpack (&ryz__v1__release__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__release__free_unpacked
+                     (Ryz__V1__Release *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__release__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ryz__v1__stage_ready__init
                      (Ryz__V1__StageReady         *message)
 {
@@ -772,7 +817,7 @@ void   ryz__v1__leave__free_unpacked
   assert(message->base.descriptor == &ryz__v1__leave__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__hello__field_descriptors[10] =
+static const ProtobufCFieldDescriptor ryz__v1__hello__field_descriptors[11] =
 {
   {
     "incarnation",
@@ -894,10 +939,23 @@ static const ProtobufCFieldDescriptor ryz__v1__hello__field_descriptors[10] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "held_part",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Hello, held_part),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__hello__field_indices_by_name[] = {
   3,   /* field[3] = cpu_model */
   8,   /* field[8] = data_endpoint */
+  10,   /* field[10] = held_part */
   9,   /* field[9] = host_id */
   2,   /* field[2] = host_name */
   0,   /* field[0] = incarnation */
@@ -910,7 +968,7 @@ static const unsigned ryz__v1__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor ryz__v1__hello__descriptor =
 {
@@ -920,7 +978,7 @@ const ProtobufCMessageDescriptor ryz__v1__hello__descriptor =
   "Ryz__V1__Hello",
   "ryz.v1",
   sizeof(Ryz__V1__Hello),
-  10,
+  11,
   ryz__v1__hello__field_descriptors,
   ryz__v1__hello__field_indices_by_name,
   1,  ryz__v1__hello__number_ranges,
@@ -1029,7 +1087,7 @@ const ProtobufCMessageDescriptor ryz__v1__refusal__descriptor =
   (ProtobufCMessageInit) ryz__v1__refusal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[10] =
+static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[11] =
 {
   {
     "number",
@@ -1128,8 +1186,20 @@ static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[10] 
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "fetched_byte_count",
+    "held_part",
     9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Heartbeat, held_part),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fetched_byte_count",
+    10,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
@@ -1141,7 +1211,7 @@ static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[10] 
   },
   {
     "loading",
-    10,
+    11,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
@@ -1155,10 +1225,11 @@ static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[10] 
 static const unsigned ryz__v1__heartbeat__field_indices_by_name[] = {
   5,   /* field[5] = computed_token_count */
   6,   /* field[6] = dropped_frame_count */
-  8,   /* field[8] = fetched_byte_count */
+  9,   /* field[9] = fetched_byte_count */
+  8,   /* field[8] = held_part */
   4,   /* field[4] = key_value_token_capacity */
   3,   /* field[3] = key_value_token_count */
-  9,   /* field[9] = loading */
+  10,   /* field[10] = loading */
   2,   /* field[2] = memory_free_byte_count */
   1,   /* field[1] = memory_used_byte_count */
   0,   /* field[0] = number */
@@ -1167,7 +1238,7 @@ static const unsigned ryz__v1__heartbeat__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__heartbeat__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor =
 {
@@ -1177,7 +1248,7 @@ const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor =
   "Ryz__V1__Heartbeat",
   "ryz.v1",
   sizeof(Ryz__V1__Heartbeat),
-  10,
+  11,
   ryz__v1__heartbeat__field_descriptors,
   ryz__v1__heartbeat__field_indices_by_name,
   1,  ryz__v1__heartbeat__number_ranges,
@@ -1849,6 +1920,24 @@ const ProtobufCMessageDescriptor ryz__v1__node_key__descriptor =
   ryz__v1__node_key__field_indices_by_name,
   1,  ryz__v1__node_key__number_ranges,
   (ProtobufCMessageInit) ryz__v1__node_key__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define ryz__v1__release__field_descriptors NULL
+#define ryz__v1__release__field_indices_by_name NULL
+#define ryz__v1__release__number_ranges NULL
+const ProtobufCMessageDescriptor ryz__v1__release__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.Release",
+  "Release",
+  "Ryz__V1__Release",
+  "ryz.v1",
+  sizeof(Ryz__V1__Release),
+  0,
+  ryz__v1__release__field_descriptors,
+  ryz__v1__release__field_indices_by_name,
+  0,  ryz__v1__release__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__release__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor ryz__v1__stage_ready__field_descriptors[2] =

@@ -52,7 +52,7 @@ void   ryz__v1__envelope__free_unpacked
   assert(message->base.descriptor == &ryz__v1__envelope__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[22] =
+static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[24] =
 {
   {
     "protocol_version",
@@ -247,6 +247,30 @@ static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[22] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "release",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, release),
+    &ryz__v1__release__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "standby",
+    29,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, standby),
+    &ryz__v1__stage_assignment__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "step",
     30,
     PROTOBUF_C_LABEL_NONE,
@@ -323,24 +347,26 @@ static const unsigned ryz__v1__envelope__field_indices_by_name[] = {
   12,   /* field[12] = assignment */
   1,   /* field[1] = cluster_id */
   3,   /* field[3] = epoch */
-  18,   /* field[18] = exchange */
+  20,   /* field[20] = exchange */
   7,   /* field[7] = failure */
   5,   /* field[5] = heartbeat */
   11,   /* field[11] = heartbeat_reply */
   4,   /* field[4] = hello */
   15,   /* field[15] = keyring */
   8,   /* field[8] = leave */
-  19,   /* field[19] = link_probe */
+  21,   /* field[21] = link_probe */
   14,   /* field[14] = measurement_order */
   9,   /* field[9] = measurement_report */
   0,   /* field[0] = protocol_version */
   6,   /* field[6] = ready */
   13,   /* field[13] = refusal */
+  16,   /* field[16] = release */
   2,   /* field[2] = sender */
-  16,   /* field[16] = step */
-  17,   /* field[17] = step_result */
-  21,   /* field[21] = weights_reply */
-  20,   /* field[20] = weights_request */
+  17,   /* field[17] = standby */
+  18,   /* field[18] = step */
+  19,   /* field[19] = step_result */
+  23,   /* field[23] = weights_reply */
+  22,   /* field[22] = weights_request */
   10,   /* field[10] = welcome */
 };
 static const ProtobufCIntRange ryz__v1__envelope__number_ranges[5 + 1] =
@@ -348,9 +374,9 @@ static const ProtobufCIntRange ryz__v1__envelope__number_ranges[5 + 1] =
   { 1, 0 },
   { 10, 4 },
   { 20, 10 },
-  { 30, 16 },
-  { 40, 20 },
-  { 0, 22 }
+  { 28, 16 },
+  { 40, 22 },
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
 {
@@ -360,7 +386,7 @@ const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
   "Ryz__V1__Envelope",
   "ryz.v1",
   sizeof(Ryz__V1__Envelope),
-  22,
+  24,
   ryz__v1__envelope__field_descriptors,
   ryz__v1__envelope__field_indices_by_name,
   5,  ryz__v1__envelope__number_ranges,

@@ -28,6 +28,7 @@ typedef struct Ryz__V1__ModelFileReference Ryz__V1__ModelFileReference;
 typedef struct Ryz__V1__Peer Ryz__V1__Peer;
 typedef struct Ryz__V1__Keyring Ryz__V1__Keyring;
 typedef struct Ryz__V1__NodeKey Ryz__V1__NodeKey;
+typedef struct Ryz__V1__Release Ryz__V1__Release;
 typedef struct Ryz__V1__StageReady Ryz__V1__StageReady;
 typedef struct Ryz__V1__WorkerFailure Ryz__V1__WorkerFailure;
 typedef struct Ryz__V1__FailedExchange Ryz__V1__FailedExchange;
@@ -72,10 +73,14 @@ struct  Ryz__V1__Hello
   uint64_t memory_free_byte_count;
   char *data_endpoint;
   char *host_id;
+  /*
+   * See Heartbeat.held_part.
+   */
+  uint64_t held_part;
 };
 #define RYZ__V1__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__hello__descriptor) \
-    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
@@ -129,6 +134,10 @@ struct  Ryz__V1__Heartbeat
   uint64_t computed_token_count;
   uint64_t dropped_frame_count;
   /*
+   * Tells the part that is loaded from others; 0: none is.
+   */
+  uint64_t held_part;
+  /*
    * Bytes of weights that came over the network since it started.
    */
   uint64_t fetched_byte_count;
@@ -143,7 +152,7 @@ struct  Ryz__V1__Heartbeat
 };
 #define RYZ__V1__HEARTBEAT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__heartbeat__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, NULL, RYZ__V1__HEARTBEAT__ROUND_TRIP__NOT_SET, {0} }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, RYZ__V1__HEARTBEAT__ROUND_TRIP__NOT_SET, {0} }
 
 
 /*
@@ -307,6 +316,18 @@ struct  Ryz__V1__NodeKey
 
 
 /*
+ * Coordinator to worker: let go of what you hold.
+ */
+struct  Ryz__V1__Release
+{
+  ProtobufCMessage base;
+};
+#define RYZ__V1__RELEASE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__release__descriptor) \
+     }
+
+
+/*
  * Worker to coordinator: the part is loaded.
  */
 struct  Ryz__V1__StageReady
@@ -364,7 +385,7 @@ struct  Ryz__V1__FailedExchange
 
 
 /*
- * Worker to coordinator: going away in good order.
+ * Worker to coordinator: going away in good order. Coordinator to worker: do so, and end.
  */
 struct  Ryz__V1__Leave
 {
@@ -623,6 +644,25 @@ Ryz__V1__NodeKey *
 void   ryz__v1__node_key__free_unpacked
                      (Ryz__V1__NodeKey *message,
                       ProtobufCAllocator *allocator);
+/* Ryz__V1__Release methods */
+void   ryz__v1__release__init
+                     (Ryz__V1__Release         *message);
+size_t ryz__v1__release__get_packed_size
+                     (const Ryz__V1__Release   *message);
+size_t ryz__v1__release__pack
+                     (const Ryz__V1__Release   *message,
+                      uint8_t             *out);
+size_t ryz__v1__release__pack_to_buffer
+                     (const Ryz__V1__Release   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__Release *
+       ryz__v1__release__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__release__free_unpacked
+                     (Ryz__V1__Release *message,
+                      ProtobufCAllocator *allocator);
 /* Ryz__V1__StageReady methods */
 void   ryz__v1__stage_ready__init
                      (Ryz__V1__StageReady         *message);
@@ -740,6 +780,9 @@ typedef void (*Ryz__V1__Keyring_Closure)
 typedef void (*Ryz__V1__NodeKey_Closure)
                  (const Ryz__V1__NodeKey *message,
                   void *closure_data);
+typedef void (*Ryz__V1__Release_Closure)
+                 (const Ryz__V1__Release *message,
+                  void *closure_data);
 typedef void (*Ryz__V1__StageReady_Closure)
                  (const Ryz__V1__StageReady *message,
                   void *closure_data);
@@ -773,6 +816,7 @@ extern const ProtobufCMessageDescriptor ryz__v1__model_file_reference__descripto
 extern const ProtobufCMessageDescriptor ryz__v1__peer__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__keyring__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__node_key__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__release__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__stage_ready__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__worker_failure__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__failed_exchange__descriptor;

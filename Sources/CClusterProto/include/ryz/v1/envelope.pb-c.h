@@ -41,6 +41,8 @@ typedef enum {
   RYZ__V1__ENVELOPE__BODY_REFUSAL = 23,
   RYZ__V1__ENVELOPE__BODY_MEASUREMENT_ORDER = 24,
   RYZ__V1__ENVELOPE__BODY_KEYRING = 25,
+  RYZ__V1__ENVELOPE__BODY_RELEASE = 28,
+  RYZ__V1__ENVELOPE__BODY_STANDBY = 29,
   RYZ__V1__ENVELOPE__BODY_STEP = 30,
   RYZ__V1__ENVELOPE__BODY_STEP_RESULT = 31,
   RYZ__V1__ENVELOPE__BODY_EXCHANGE = 32,
@@ -75,6 +77,8 @@ struct  Ryz__V1__Envelope
     Ryz__V1__Refusal *refusal;
     Ryz__V1__MeasurementOrder *measurement_order;
     Ryz__V1__Keyring *keyring;
+    Ryz__V1__Release *release;
+    Ryz__V1__StageAssignment *standby;
     Ryz__V1__Step *step;
     Ryz__V1__StepResult *step_result;
     Ryz__V1__Exchange *exchange;

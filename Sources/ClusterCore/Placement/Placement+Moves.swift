@@ -1,0 +1,78 @@
+import Transport
+
+/// Moves of the model while it serves: nobody is lost, so nobody is waited for.
+extension Placement {
+    /// What keeps the others from taking over what a worker holds; nil if nothing does, or it holds nothing.
+    func problem(ofDraining node: NodeID, at now: Instant) -> String? {
+        guard pipeline?.place(of: node) != nil else { return nil }
+        var trial = self
+        _ = trial.drain(node, at: now)
+        return trial.pipeline == nil ? trial.problem(at: now) ?? "no other worker is there" : nil
+    }
+
+    /// What keeps the model from being placed on more workers; nil if it can be.
+    func problemOfRebalancing(at now: Instant) -> String? {
+        guard isServing else { return problem(at: now) ?? "no pipeline is ready" }
+        guard reducedTo != nil else { return "the model is placed as wanted" }
+        var trial = self
+        if !trial.rebalance(at: now).isEmpty { return nil }
+        return problem(at: now) ?? "the workers that are there make no better placement"
+    }
+
+    /// That the model is placed on fewer workers than are there.
+    var excess: String? {
+        guard betterSince != nil, let pipeline else { return nil }
+        return "placed on \(pipeline.nodes.count) of the \(candidates.count) workers that are there; "
+            + "the others are brought in when the cluster is idle, or by ryz rebalance"
+    }
+
+    mutating func drain(_ node: NodeID, at now: Instant) -> [Effect] {
+        guard !isDrained(node) else { return [] }
+        drained = (drained + [node]).sorted()
+        guard pipeline?.place(of: node) != nil else { return [] }
+        return move(because: node, reason: "it is drained", at: now)
+    }
+
+    mutating func rebalance(at now: Instant) -> [Effect] {
+        guard case .serving(let present) = state, reducedTo != nil else { return [] }
+        var trial = self
+        let effects = trial.move(because: nil, reason: "more workers are there", at: now)
+        let isBetter =
+            planner == nil
+            ? trial.pipeline.map { $0.nodes.count > present.nodes.count && shortage(of: $0.stages) == nil } ?? false
+            : trial.pipeline.map { $0.stages != present.stages } ?? false
+        guard isBetter else {
+            // With the same ones it is no better the next time.
+            reducedTo = candidates.count
+            return []
+        }
+        self = trial
+        return effects
+    }
+
+    mutating func close(at now: Instant) -> [Effect] {
+        let effects = end(because: nil, reason: "the cluster is shutting down", isLoss: false, at: now)
+        state = .closed
+        return effects
+    }
+
+    /// Ends the pipeline and opens the next one, over as many workers as there are.
+    private mutating func move(because node: NodeID?, reason: String, at now: Instant) -> [Effect] {
+        let ended = end(because: node, reason: reason, isLoss: false, at: now)
+        isMoving = hasServed
+        return ended + open(at: now)
+    }
+
+    /// Notes whether there are more workers than those that the pipeline was made for. Those that have failed at their
+    /// part do not count: a pipeline that serves is not given up for them without a word.
+    mutating func noteCandidates(at now: Instant) {
+        guard isServing, let reducedTo, planner?.hasMeasured(candidates) ?? true else {
+            betterSince = nil
+            return
+        }
+        let sound = candidates.count { peer in
+            workers.contains { $0.peer.node == peer.node && $0.failureCount == 0 }
+        }
+        betterSince = sound > reducedTo ? betterSince ?? now : nil
+    }
+}

@@ -1,0 +1,141 @@
+import ClusterCore
+import Transport
+
+/// What a seed makes of a simulation: machines, settings, requests, and how rough it gets.
+struct ClusterPlan: Sendable {
+    static let clusterID = "simulated"
+    static let controlEndpoint = "tcp://10.0.0.1:7070"
+    static let dataEndpoint = "tcp://10.0.0.1:7071"
+    static let memoryByteCount: UInt64 = 16 << 30
+    static let stageByteCount: UInt64 = 1 << 30
+    static let rates = NodeRates(
+        ternary: KernelRates(bytesPerSecond: 3e10, multiplyAddsPerSecond: 4e11),
+        other: KernelRates(bytesPerSecond: 3e10, multiplyAddsPerSecond: 3e11), ternaryBitsPerWeight: 1.6,
+        taskSeconds: 4e-6, hostBytesPerSecond: 4e10, hostCoreCount: 4, memoryFreeByteCount: memoryByteCount)
+    static let link = MeasuredLink(
+        sockets: LinkMeasurement(latencySeconds: 1e-4, bandwidthBytesPerSecond: 1e9))
+
+    let seed: UInt64
+    let faults: Faults
+    let model: HashModel
+    /// When faults stop.
+    let calmAt: Instant
+    let requests: [PlannedRequest]
+    private let nodes: [NodeID]
+    private let clocks: [SkewedClock]
+    /// Whether a worker's data plane listens at the same address after a restart.
+    private let hasFixedPorts: Bool
+    private let placement: PlacementConfiguration
+    private let scheduler: SchedulerConfiguration
+    private let detectionBound: Duration
+    private let measuresLinks: Bool
+
+    /// - Parameter workerCount: nil leaves it to the seed.
+    init(seed: UInt64, workerCount: Int?, faults wanted: Faults) {
+        var random = RandomStream(seed: seed, .cluster)
+        self.seed = seed
+        let drawnCount = random.pick([1, 2, 2, 3, 3, 3, 4, 4, 5, 6])
+        let workerCount = workerCount ?? drawnCount
+        faults = wanted.scaled(by: random.pick([0.3, 1, 1, 2]))
+        nodes = [.coordinator] + (1...workerCount).map(Self.workerName)
+        let skewed = nodes.map { _ in random.happens(wanted[.clockSkew]) }
+        clocks = skewed.map { isSkewed in
+            let skew = Int64(random.number(in: -50_000...50_000))
+            return SkewedClock(
+                skew: isSkewed ? skew : 0, offset: Int64(random.number(in: 0...1_000_000)) * 1_000_000)
+        }
+        hasFixedPorts = random.happens(0.5)
+        calmAt = Instant(nanoseconds: Int64(random.number(in: 8...25)) * 1_000_000_000)
+        detectionBound = .seconds(2)
+        measuresLinks = random.happens(0.3)
+
+        let layerCount = random.number(in: 4...6)
+        let shape = Self.shape(workerCount: workerCount, layerCount: layerCount, &random)
+        let headCount = random.pick([4, 4, 5])
+        model = HashModel(layerCount: layerCount, headCount: headCount, vocabularySize: 1000)
+        let contextLength = random.pick([128, 256, 400])
+        let rowCount = random.pick([8, 32, 64, 300])
+        placement = Self.placement(
+            model, shape: shape, workers: nodes.dropFirst(), contextLength: contextLength, rowCount: rowCount,
+            &random)
+        scheduler = SchedulerConfiguration(
+            contextLength: contextLength, vocabularySize: model.vocabularySize,
+            maximumRunningCount: random.number(in: 1...8), queueLimit: random.pick([2, 16, 64]),
+            maximumStepRowCount: rowCount, stepTimeout: random.pick([.seconds(5), .seconds(30)]))
+        requests = PlannedRequest.all(
+            seed: seed, until: calmAt, contextLength: contextLength, vocabularySize: model.vocabularySize)
+    }
+
+    private static func workerName(_ number: Int) -> NodeID { NodeID("worker-\(number)") ?? .coordinator }
+
+    /// How many ranks each stage has, for all workers or for all but some spares.
+    private static func shape(workerCount: Int, layerCount: Int, _ random: inout RandomStream) -> [Int] {
+        var left = workerCount - (workerCount > 1 && random.happens(0.5) ? 1 : 0)
+        var shape: [Int] = []
+        let hasRanks = random.happens(0.4)
+        while left > 0, shape.count < layerCount {
+            let count = hasRanks ? min(left, random.number(in: 1...3)) : 1
+            shape.append(count)
+            left -= count
+        }
+        return shape
+    }
+
+    private static func placement(
+        _ model: HashModel, shape: [Int], workers: ArraySlice<NodeID>, contextLength: Int, rowCount: Int,
+        _ random: inout RandomStream
+    ) -> PlacementConfiguration {
+        let count = shape.reduce(0, +)
+        let isNamed = random.happens(0.3)
+        let isGiven = shape.contains { $0 > 1 } || random.happens(0.3)
+        let capacity = random.pick([512, 1024, 2048])
+        let replanDelay = random.pick([Duration.milliseconds(500), .seconds(5)])
+        let loadingTimeout = random.pick([Duration.seconds(5), .seconds(20)])
+        // Sizes that are known to fit.
+        guard
+            let layout = try? ModelLayout(
+                layerByteCounts: [UInt64](repeating: 1 << 28, count: model.layerCount), embeddingByteCount: 1 << 26,
+                headByteCount: 1 << 26)
+        else { preconditionFailure("a model of \(model.layerCount) layers has a layout") }
+        return PlacementConfiguration(
+            selection: isNamed
+                ? .named(workers.prefix(count).map { NamedWorker(node: $0) }) : .count(count),
+            shape: isGiven ? shape : nil, layout: layout,
+            parts: RankParts(
+                keyValueHeadCount: model.headCount, feedForwardSize: 1024, vocabularySize: model.vocabularySize),
+            modelFile: ModelFileReference(
+                path: "/models/simulated", byteCount: 1 << 30, headerDigest: [UInt8](repeating: 7, count: 32)),
+            contextLength: contextLength, keyValueTokenCapacity: capacity, keyValueByteCount: 64,
+            maximumStepRowCount: rowCount, loadingTimeout: loadingTimeout, replanDelay: replanDelay)
+    }
+}
+
+extension ClusterPlan {
+    func machines() -> [Machine] {
+        nodes.indices.map { Machine(index: $0, node: nodes[$0], clock: clocks[$0]) }
+    }
+
+    func dataEndpoint(of machine: Machine) -> String {
+        "tcp://10.0.0.\(machine.index + 1):\(hasFixedPorts ? 7071 : 20_000 + machine.processCount)"
+    }
+
+    /// What a coordinator goes by that starts now. It counts epochs from the time in milliseconds.
+    func coordination(startedAt now: Instant, process: Int) -> CoordinationConfiguration {
+        var placement = placement
+        placement.firstEpoch = Epoch(1_000_000 + UInt64(now.nanoseconds / 1_000_000) + UInt64(process))
+        return CoordinationConfiguration(
+            clusterID: Self.clusterID, modelName: "simulated", dataEndpoint: Self.dataEndpoint,
+            heartbeatInterval: .milliseconds(250),
+            membership: MembershipConfiguration(detectionBound: detectionBound), placement: placement,
+            scheduler: scheduler, measuresLinks: measuresLinks)
+    }
+
+    /// In a line, for people.
+    var summary: String {
+        let shape = placement.shape.map { "placement \($0)" } ?? "a pipeline"
+        return "\(nodes.count - 1) workers, \(shape) over \(placement.selection.workerCount) of them, "
+            + "\(model.layerCount) layers, context \(placement.contextLength), KV \(placement.keyValueTokenCapacity), "
+            + "\(placement.maximumStepRowCount) rows in a step, \(scheduler.maximumRunningCount) running, "
+            + "\(requests.count) requests, faults until \(calmAt.text)"
+    }
+}

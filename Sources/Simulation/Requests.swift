@@ -1,0 +1,58 @@
+import ClusterCore
+import Transport
+
+/// A request of a simulated client.
+struct PlannedRequest: Sendable {
+    var submittedAt: Instant
+    var cancelledAt: Instant?
+    var work: Work
+
+    /// What clients want until a time.
+    static func all(
+        seed: UInt64, until end: Instant, contextLength: Int, vocabularySize: Int
+    ) -> [PlannedRequest] {
+        var random = RandomStream(seed: seed, .requests)
+        let count = random.number(in: 3...20)
+        return (0..<count).map { number in
+            let time = Instant(nanoseconds: Int64(random.fraction() * Double(end.nanoseconds)))
+            let patience = random.duration(.zero, .seconds(3))
+            let isCancelled = random.happens(0.15)
+            return PlannedRequest(
+                submittedAt: time, cancelledAt: isCancelled ? time.advanced(by: patience) : nil,
+                work: work(number, contextLength: contextLength, vocabularySize: vocabularySize, &random))
+        }
+    }
+
+    /// What is asked for when faults have stopped, to see that it is answered.
+    static func last(contextLength: Int) -> Work {
+        .generation(
+            GenerationRequest(
+                id: "last", promptTokens: [1, 2, 3, 4, 5], maximumTokenCount: min(8, contextLength - 5),
+                sampling: SamplingParameters(temperature: 0), stopTokens: []))
+    }
+
+    private static func work(
+        _ number: Int, contextLength: Int, vocabularySize: Int, _ random: inout RandomStream
+    ) -> Work {
+        let tooLong = random.happens(0.05)
+        let isScored = random.happens(0.15)
+        let isShort = random.happens(0.6)
+        let promptLength = random.number(in: 1...(isShort ? 20 : contextLength / 2))
+        let tokens = (0..<promptLength).map { _ in Int32(random.number(in: 0...vocabularySize - 1)) }
+        if isScored {
+            return .scoring(
+                ScoringRequest(tokens: tokens, topCount: random.number(in: 0...3), chunk: random.number(in: 1...64)))
+        }
+        let longest = contextLength - promptLength
+        let sampling = SamplingParameters(
+            temperature: random.pick([0, 0.7]), seed: random.next(),
+            topLogProbabilityCount: random.pick([nil, nil, 0, 2]))
+        let hasStops = random.happens(0.3)
+        let stops = (0..<20).map { _ in Int32(random.number(in: 0...vocabularySize - 1)) }
+        let limit = random.number(in: 1...min(60, longest))
+        return .generation(
+            GenerationRequest(
+                id: "request-\(number)", promptTokens: tokens, maximumTokenCount: tooLong ? longest + 1 : limit,
+                sampling: sampling, stopTokens: hasStops ? stops : []))
+    }
+}

@@ -1,0 +1,48 @@
+import CommandSupport
+import CoordinatorRuntime
+import HTTPAPI
+import Logging
+import ServiceLifecycle
+
+/// Takes over the lists of keys when they change, so that keys are made and revoked while the cluster runs.
+struct KeyReload: Service {
+    let folder: KeyFolder
+    /// Nil where links are plain text.
+    let coordinator: CoordinatorRuntime.Coordinator?
+    /// Nil where clients need no key.
+    let clients: ClientAccess?
+    let logger: Logger
+
+    private static let interval = Duration.seconds(1)
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var watch = FileWatch(paths: [folder.workersPath, folder.clients.path])
+            // They may have changed since they were read first.
+            var isDue = true
+            while (try? await Task.sleep(for: Self.interval)) != nil {
+                isDue = watch.hasChanged() || isDue
+                if isDue { isDue = !takeOver() }
+            }
+        }
+    }
+
+    /// What cannot be read changes nothing: the keys that were known stay known. Whether that is all.
+    private func takeOver() -> Bool {
+        do throws(KeyFileError) {
+            if let coordinator {
+                let workers = try folder.workers()
+                guard coordinator.allow(workers) else { return false }
+                logger.info("the keys of workers were read anew", metadata: ["workers": "\(workers.count)"])
+            }
+            if let clients {
+                let keys = try folder.clients.keys()
+                clients.allow(keys)
+                logger.info("the keys of clients were read anew", metadata: ["clients": "\(keys.count)"])
+            }
+        } catch {
+            logger.error("the keys stay as they were", metadata: ["problem": "\(error)"])
+        }
+        return true
+    }
+}
