@@ -15,12 +15,18 @@ public enum WeightsError: Error, Equatable, Sendable, CustomStringConvertible {
     case wrongBytes(Peer, file: String)
     case cache(ShardCacheError)
     case checkpoint(CheckpointError)
+    /// Who fetches has no use for the model after all.
+    case unfit(problem: String, isRetryable: Bool)
     /// The files are not those of the model that was assigned.
     case otherModel(Peer)
 
     /// Whether trying again later can help.
     public var isRetryable: Bool {
-        if case .checkpoint = self { false } else { true }
+        switch self {
+        case .checkpoint: false
+        case .unfit(_, let isRetryable): isRetryable
+        case .abandoned, .link, .silent, .refused, .wrongBytes, .cache, .otherModel: true
+        }
     }
 
     public var description: String {
@@ -35,6 +41,7 @@ public enum WeightsError: Error, Equatable, Sendable, CustomStringConvertible {
             "\(file) has changed on \(source.node) since it was hashed; start that node again"
         case .cache(let error): error.description
         case .checkpoint(let error): error.description
+        case .unfit(let problem, _): problem
         case .otherModel(let source):
             "the files on \(source.node) are not those of the model that was assigned; start that node again"
         }

@@ -33,15 +33,15 @@ public final class WeightsFetch {
 
     /// The model, with all bytes that it is opened with and those that `needs` names.
     ///
-    /// - Parameter needs: is given the opened model.
+    /// - Parameter needs: is given the opened model; may refuse it before any of its weights come.
     public func model(
-        _ reference: ModelFileReference, needs: (ModelFile) -> [ModelByteRange]
+        _ reference: ModelFileReference, needs: (ModelFile) throws(WeightsError) -> [ModelByteRange]
     ) throws(WeightsError) -> FetchedModel {
         let entry = try entry(of: try content(of: reference))
         let opening = entry.openingChunks
         try fill(entry, opening, totalByteCount: byteCount(of: opening, entry))
         let header = try open(entry, reference)
-        let chunks = entry.chunks(holding: needs(header))
+        let chunks = entry.chunks(holding: try needs(header))
         let neededByteCount = byteCount(of: Array(Set(chunks + opening)), entry)
         let known = Set(opening)
         try fill(entry, chunks.filter { !known.contains($0) }, totalByteCount: neededByteCount)

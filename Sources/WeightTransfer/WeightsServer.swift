@@ -17,6 +17,7 @@ public final class WeightsServer: Sendable {
     private let logger: Logger
     private let wake: WakeSignal
     private let isStopped = Atomic(false)
+    private let counted = Mutex(DropCounters())
 
     /// - Parameters:
     ///   - node: under which name it answers.
@@ -32,6 +33,9 @@ public final class WeightsServer: Sendable {
         self.logger = logger
         wake = try WakeSignal()
     }
+
+    /// Frames that the socket refused.
+    public var drops: DropCounters { counted.withLock(\.self) }
 
     /// Ends `run` soon. Any thread may call it.
     public func stop() {
@@ -59,6 +63,8 @@ public final class WeightsServer: Sendable {
                 let arrival = try socket.receive(timeout: desk.hasWork ? .zero : .seconds(1))
                 if let arrival { answer(arrival.envelope, to: arrival.connection, socket, &desk) }
                 hash(&desk)
+                let drops = socket.drops
+                counted.withLock { $0 = drops }
             }
         } catch {
             logger.error("weights are no longer served", metadata: ["problem": "\(error)"])

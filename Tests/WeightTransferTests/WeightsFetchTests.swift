@@ -215,6 +215,38 @@ import ZeroMQ
         #expect(counted.value <= ShardManifest.chunkByteCount)
     }
 
+    @Test func `who has no use for the model gets no weights of it`() throws {
+        let file = try Self.makeModel()
+        let model = try ModelFile(path: file.path)
+        let server = try RunningServer(model)
+        let counted = Shared(0)
+        var supply = try supply(server)
+        supply.noteFetched = { byteCount in counted.change { $0 += byteCount } }
+        let refusal = WeightsError.unfit(problem: "too little memory", isRetryable: true)
+        #expect(throws: refusal) {
+            _ = try WeightsFetch(supply, cache: cache).model(Self.reference(model)) { _ throws(WeightsError) in
+                throw refusal
+            }
+        }
+        #expect(counted.value == ShardManifest.chunkByteCount)
+    }
+
+    @Test func `a server that was started anew finds out what it has before it answers`() throws {
+        let file = try Self.makeModel()
+        let model = try ModelFile(path: file.path)
+        let server = try RunningServer(model)
+        let known = try WeightsFetch(supply(server), cache: cache).model(Self.reference(model)) { _ in [] }
+        let other = try RunningServer(model)
+        let requests = try WeightsRequests(supply(other), patience: WeightsPatience())
+        let received = Shared<[UInt8]>([])
+        try requests.run([.chunk(WeightsChunk(content: known.entry.content, file: 0, index: 1))]) { _, _, payload in
+            received.change { $0 = payload?.bytes ?? [] }
+            return .taken
+        }
+        #expect(
+            received.value == model.parts[0].file.bytes(in: known.entry.manifest.byteRange(file: 0, chunk: 1)))
+    }
+
     @Test func `a folder of several files comes with all of them`() throws {
         let model = try ModelFile(path: Fixtures.ryzTinyPath)
         let server = try RunningServer(model)

@@ -1,10 +1,14 @@
 import Checkpoints
+import Dispatch
 import Inference
 import Kernels
+import Synchronization
 import TestSupport
 import Testing
 import Transport
+import WeightTransfer
 import WorkerRuntime
+import ZeroMQ
 
 @Suite struct StageLoaderTests {
     private let loader = StageLoader(threadCount: 1, cpus: [], instructionSet: .best, modelsFolder: "/nonexistent")
@@ -83,4 +87,98 @@ import WorkerRuntime
             #expect(throws: Never.self) { _ = try loader.load(try assignment(path), .alone) }
         }
     }
+
+    @Test
+    func `weights come from this machine, from the cache and the coordinator, or not at all, as the worker is told`()
+        throws
+    {
+        let home = try TemporaryFolder()
+        let file = try TinyLlama().builder().write()
+        var wanted = try assignment(file.path)
+        let step = Step(
+            id: StepID(1),
+            slices: [
+                SequenceSlice(
+                    sequence: SequenceID(5), startPosition: 0, tokens: [3, 1, 4, 1, 5],
+                    output: .sample(SamplingParameters(temperature: 0), promptLength: 5))
+            ], released: [])
+        let expected = try loader.load(wanted, .alone).run(step)
+        let server = try ServedModel(ModelFile(path: file.path))
+        defer { server.stop() }
+        let fetched = Count()
+        var supply = try server.supply(for: nodeID("w"))
+        supply.noteFetched = { fetched.add($0) }
+        var loader = loader
+        loader.shardCache = ShardCache(folder: home.path)
+        // A copy where the coordinator has its own.
+        #expect(try loader.load(wanted, .alone, supply).run(step) == expected && fetched.value == 0)
+
+        wanted.modelFile.path = "/nonexistent/tiny.gguf"
+        loader.weightsOrigin = .local
+        let missing = #expect(throws: StageError.self) { _ = try loader.load(wanted, .alone, supply) }
+        #expect(missing?.message.hasPrefix("no model file at /nonexistent/tiny.gguf or ") == true)
+        loader.weightsOrigin = .fetched
+        let unserved = #expect(throws: StageError.self) { _ = try loader.load(wanted, .alone, nil) }
+        #expect(unserved?.message.contains("nobody serves weights") == true && unserved?.isRetryable == true)
+        loader.availableByteCount = { 1000 }
+        #expect(throws: StageError.self) { _ = try loader.load(wanted, .alone, supply) }
+        loader.availableByteCount = { 0 }
+
+        // Another model where the coordinator has its own.
+        var other = TinyLlama()
+        other.seed = 2
+        other.vocabularySize = 320
+        let wrong = try other.builder().write()
+        wanted.modelFile.path = wrong.path
+        loader.weightsOrigin = .automatic
+        #expect(try loader.load(wanted, .alone, supply).run(step) == expected)
+        #expect(fetched.value > 0)
+        withExtendedLifetime((file, wrong)) {}
+    }
+}
+
+/// A server of weights on a thread of its own.
+private final class ServedModel {
+    private let server: WeightsServer
+    private let endpoint: String
+
+    init(_ model: ModelFile) throws {
+        let server = try WeightsServer(
+            node: .coordinator, clusterID: "test", model: model, manifestFolder: nil, logger: quiet)
+        let bound = Bound()
+        _ = try OwnedThread.start(name: "weights") {
+            server.run(binding: "tcp://127.0.0.1:0", advertisedHost: nil, security: nil, started: bound.give)
+        }
+        self.server = server
+        endpoint = try #require(bound.take()).get()
+    }
+
+    func supply(for node: NodeID) -> WeightsSupply {
+        WeightsSupply(
+            source: Peer(node: .coordinator, dataEndpoint: endpoint), node: node, clusterID: "test", epoch: Epoch(1))
+    }
+
+    func stop() { server.stop() }
+
+    private final class Bound: Sendable {
+        private let result = Mutex<Result<String, ZeroMQError>?>(nil)
+        private let given = DispatchSemaphore(value: 0)
+
+        func give(_ result: Result<String, ZeroMQError>) {
+            self.result.withLock { $0 = result }
+            given.signal()
+        }
+
+        func take() -> Result<String, ZeroMQError>? {
+            given.wait(timeout: .now() + 20) == .success ? result.withLock { $0 } : nil
+        }
+    }
+}
+
+private final class Count: Sendable {
+    private let sum = Mutex(0)
+
+    var value: Int { sum.withLock { $0 } }
+
+    func add(_ count: Int) { sum.withLock { $0 += count } }
 }

@@ -2,6 +2,7 @@ import ClusterCore
 import Logging
 import Synchronization
 import Transport
+import WeightTransfer
 import ZeroMQ
 
 /// The coordinator's thread: owns the cores and the data plane, feeds the one from the other, and does what they say.
@@ -12,6 +13,7 @@ final class CoordinatorLoop {
     private let links: ZeroMQDataLinks
     private let mailbox: Mailbox
     private let control: ControlPlane
+    private let weights: WeightsServer?
     private let status: StatusBoard
     private let logger: Logger
     private let clock = MonotonicClock()
@@ -26,12 +28,13 @@ final class CoordinatorLoop {
 
     init(
         core: CoordinatorCore<ConnectionID>, links: ZeroMQDataLinks, mailbox: Mailbox, control: ControlPlane,
-        status: StatusBoard, journal: RequestJournal, logger: Logger
+        weights: WeightsServer?, status: StatusBoard, journal: RequestJournal, logger: Logger
     ) {
         self.core = core
         self.links = links
         self.mailbox = mailbox
         self.control = control
+        self.weights = weights
         self.status = status
         self.journal = journal
         self.logger = logger
@@ -65,7 +68,9 @@ final class CoordinatorLoop {
             let now = clock.now
             if let deadline = core.nextDeadline, tickHold.delaying(deadline) <= now { apply(.tick) }
             status.publish(core.readiness(at: now), at: now)
-            dropLog.report(core: core.drops, data: links.drops, control: control.drops, at: now, to: logger)
+            dropLog.report(
+                core: core.drops, data: links.drops, control: control.drops, weights: weightsDrops, at: now,
+                to: logger)
             if contents.isStopped || isShutDown { break }
         }
         end(failure)
@@ -110,8 +115,10 @@ final class CoordinatorLoop {
     }
 
     private func health() -> ClusterHealth {
-        core.health(at: clock.now, linkDropCount: links.drops.total + control.drops.total)
+        core.health(at: clock.now, linkDropCount: links.drops.total + control.drops.total + weightsDrops.total)
     }
+
+    private var weightsDrops: DropCounters { weights?.drops ?? DropCounters() }
 
     private func end(_ failure: String?) {
         let reason = failure ?? "the coordinator is shutting down"

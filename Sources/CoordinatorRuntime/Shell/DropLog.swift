@@ -12,14 +12,15 @@ struct DropLog {
     private var quietUntil = Instant.zero
 
     mutating func report(
-        core: DropCounters, data: DropCounters, control: DropCounters, at now: Instant, to logger: Logger
+        core: DropCounters, data: DropCounters, control: DropCounters, weights: DropCounters, at now: Instant,
+        to logger: Logger
     ) {
-        let total = core.total + data.total + control.total
+        let total = core.total + data.total + control.total + weights.total
         guard total > lastTotal, now >= quietUntil else { return }
         lastTotal = total
         quietUntil = now.advanced(by: Self.interval)
         var lineCount = 0
-        for (plane, counters) in [("data", data), ("control", control), ("any", core)] {
+        for (plane, counters) in [("data", data), ("control", control), ("weights", weights), ("any", core)] {
             for entry in counters.entries {
                 let key = "\(plane) \(entry.sender) \(entry.reason.rawValue)"
                 let added = entry.count - lastCounts[key, default: 0]

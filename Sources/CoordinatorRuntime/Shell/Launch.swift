@@ -99,7 +99,7 @@ struct Launch {
                 throw .planning(error)
             }
             let loop = CoordinatorLoop(
-                core: core, links: links, mailbox: mailbox, control: control, status: status,
+                core: core, links: links, mailbox: mailbox, control: control, weights: weights, status: status,
                 journal: journal, logger: logger)
             started(.success(links.endpoint))
             let failure = loop.run()

@@ -35,8 +35,12 @@ extension StageLoader {
         defer { onProgress(nil) }
         do throws(WeightsError) {
             let share = assignment.ranks[assignment.rank].share
-            let fetched = try WeightsFetch(supply, cache: cache).model(assignment.modelFile) { model in
-                model.byteRanges(layers: assignment.layers, share: share)
+            let fetched = try WeightsFetch(supply, cache: cache).model(assignment.modelFile) {
+                model throws(WeightsError) in
+                do throws(StageError) { try checkMemory(for: assignment, of: model) } catch {
+                    throw .unfit(problem: error.message, isRetryable: error.isRetryable)
+                }
+                return model.byteRanges(layers: assignment.layers, share: share)
             }
             logger?.info(
                 "weights are there",

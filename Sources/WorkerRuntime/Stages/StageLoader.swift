@@ -70,7 +70,7 @@ public struct StageLoader: Sendable {
 
     /// Memory of the KV cache is only taken as it is written, so without this a machine would run out of it in the
     /// middle of a request.
-    private func checkMemory(for assignment: StageAssignment, of model: ModelFile) throws(StageError) {
+    func checkMemory(for assignment: StageAssignment, of model: ModelFile) throws(StageError) {
         let configuration = model.configuration
         let layers = assignment.layers.clamped(to: 0..<configuration.layerCount)
         let share = assignment.ranks[assignment.rank].share
