@@ -96,6 +96,12 @@ public final class Stage {
             throw .distribution("\(shares.count) shares for \(group.rankCount) ranks")
         }
         try configuration.check(shares)
+        // Inner norms scale rows whole, which only activations of one scale for a row, or for a segment, allow.
+        guard !configuration.hasSubNorms || model.isTernary else {
+            throw .modelLoad(
+                "\(model.path): inner norms with weights that are not ternary can't be computed here; fetch a model that is "
+                    + "packed as ternary, or whose config.json says how it is quantised")
+        }
         let ranges = RankRanges(shares[group.rank], of: configuration)
         guard layers.lowerBound >= 0, layers.upperBound <= configuration.layerCount, !layers.isEmpty else {
             throw .modelLoad(

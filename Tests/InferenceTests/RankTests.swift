@@ -56,6 +56,15 @@ import Transport
         #expect(differences.reduce(0, +) / Float(differences.count) < 0.2)
     }
 
+    @Test func `inner norms with weights that are not ternary are refused`() throws {
+        var tiny = TinyCheckpoint()
+        tiny.weights = .plain(type: "F16")
+        let folder = try tiny.write()
+        let error = try #require(throws: InferenceError.self) { try makePipeline(folder.path, split: [2]) }
+        #expect(error.description.contains("inner norms with weights that are not ternary"))
+        withExtendedLifetime(folder) {}
+    }
+
     @Test(arguments: [true, false])
     func `five KV heads make up to five ranks, with and without inner norms`(hasInnerNorms: Bool) throws {
         var tiny = TinyCheckpoint()
