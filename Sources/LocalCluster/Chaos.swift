@@ -33,13 +33,21 @@ public final class Chaos: Sendable {
         public var differingCount = 0
         public var failedCount = 0
         public var problems: [String] = []
-        /// The coordinator's process before the first strike, and when all was over.
-        public var before = ProcessUsage()
-        public var after = ProcessUsage()
+        /// What the cluster's processes took of the machine before the first strike, at times in between, and when all was
+        /// over.
+        public var samples: [Sample] = []
         /// All processes that the cluster ever had.
         public var processIDs: Set<Int32> = []
 
         static let problemLimit = 8
+    }
+
+    /// What the processes of a cluster take of their machine at one moment.
+    public struct Sample: Sendable, Equatable {
+        /// Since the first strike could come.
+        public var time: Duration
+        /// By name.
+        public var processes: [String: ProcessUsage]
     }
 
     private let options: Options
@@ -61,22 +69,38 @@ public final class Chaos: Sendable {
             report("undisturbed answer \(index + 1) of \(questions.count) …")
             answers.append(try await question.run(on: cluster.address).answer)
         }
-        let before = ProcessUsage(of: cluster.coordinatorProcessID)
-        outcome.withLock { $0.before = before }
-        let deadline = ContinuousClock.now + options.duration
+        let start = ContinuousClock.now
+        let deadline = start + options.duration
+        sample(cluster, since: start)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for client in 0..<options.clientCount {
                 group.addTask { [self, answers] in try await ask(cluster, client, answers, until: deadline, report) }
             }
             group.addTask { [self] in try await strike(cluster, until: deadline) }
+            group.addTask { [self] in
+                let interval = max(Self.shortestSampleInterval, options.duration / Self.sampleCount)
+                while ContinuousClock.now + interval < deadline {
+                    try await Task.sleep(for: interval)
+                    sample(cluster, since: start)
+                }
+            }
             try await group.waitForAll()
         }
         try await rest(cluster, report)
-        let after = ProcessUsage(of: cluster.coordinatorProcessID)
-        return outcome.withLock {
-            $0.after = after
-            $0.processIDs.formUnion(cluster.processes.values)
-            return $0
+        sample(cluster, since: start)
+        return outcome.withLock(\.self)
+    }
+
+    private static let sampleCount = 24
+    private static let shortestSampleInterval = Duration.seconds(5)
+
+    private func sample(_ cluster: LocalCluster, since start: ContinuousClock.Instant) {
+        let processes = cluster.processes
+        let sample = Sample(
+            time: start.duration(to: .now), processes: processes.mapValues { ProcessUsage(of: $0) })
+        outcome.withLock { outcome in
+            outcome.samples.append(sample)
+            outcome.processIDs.formUnion(processes.values)
         }
     }
 

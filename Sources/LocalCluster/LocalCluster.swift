@@ -24,8 +24,6 @@ public final class LocalCluster: Sendable {
         Dictionary(children.all.filter(\.isRunning).map { ($0.name, $0.processID) }) { $1 }
     }
 
-    var coordinatorProcessID: Int32 { processes[Self.coordinatorName] ?? 0 }
-
     /// Starts a cluster, waits until it is ready, runs `body`, and stops it however that ends.
     ///
     /// - Parameters:

@@ -23,7 +23,6 @@ public final class ControlClient {
     private let check: InboundCheck
     private var socket: Socket
     private var poller: Poller
-    private let clock = ContinuousClock()
 
     /// Connects to the coordinator's control endpoint, now or when it comes up; `wake` ends a `receive`. Without
     /// `security`, in plain text; with it, which must know the coordinator's key, to nobody else.
@@ -71,22 +70,7 @@ public final class ControlClient {
     /// The next message, or nil when `timeout` has passed or a wake signal arrived. What is malformed, or not from the
     /// coordinator, is dropped and counted.
     public func receive(timeout: Duration) throws(LinkError) -> ControlReply? {
-        let deadline = clock.now + timeout
-        do throws(ZeroMQError) {
-            while true {
-                if let parts = try socket.receiveParts() {
-                    if let reply = accept(parts) { return reply }
-                    if clock.now >= deadline { return nil }
-                    continue
-                }
-                switch try poller.wait(for: socket, timeout: max(.zero, deadline - clock.now)) {
-                case .message: continue
-                case .woken, .timedOut: return nil
-                }
-            }
-        } catch {
-            throw error.asLinkError
-        }
+        try socket.receive(&poller, timeout: timeout) { accept($0) }
     }
 
     /// Counts a message of the coordinator that the caller refuses.

@@ -1,4 +1,3 @@
-import Glibc
 import Transport
 import Wire
 
@@ -44,7 +43,6 @@ public final class ControlServer {
     private let check: InboundCheck
     private let socket: Socket
     private var poller: Poller
-    private let clock = ContinuousClock()
 
     /// Listens at `endpoint`, such as `tcp://*:7070`; `wake` ends a `receive`. Without `security`, in plain text.
     public init(
@@ -66,22 +64,7 @@ public final class ControlServer {
     /// The next message, or nil when `timeout` has passed or a wake signal arrived. What is malformed, or from someone
     /// else than it says, is dropped and counted.
     public func receive(timeout: Duration) throws(LinkError) -> ControlArrival? {
-        let deadline = clock.now + timeout
-        do throws(ZeroMQError) {
-            while true {
-                if let parts = try socket.receiveParts() {
-                    if let arrival = accept(parts) { return arrival }
-                    if clock.now >= deadline { return nil }
-                    continue
-                }
-                switch try poller.wait(for: socket, timeout: max(.zero, deadline - clock.now)) {
-                case .message: continue
-                case .woken, .timedOut: return nil
-                }
-            }
-        } catch {
-            throw error.asLinkError
-        }
+        try socket.receive(&poller, timeout: timeout) { accept($0) }
     }
 
     /// Sends to a worker without waiting.
@@ -89,17 +72,7 @@ public final class ControlServer {
     /// - Throws: `LinkError.unreachable` if the connection is gone, `.timedOut` if its queue is full, `.refused` if the
     ///   envelope breaks the wire limits.
     public func send(_ envelope: Envelope, to connection: ConnectionID) throws(LinkError) {
-        let message = try Message(encoding: envelope, limits: limits.wire)
-        do throws(ZeroMQError) {
-            try socket.send(try Message(copying: connection.routingID.span.bytes), hasMore: true, waits: false)
-            try socket.send(message, waits: false)
-        } catch {
-            switch error.code {
-            case EHOSTUNREACH: throw .unreachable(connection.node)
-            case EAGAIN: throw .timedOut(connection.node, afterMilliseconds: 0)
-            default: throw error.asLinkError
-            }
-        }
+        try socket.send(try Message(encoding: envelope, limits: limits.wire), to: connection)
     }
 
     /// Counts a message that the caller refuses.

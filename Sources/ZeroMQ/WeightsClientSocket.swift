@@ -12,7 +12,6 @@ public final class WeightsClientSocket {
     private let check: InboundCheck
     private var socket: Socket
     private var poller: Poller
-    private let clock = ContinuousClock()
 
     /// Connects to the endpoint of `source`, now or when it comes up; `wake` ends a `receive`. Without `security`, in
     /// plain text; with it, to nobody but who has the key of `source`.
@@ -61,22 +60,7 @@ public final class WeightsClientSocket {
     /// The next message, or nil when `timeout` has passed or a wake signal arrived. What is malformed, or of another
     /// cluster or sender, is dropped.
     public func receive(timeout: Duration) throws(LinkError) -> Delivery? {
-        let deadline = clock.now + timeout
-        do throws(ZeroMQError) {
-            while true {
-                if let parts = try socket.receiveParts() {
-                    if let delivery = accept(parts) { return delivery }
-                    if clock.now >= deadline { return nil }
-                    continue
-                }
-                switch try poller.wait(for: socket, timeout: max(.zero, deadline - clock.now)) {
-                case .message: continue
-                case .woken, .timedOut: return nil
-                }
-            }
-        } catch {
-            throw error.asLinkError
-        }
+        try socket.receive(&poller, timeout: timeout) { accept($0) }
     }
 
     private func accept(_ received: consuming MessageParts) -> Delivery? {

@@ -1,4 +1,3 @@
-import Glibc
 import Transport
 import Wire
 
@@ -13,7 +12,6 @@ public final class WeightsServerSocket {
     private let check: InboundCheck
     private let socket: Socket
     private var poller: Poller
-    private let clock = ContinuousClock()
 
     /// Listens at `endpoint`; `wake` ends a `receive`. Without `security`, in plain text.
     ///
@@ -40,22 +38,7 @@ public final class WeightsServerSocket {
     /// The next envelope, or nil when `timeout` has passed or a wake signal arrived. What is malformed, of another cluster, or
     /// from someone else than it says, is dropped and counted.
     public func receive(timeout: Duration) throws(LinkError) -> (envelope: Envelope, connection: ConnectionID)? {
-        let deadline = clock.now + timeout
-        do throws(ZeroMQError) {
-            while true {
-                if let parts = try socket.receiveParts() {
-                    if let arrival = accept(parts) { return arrival }
-                    if clock.now >= deadline { return nil }
-                    continue
-                }
-                switch try poller.wait(for: socket, timeout: max(.zero, deadline - clock.now)) {
-                case .message: continue
-                case .woken, .timedOut: return nil
-                }
-            }
-        } catch {
-            throw error.asLinkError
-        }
+        try socket.receive(&poller, timeout: timeout) { accept($0) }
     }
 
     /// Sends a reply, perhaps with bytes behind it, without waiting.
@@ -65,18 +48,7 @@ public final class WeightsServerSocket {
     public func send(_ envelope: Envelope, payload: [UInt8]?, to connection: ConnectionID) throws(LinkError) {
         let head = try Message(encoding: envelope, limits: limits.wire)
         let tail: Message? = if let payload { try Message(payload: payload.span.bytes) } else { nil }
-        do throws(ZeroMQError) {
-            try socket.send(try Message(copying: connection.routingID.span.bytes), hasMore: true, waits: false)
-            guard let tail else { return try socket.send(head, waits: false) }
-            try socket.send(head, hasMore: true, waits: false)
-            try socket.send(tail, waits: false)
-        } catch {
-            switch error.code {
-            case EHOSTUNREACH: throw .unreachable(connection.node)
-            case EAGAIN: throw .timedOut(connection.node, afterMilliseconds: 0)
-            default: throw error.asLinkError
-            }
-        }
+        try socket.send(head, payload: tail, to: connection)
     }
 
     /// Counts a message that the caller refuses.

@@ -13,8 +13,8 @@ struct ChaosBenchmark: AsyncParsableCommand {
               ryz bench chaos --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf --workers 4 --seconds 120 --seed 7
 
             Workers are killed (SIGKILL), or stand still for a moment (SIGSTOP and SIGCONT); those that ended are started
-            anew. The exit status is 1 if an answer is not that of the undisturbed cluster or ends in an error, or if a
-            process is left over.
+            anew. Prints what the processes took of the machine meanwhile, which should not grow. The exit status is 1 if an
+            answer is not that of the undisturbed cluster or ends in an error, or if a process is left over.
             """)
 
     @Option(help: "A GGUF file or Hugging Face folder.")
@@ -84,16 +84,29 @@ struct ChaosBenchmark: AsyncParsableCommand {
     }
 
     private func text(_ outcome: Chaos.Outcome, _ leaked: [Int32]) -> String {
-        let (before, after) = (outcome.before, outcome.after)
         var lines = [
             "seed \(seed), \(seconds) s: \(outcome.killCount) kills, \(outcome.freezeCount) freezes",
             "answers: \(outcome.equalCount) as undisturbed, \(outcome.differingCount) differ, \(outcome.failedCount) failed",
-            "coordinator: memory \(Units.bytes(UInt64(before.residentByteCount))) before, "
-                + "\(Units.bytes(UInt64(after.residentByteCount))) after; descriptors \(before.descriptorCount), "
-                + "\(after.descriptorCount); threads \(before.threadCount), \(after.threadCount)",
             "processes left over: \(leaked.isEmpty ? "none" : leaked.map(String.init).joined(separator: ", "))",
         ]
         lines += outcome.problems.map { "  \($0)" }
-        return lines.joined(separator: "\n") + "\n"
+        return (lines + [""] + usage(outcome.samples)).joined(separator: "\n") + "\n"
+    }
+
+    /// A Markdown table of memory, descriptors and threads of each process over time.
+    private func usage(_ samples: [Chaos.Sample]) -> [String] {
+        let names = Set(samples.flatMap(\.processes.keys)).sorted()
+        let rows = samples.map { sample in
+            ["\(sample.time.components.seconds) s"]
+                + names.map { name in
+                    guard let usage = sample.processes[name] else { return "–" }
+                    let memory = Units.bytes(UInt64(usage.residentByteCount))
+                    return "\(memory), \(usage.descriptorCount), \(usage.threadCount)"
+                }
+        }
+        return
+            ([["memory, descriptors, threads after"] + names, [String](repeating: "---:", count: names.count + 1)]
+            + rows)
+            .map { "| " + $0.joined(separator: " | ") + " |" }
     }
 }

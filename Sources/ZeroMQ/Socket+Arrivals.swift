@@ -1,0 +1,47 @@
+import Glibc
+import Transport
+
+extension Socket {
+    /// The first message that `accept` takes, or nil when `timeout` has passed or a signal of the poller's arrived.
+    func receive<Arrival>(
+        _ poller: inout Poller, timeout: Duration, accept: (consuming MessageParts) -> Arrival?
+    ) throws(LinkError) -> Arrival? {
+        let clock = ContinuousClock()
+        let deadline = clock.now + timeout
+        do throws(ZeroMQError) {
+            while true {
+                if let parts = try receiveParts() {
+                    if let arrival = accept(parts) { return arrival }
+                    if clock.now >= deadline { return nil }
+                    continue
+                }
+                switch try poller.wait(for: self, timeout: max(.zero, deadline - clock.now)) {
+                case .message: continue
+                case .woken, .timedOut: return nil
+                }
+            }
+        } catch {
+            throw error.asLinkError
+        }
+    }
+
+    /// Sends over one of a ROUTER's connections, without waiting.
+    ///
+    /// - Throws: `LinkError.unreachable` if the connection is gone, `.timedOut` if its queue is full.
+    func send(
+        _ head: consuming Message, payload: consuming Message? = nil, to connection: ConnectionID
+    ) throws(LinkError) {
+        do throws(ZeroMQError) {
+            try send(try Message(copying: connection.routingID.span.bytes), hasMore: true, waits: false)
+            guard let payload else { return try send(head, waits: false) }
+            try send(head, hasMore: true, waits: false)
+            try send(payload, waits: false)
+        } catch {
+            switch error.code {
+            case EHOSTUNREACH: throw .unreachable(connection.node)
+            case EAGAIN: throw .timedOut(connection.node, afterMilliseconds: 0)
+            default: throw error.asLinkError
+            }
+        }
+    }
+}
