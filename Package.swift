@@ -87,7 +87,8 @@ let package = Package(
                 crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, serviceLifecycle,
             ], swiftSettings: safe),
         .target(
-            name: "ClusterClient", dependencies: ["ClusterCore", nioCore, nioPosix, nioHTTP1], swiftSettings: safe),
+            name: "ClusterClient", dependencies: ["ClusterCore", "Transport", nioCore, nioPosix, nioHTTP1],
+            swiftSettings: safe),
         .target(
             name: "CoordinatorRuntime",
             dependencies: [
@@ -120,7 +121,8 @@ let package = Package(
             dependencies: ["Checkpoints", "Collectives", "JSON", "Kernels", "Transport", containers],
             swiftSettings: safe),
         .target(name: "Collectives", dependencies: ["Kernels", "Transport"], swiftSettings: safe),
-        .target(name: "Checkpoints", dependencies: ["JSON", "Kernels", crypto], swiftSettings: safe),
+        .target(
+            name: "Checkpoints", dependencies: ["JSON", "Kernels", "Transport", crypto], swiftSettings: safe),
         .target(name: "Tokenization", dependencies: ["Checkpoints", "JSON", "Templates"], swiftSettings: safe),
         .target(name: "Templates", swiftSettings: safe),
         .target(name: "JSON", swiftSettings: safe),

@@ -1,4 +1,5 @@
 import Foundation
+import Transport
 
 /// One turn of a conversation.
 public struct ChatMessage: Codable, Sendable, Equatable {
@@ -73,7 +74,7 @@ public struct ScoreAnswer: Codable, Sendable, Equatable {
         let sum = nextLogProbabilities.reduce(0) { $0 + Double($1) }
         let perplexity = exp(-sum / Double(nextLogProbabilities.count))
         self.perplexity = perplexity.isFinite ? perplexity : nil
-        logitsSHA256 = logitsDigest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        logitsSHA256 = logitsDigest.hexadecimal
     }
 
     private static func finite(_ value: Float) -> Float { value.isFinite ? value : -9999 }

@@ -51,6 +51,11 @@ public enum Processor {
     /// Memory of this process that is resident, in bytes.
     public static var residentByteCount: UInt64 { memoryInformation("/proc/self/status", "VmRSS:") }
 
+    /// Memory of another process that is resident, in bytes; 0 if there is none of that number.
+    public static func residentByteCount(of processID: Int32) -> UInt64 {
+        memoryInformation("/proc/\(processID)/status", "VmRSS:")
+    }
+
     private static func memoryInformation(_ path: String, _ key: String) -> UInt64 {
         for line in lines(of: path) where line.hasPrefix(key) {
             return line.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }.map { $0 * 1024 } ?? 0

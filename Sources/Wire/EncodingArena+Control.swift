@@ -105,12 +105,7 @@ extension EncodingArena {
             message.pointee.round_trip_nanoseconds = UInt64(roundTrip.wholeNanoseconds)
         }
         message.pointee.fetched_byte_count = heartbeat.fetchedByteCount
-        if let loading = heartbeat.loading {
-            let progress = make(ryz__v1__loading_progress__init)
-            progress.pointee.done_byte_count = loading.doneByteCount
-            progress.pointee.byte_count = loading.byteCount
-            message.pointee.loading = progress
-        }
+        message.pointee.loading = heartbeat.loading.map(loadingProgress)
         return message
     }
 
@@ -177,6 +172,13 @@ extension EncodingArena {
         let message = make(ryz__v1__node_key__init)
         message.pointee.node = string(key.node.name)
         message.pointee.public_key = string(key.publicKey.text)
+        return message
+    }
+
+    func loadingProgress(_ progress: LoadingProgress) -> UnsafeMutablePointer<Ryz__V1__LoadingProgress> {
+        let message = make(ryz__v1__loading_progress__init)
+        message.pointee.done_byte_count = progress.doneByteCount
+        message.pointee.byte_count = progress.byteCount
         return message
     }
 }

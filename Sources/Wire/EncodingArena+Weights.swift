@@ -34,11 +34,8 @@ extension EncodingArena {
             message.pointee.result_case = RYZ__V1__WEIGHTS_REPLY__RESULT_BYTES
             message.pointee.bytes = 1
         case .hashing(let progress):
-            let hashing = make(ryz__v1__weights_hashing__init)
-            hashing.pointee.hashed_byte_count = progress.doneByteCount
-            hashing.pointee.byte_count = progress.byteCount
             message.pointee.result_case = RYZ__V1__WEIGHTS_REPLY__RESULT_HASHING
-            message.pointee.hashing = hashing
+            message.pointee.hashing = loadingProgress(progress)
         case .problem(let problem):
             message.pointee.result_case = RYZ__V1__WEIGHTS_REPLY__RESULT_PROBLEM
             message.pointee.problem = string(problem)

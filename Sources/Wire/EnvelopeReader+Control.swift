@@ -33,9 +33,11 @@ extension EnvelopeReader {
                 ? try duration(message.pointee.round_trip_nanoseconds, "heartbeat.roundTrip") : nil,
             heldPart: message.pointee.held_part,
             fetchedByteCount: message.pointee.fetched_byte_count,
-            loading: message.pointee.loading.map {
-                LoadingProgress(doneByteCount: $0.pointee.done_byte_count, byteCount: $0.pointee.byte_count)
-            })
+            loading: message.pointee.loading.map(loadingProgress))
+    }
+
+    func loadingProgress(_ message: UnsafeMutablePointer<Ryz__V1__LoadingProgress>) -> LoadingProgress {
+        LoadingProgress(doneByteCount: message.pointee.done_byte_count, byteCount: message.pointee.byte_count)
     }
 
     func ready(_ message: UnsafeMutablePointer<Ryz__V1__StageReady>) throws(WireError) -> StageReady {

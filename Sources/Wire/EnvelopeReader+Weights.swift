@@ -32,10 +32,7 @@ extension EnvelopeReader {
             result = .content(try binary(message.pointee.content, "weightsReply.content", byteCount: 32))
         case RYZ__V1__WEIGHTS_REPLY__RESULT_BYTES: result = .bytes
         case RYZ__V1__WEIGHTS_REPLY__RESULT_HASHING:
-            let hashing = try present(message.pointee.hashing)
-            result = .hashing(
-                LoadingProgress(
-                    doneByteCount: hashing.pointee.hashed_byte_count, byteCount: hashing.pointee.byte_count))
+            result = .hashing(loadingProgress(try present(message.pointee.hashing)))
         case RYZ__V1__WEIGHTS_REPLY__RESULT_PROBLEM:
             result = .problem(try text(message.pointee.problem, "weightsReply.problem"))
         default: throw .missingBody

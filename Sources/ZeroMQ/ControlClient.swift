@@ -1,4 +1,3 @@
-import Glibc
 import Transport
 import Wire
 
@@ -15,14 +14,8 @@ public final class ControlClient {
     /// What was dropped so far, by sender and reason.
     public private(set) var drops = DropCounters()
 
-    private let node: NodeID
-    private let endpoint: String
-    private let limits: ControlLimits
-    private let curve: CurveRole?
-    private let context: Context
+    private let dealer: Dealer
     private let check: InboundCheck
-    private var socket: Socket
-    private var poller: Poller
 
     /// Connects to the coordinator's control endpoint, now or when it comes up; `wake` ends a `receive`. Without
     /// `security`, in plain text; with it, which must know the coordinator's key, to nobody else.
@@ -30,47 +23,25 @@ public final class ControlClient {
         node: NodeID, connecting endpoint: String, limits: ControlLimits = ControlLimits(),
         security: NodeSecurity? = nil, wake: [WakeSignal] = [], context: Context = .shared
     ) throws(ZeroMQError) {
-        self.node = node
-        self.endpoint = endpoint
-        self.limits = limits
-        self.context = context
-        curve = try security.map { security throws(ZeroMQError) in
-            guard let serverKey = security.publicKey(of: .coordinator) else {
-                throw ZeroMQError("know the coordinator's key for", endpoint, code: EINVAL)
-            }
-            return .client(security.keys, serverKey: serverKey)
-        }
+        dealer = try Dealer(
+            node: node, peer: .coordinator, endpoint: endpoint, options: limits.options, limits: limits.wire,
+            security: security, wake: wake, context: context)
         check = InboundCheck(limits: limits.wire, clusterID: nil, maximumPayloadByteCount: nil)
-        poller = Poller(signals: wake)
-        socket = try Self.open(node, endpoint, limits, curve, context)
     }
 
     /// Replaces the connection by a fresh one, which the coordinator sees as another `ConnectionID`.
-    public func reconnect() throws(LinkError) {
-        do throws(ZeroMQError) {
-            socket = try Self.open(node, endpoint, limits, curve, context)
-        } catch {
-            throw error.asLinkError
-        }
-    }
+    public func reconnect() throws(LinkError) { try dealer.reconnect() }
 
     /// Sends without waiting.
     ///
     /// - Throws: `LinkError.timedOut` while there is no connection, or its queue is full; `.refused` if the envelope
     ///   breaks the wire limits.
-    public func send(_ envelope: Envelope) throws(LinkError) {
-        let message = try Message(encoding: envelope, limits: limits.wire)
-        do throws(ZeroMQError) {
-            try socket.send(message, waits: false)
-        } catch {
-            throw error.isTimeout ? .timedOut(.coordinator, afterMilliseconds: 0) : error.asLinkError
-        }
-    }
+    public func send(_ envelope: Envelope) throws(LinkError) { try dealer.send(envelope) }
 
     /// The next message, or nil when `timeout` has passed or a wake signal arrived. What is malformed, or not from the
     /// coordinator, is dropped and counted.
     public func receive(timeout: Duration) throws(LinkError) -> ControlReply? {
-        try socket.receive(&poller, timeout: timeout) { accept($0) }
+        try dealer.receive(timeout: timeout) { accept($0) }
     }
 
     /// Counts a message of the coordinator that the caller refuses.
@@ -88,16 +59,5 @@ public final class ControlClient {
             drops.count(error.reason, from: error.sender)
             return nil
         }
-    }
-
-    private static func open(
-        _ node: NodeID, _ endpoint: String, _ limits: ControlLimits, _ curve: CurveRole?, _ context: Context
-    ) throws(ZeroMQError) -> Socket {
-        var options = limits.options
-        options.routingID = ConnectionID(node: node).routingID
-        options.curve = curve
-        let socket = try Socket(.dealer, name: endpoint, options: options, context: context)
-        try socket.connect(endpoint)
-        return socket
     }
 }

@@ -3,16 +3,26 @@ import Transport
 
 extension Socket {
     /// The first message that `accept` takes, or nil when `timeout` has passed or a signal of the poller's arrived.
+    ///
+    /// - Parameter spinning: how long to look again and again before going to sleep.
     func receive<Arrival>(
-        _ poller: inout Poller, timeout: Duration, accept: (consuming MessageParts) -> Arrival?
+        _ poller: inout Poller, timeout: Duration, spinning: Duration = .zero,
+        accept: (consuming MessageParts) -> Arrival?
     ) throws(LinkError) -> Arrival? {
         let clock = ContinuousClock()
-        let deadline = clock.now + timeout
+        let start = clock.now
+        let deadline = start + timeout
         do throws(ZeroMQError) {
             while true {
                 if let parts = try receiveParts() {
                     if let arrival = accept(parts) { return arrival }
+                    // A flood of bad messages must not hold the caller here.
                     if clock.now >= deadline { return nil }
+                    continue
+                }
+                if clock.now - start < spinning {
+                    // The thread that brings the message may need this very processor.
+                    sched_yield()
                     continue
                 }
                 switch try poller.wait(for: self, timeout: max(.zero, deadline - clock.now)) {

@@ -3,7 +3,7 @@ import Wire
 
 /// What sockets that carry weights may hold.
 public struct WeightsLimits: Equatable, Sendable {
-    /// Replies queued for one peer: as many as it may wait for, so that none is in memory that nobody wants.
+    /// Replies queued for one peer: some more than it waits for at a time, so that few are in memory that nobody wants.
     public var queueLength = 8
     /// Bytes behind an envelope.
     public var maximumPayloadByteCount = 32 << 20

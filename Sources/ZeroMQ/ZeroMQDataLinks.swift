@@ -32,7 +32,6 @@ public final class ZeroMQDataLinks: DataLinks {
     private let inbound: Socket
     private var poller: Poller
     private var outbound: [NodeID: OutboundLink] = [:]
-    private let clock = ContinuousClock()
 
     private final class OutboundLink {
         let socket: Socket
@@ -120,29 +119,7 @@ public final class ZeroMQDataLinks: DataLinks {
     }
 
     public func receive(timeout: Duration, spinning: Duration) throws(LinkError) -> Delivery? {
-        let start = clock.now
-        let deadline = start + timeout
-        do throws(ZeroMQError) {
-            while true {
-                if let parts = try inbound.receiveParts() {
-                    if let delivery = accept(parts) { return delivery }
-                    // A flood of bad messages must not hold the caller here.
-                    if clock.now >= deadline { return nil }
-                    continue
-                }
-                if clock.now - start < spinning {
-                    // The thread that brings the message may need this very processor.
-                    sched_yield()
-                    continue
-                }
-                switch try poller.wait(for: inbound, timeout: max(.zero, deadline - clock.now)) {
-                case .message: continue
-                case .woken, .timedOut: return nil
-                }
-            }
-        } catch {
-            throw error.asLinkError
-        }
+        try inbound.receive(&poller, timeout: timeout, spinning: spinning) { accept($0) }
     }
 
     public func drop(from sender: NodeID, because reason: DropReason) {

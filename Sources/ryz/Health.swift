@@ -34,8 +34,7 @@ struct Health: AsyncParsableCommand {
     func run() async throws {
         var timeouts = ClusterClient.Timeouts()
         timeouts.read = .seconds(5)
-        let client: ClusterClient
-        do { client = try cluster.client(timeouts: timeouts) } catch { throw ValidationError("\(error)") }
+        let client = try cluster.client(timeouts: timeouts)
         let status = LastStatus()
         _ = try await Interruption.cancelling {
             repeat {

@@ -25,24 +25,12 @@ struct Measure: AsyncParsableCommand {
     @Flag(help: "Print the cluster's health as JSON, with the figures in it.")
     var json = false
 
-    private static let pollInterval = Duration.milliseconds(200)
-
     func run() async throws {
-        let client: ClusterClient
-        do { client = try cluster.client() } catch { throw ValidationError("\(error)") }
-        let progress = ProgressLine()
-        let health: ClusterHealth? = try await Interruption.cancelling {
-            _ = try await client.measure()
-            while true {
-                let health = try await client.health()
-                if health.measuring.pendingCount == 0 { return health }
-                progress.show("measuring: \(health.measuring.pendingCount) to go")
-                try await Task.sleep(for: Self.pollInterval)
-            }
+        let progress = try OperationProgress(cluster)
+        _ = try await progress.client.measure()
+        let health = try await progress.watch({ "measuring: \($0.measuring.pendingCount) to go" }) {
+            $0.measuring.pendingCount == 0
         }
-        progress.clear()
-        // The cluster goes on by itself.
-        guard let health else { throw Interruption.exitCode }
         var table = MeasurementTable()
         table.isColoured = Terminal.showsColours
         Terminal.write(

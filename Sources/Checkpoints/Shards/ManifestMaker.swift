@@ -1,4 +1,5 @@
 import Kernels
+import Transport
 
 /// Makes the manifest of a model's files, a chunk at a time, and keeps it for the next start: as long as the files are the
 /// same, they are not read again.

@@ -1,4 +1,5 @@
 import Crypto
+import Transport
 
 /// What a model's files hold, chunk by chunk: names, sizes, and the SHA-256 of each chunk.
 ///
@@ -103,28 +104,4 @@ extension ShardManifest.Chunk {
 extension [UInt8] {
     /// The 32 bytes of its SHA-256 (FIPS 180-4).
     public var sha256: [UInt8] { Array(SHA256.hash(data: self)) }
-
-    /// Two lower-case digits for each byte.
-    public var hexadecimal: String {
-        let digits = Array<UInt8>("0123456789abcdef".utf8)
-        return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
-
-    /// Nil unless it is pairs of lower-case digits.
-    init?(hexadecimal text: ArraySlice<UInt8>) {
-        func value(_ digit: UInt8) -> UInt8? {
-            switch digit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-            default: nil
-            }
-        }
-        guard text.count % 2 == 0 else { return nil }
-        self = []
-        reserveCapacity(text.count / 2)
-        for index in stride(from: text.startIndex, to: text.endIndex, by: 2) {
-            guard let high = value(text[index]), let low = value(text[index + 1]) else { return nil }
-            append(high << 4 | low)
-        }
-    }
 }

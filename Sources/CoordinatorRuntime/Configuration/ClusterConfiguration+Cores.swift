@@ -53,8 +53,7 @@ extension ClusterConfiguration {
 
     /// What tells the model and the settings that change its answers from others.
     func identity(of model: CoordinatedModel) -> String {
-        let digest = model.file.headerDigest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        return "\(digest) \(model.file.byteCount) \(headPrecision.rawValue) \(activationGrid.rawValue)"
+        "\(model.file.headerDigest.hexadecimal) \(model.file.byteCount) \(headPrecision.rawValue) \(activationGrid.rawValue)"
     }
 
     private func conflicts(with model: CoordinatedModel) -> [ConfigurationProblem] {

@@ -1,6 +1,7 @@
 import ClusterCore
 import Foundation
 import Hummingbird
+import Transport
 
 extension API {
     /// The answer of `POST /v1/ryz/score`.
@@ -53,7 +54,7 @@ extension API {
                 topIDs: scored.top.map { $0.map(\.token) },
                 topLogprobs: scored.top.map { $0.map(\.logProbability.jsonLogProbability) },
                 perplexity: perplexity.isFinite ? perplexity : nil,
-                logitsSHA256: scored.logitsDigest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()))
+                logitsSHA256: scored.logitsDigest.hexadecimal))
     }
 
     private func scoredTokens(_ fields: JSONFields) throws(APIError) -> [Int32] {

@@ -2,6 +2,7 @@ public import Checkpoints
 import ClusterCore
 import Inference
 import Kernels
+import Transport
 
 /// What a model is, what its tensors take, and what each of some workers would hold of it.
 public struct ModelInspection: Sendable, Equatable, Encodable {

@@ -1,3 +1,5 @@
+import Transport
+
 /// A tensor of a synthetic model: what stands in the file and how its random values are made.
 struct SyntheticTensor {
     enum Contents: Equatable {
@@ -37,24 +39,16 @@ struct SyntheticTensor {
     }
 }
 
-/// 64 random bits at a time: SplitMix64 (Steele, Lea and Flood, Fast Splittable Pseudorandom Number Generators, 2014).
+/// 64 random bits at a time.
 struct WordGenerator {
-    private var state: UInt64
+    private var generator: SplitMix64
 
     /// Different sequences for different seeds and streams.
     init(seed: UInt64, stream: UInt64) {
-        var mixer = WordGenerator(state: seed)
-        state = mixer.next() ^ stream &* 0xD134_2543_DE82_EF95
+        var mixer = SplitMix64(seed: seed)
+        generator = SplitMix64(seed: mixer.next() ^ stream &* 0xD134_2543_DE82_EF95)
     }
-
-    private init(state: UInt64) { self.state = state }
 
     @inline(__always)
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-        return word ^ word >> 31
-    }
+    mutating func next() -> UInt64 { generator.next() }
 }

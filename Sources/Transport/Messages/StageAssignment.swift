@@ -50,22 +50,20 @@ public struct StageAssignment: Equatable, Sendable {
         self.activationGrid = activationGrid
     }
 
-    /// Whether the part that was loaded for this assignment serves another one, too: only who holds the other parts differs,
-    /// if anything does.
-    public func needsSamePart(as other: StageAssignment) -> Bool {
-        guard ranks.map(\.share) == other.ranks.map(\.share) else { return false }
-        var other = other
-        (other.next, other.previous, other.ranks) = (next, previous, ranks)
-        return self == other
+    /// What of it says which part is to be loaded: all but who holds the other parts.
+    private var part: StageAssignment {
+        var part = self
+        (part.next, part.previous) = ([], .coordinator)
+        let nobody = Peer(node: .coordinator, dataEndpoint: "")
+        for rank in part.ranks.indices { part.ranks[rank].peer = nobody }
+        return part
     }
 
+    /// Whether the part that was loaded for this assignment serves another one, too.
+    public func needsSamePart(as other: StageAssignment) -> Bool { part == other.part }
+
     /// Equal for assignments that need the same part, and different for others as far as anyone will see. Never 0.
-    public var partDigest: UInt64 {
-        let file = "\(modelFile.path) \(modelFile.byteCount) \(modelFile.headerDigest)"
-        let place = "\(stage) \(stageCount) \(rank) \(layers) \(ranks.map(\.share))"
-        let limits = "\(contextLength) \(keyValueTokenCapacity) \(maximumStepRowCount)"
-        return max(1, "\(file) \(place) \(limits) \(headPrecision) \(activationGrid)".stableNumber)
-    }
+    public var partDigest: UInt64 { max(1, "\(part)".stableNumber) }
 
     public var isFirstStage: Bool { stage == 0 }
     public var isLastStage: Bool { stage == stageCount - 1 }

@@ -74,15 +74,6 @@ package struct StageDuty: Sendable {
 }
 
 extension StageAssignment {
-    /// Whether the stage that was loaded for this assignment serves another one, too: only who holds the other parts differs,
-    /// if anything does.
-    package func needsSameStage(as other: StageAssignment) -> Bool {
-        guard ranks.map(\.share) == other.ranks.map(\.share) else { return false }
-        var other = other
-        (other.next, other.previous, other.ranks) = (next, previous, ranks)
-        return self == other
-    }
-
     /// Whom it needs links to, besides the ranks of its stage: whom its output goes to.
     package func successors(results: Peer) -> [Peer] { answers ? [results] : next }
 }

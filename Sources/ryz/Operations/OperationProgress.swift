@@ -12,9 +12,7 @@ struct OperationProgress {
 
     private static let pollInterval = Duration.milliseconds(100)
 
-    init(_ cluster: CoordinatorOption) throws {
-        do { client = try cluster.client() } catch { throw ValidationError("\(error)") }
-    }
+    init(_ cluster: CoordinatorOption) throws { client = try cluster.client() }
 
     /// - Parameters:
     ///   - waiting: what is shown meanwhile.
@@ -23,12 +21,13 @@ struct OperationProgress {
         _ operation: ClusterOperation, waiting: String, until isDone: @escaping @Sendable (ClusterHealth) -> Bool
     ) async throws {
         try await client.operate(operation)
-        Self.show(try await watch(waiting, until: isDone))
+        Self.show(try await watch({ "\(waiting): \($0.reason)" }, until: isDone))
     }
 
     /// - Returns: the health when it was done.
     func watch(
-        _ waiting: String, until isDone: @escaping @Sendable (ClusterHealth) -> Bool
+        _ waiting: @escaping @Sendable (ClusterHealth) -> String,
+        until isDone: @escaping @Sendable (ClusterHealth) -> Bool
     ) async throws -> ClusterHealth {
         let progress = ProgressLine()
         defer { progress.clear() }
@@ -36,7 +35,7 @@ struct OperationProgress {
             while true {
                 let health = try await client.health()
                 if isDone(health) { return health }
-                progress.show("\(waiting): \(health.reason.printable)")
+                progress.show(waiting(health).printable)
                 try await Task.sleep(for: Self.pollInterval)
             }
         }

@@ -20,7 +20,7 @@ struct Shutdown: AsyncParsableCommand {
         let operation = try OperationProgress(cluster)
         try await operation.client.operate(.shutDown)
         do {
-            _ = try await operation.watch("waiting for the cluster to end") { _ in false }
+            _ = try await operation.watch({ _ in "waiting for the cluster to end" }) { _ in false }
         } catch ClusterClientError.unreachable, ClusterClientError.connectionLost {
             // It can only be gone: before that, it had answered.
         }

@@ -7,6 +7,10 @@ struct CoordinatorOption: ParsableArguments {
     var coordinator = "http://127.0.0.1:8080"
 
     func client(timeouts: ClusterClient.Timeouts = .init()) throws -> ClusterClient {
-        ClusterClient(try CoordinatorAddress(coordinator), timeouts: timeouts)
+        do {
+            return ClusterClient(try CoordinatorAddress(coordinator), timeouts: timeouts)
+        } catch {
+            throw ValidationError("\(error)")
+        }
     }
 }

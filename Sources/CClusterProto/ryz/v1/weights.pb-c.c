@@ -142,51 +142,6 @@ void   ryz__v1__weights_reply__free_unpacked
   assert(message->base.descriptor == &ryz__v1__weights_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   ryz__v1__weights_hashing__init
-                     (Ryz__V1__WeightsHashing         *message)
-{
-  static const Ryz__V1__WeightsHashing init_value = RYZ__V1__WEIGHTS_HASHING__INIT;
-  *message = init_value;
-}
-size_t ryz__v1__weights_hashing__get_packed_size
-                     (const Ryz__V1__WeightsHashing *message)
-{
-  assert(message->base.descriptor == &ryz__v1__weights_hashing__descriptor);
-  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
-}
-size_t ryz__v1__weights_hashing__pack
-                     (const Ryz__V1__WeightsHashing *message,
-                      uint8_t       *out)
-{
-  assert(message->base.descriptor == &ryz__v1__weights_hashing__descriptor);
-  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
-}
-size_t ryz__v1__weights_hashing__pack_to_buffer
-                     (const Ryz__V1__WeightsHashing *message,
-                      ProtobufCBuffer *buffer)
-{
-  assert(message->base.descriptor == &ryz__v1__weights_hashing__descriptor);
-  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
-}
-Ryz__V1__WeightsHashing *
-       ryz__v1__weights_hashing__unpack
-                     (ProtobufCAllocator  *allocator,
-                      size_t               len,
-                      const uint8_t       *data)
-{
-  return (Ryz__V1__WeightsHashing *)
-     protobuf_c_message_unpack (&ryz__v1__weights_hashing__descriptor,
-                                allocator, len, data);
-}
-void   ryz__v1__weights_hashing__free_unpacked
-                     (Ryz__V1__WeightsHashing *message,
-                      ProtobufCAllocator *allocator)
-{
-  if(!message)
-    return;
-  assert(message->base.descriptor == &ryz__v1__weights_hashing__descriptor);
-  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
-}
 static const ProtobufCFieldDescriptor ryz__v1__weights_request__field_descriptors[4] =
 {
   {
@@ -373,7 +328,7 @@ static const ProtobufCFieldDescriptor ryz__v1__weights_reply__field_descriptors[
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Ryz__V1__WeightsReply, result_case),
     offsetof(Ryz__V1__WeightsReply, hashing),
-    &ryz__v1__weights_hashing__descriptor,
+    &ryz__v1__loading_progress__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -416,56 +371,5 @@ const ProtobufCMessageDescriptor ryz__v1__weights_reply__descriptor =
   ryz__v1__weights_reply__field_indices_by_name,
   1,  ryz__v1__weights_reply__number_ranges,
   (ProtobufCMessageInit) ryz__v1__weights_reply__init,
-  NULL,NULL,NULL    /* reserved[123] */
-};
-static const ProtobufCFieldDescriptor ryz__v1__weights_hashing__field_descriptors[2] =
-{
-  {
-    "hashed_byte_count",
-    1,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Ryz__V1__WeightsHashing, hashed_byte_count),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "byte_count",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Ryz__V1__WeightsHashing, byte_count),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-};
-static const unsigned ryz__v1__weights_hashing__field_indices_by_name[] = {
-  1,   /* field[1] = byte_count */
-  0,   /* field[0] = hashed_byte_count */
-};
-static const ProtobufCIntRange ryz__v1__weights_hashing__number_ranges[1 + 1] =
-{
-  { 1, 0 },
-  { 0, 2 }
-};
-const ProtobufCMessageDescriptor ryz__v1__weights_hashing__descriptor =
-{
-  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "ryz.v1.WeightsHashing",
-  "WeightsHashing",
-  "Ryz__V1__WeightsHashing",
-  "ryz.v1",
-  sizeof(Ryz__V1__WeightsHashing),
-  2,
-  ryz__v1__weights_hashing__field_descriptors,
-  ryz__v1__weights_hashing__field_indices_by_name,
-  1,  ryz__v1__weights_hashing__number_ranges,
-  (ProtobufCMessageInit) ryz__v1__weights_hashing__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

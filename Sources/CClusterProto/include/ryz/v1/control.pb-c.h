@@ -156,7 +156,7 @@ struct  Ryz__V1__Heartbeat
 
 
 /*
- * How far a worker is with the bytes of the model's files that its part needs.
+ * How far a worker is with the bytes of the model's files that its part needs, or who has them with hashing them.
  */
 struct  Ryz__V1__LoadingProgress
 {
