@@ -1,4 +1,6 @@
-/// Random numbers that are the same for the same seed and purpose: SplitMix64 (Steele, Lea and Flood, 2014).
+import Transport
+
+/// Random numbers that are the same for the same seed and purpose.
 ///
 /// Each purpose has a stream of its own, so that a fault more or less does not change what is asked for.
 struct RandomStream: RandomNumberGenerator, Sendable {
@@ -7,19 +9,13 @@ struct RandomStream: RandomNumberGenerator, Sendable {
         case requests, network, faults, computing
     }
 
-    private var state: UInt64
+    private var generator: SplitMix64
 
     init(seed: UInt64, _ purpose: Purpose) {
-        state = HashModel.mix(seed, purpose.rawValue)
+        generator = SplitMix64(seed: HashModel.mix(seed, purpose.rawValue))
     }
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    mutating func next() -> UInt64 { generator.next() }
 
     /// In [0, 1).
     mutating func fraction() -> Double { Double(next() >> 11) * 0x1p-53 }

@@ -101,7 +101,7 @@ public final class SimulatedCluster {
             case .control: workers[machine]?.take(envelope, from: channel)
             case .data: workers[machine]?.compute?.take(envelope, payload)
             }
-        case .malformed(_, 0): coordinator?.drop()
+        case .malformed(_, 0): break
         case .malformed(_, let machine): workers[machine]?.drop(.malformed)
         }
     }
@@ -113,11 +113,8 @@ extension SimulatedCluster {
     private func start(_ machine: Machine) {
         guard !machine.isRunning else { return }
         if machine.isDark {
-            // Its old connections are unknown to it, and it says so.
             machine.isDark = false
-            for channel in world.network.channels where channel.server == machine.index {
-                world.network.breakOff(channel)
-            }
+            world.network.forget(machine.index)
         }
         machine.processCount += 1
         machine.isRunning = true
@@ -134,7 +131,6 @@ extension SimulatedCluster {
 
     /// A process ends without a word; its machine closes its connections.
     private func crash(_ machine: Machine) {
-        guard machine.isRunning else { return }
         if machine.index == 0 {
             coordinator?.close()
             coordinator = nil
@@ -209,6 +205,7 @@ extension SimulatedCluster {
             machine.frozenUntil = max(machine.frozenUntil, end)
             network.freeze(machine.index, until: end)
         case .crash, .coordinatorCrash:
+            guard machine.isRunning else { return }
             crash(machine)
             world.timeline.schedule(.start(machine: machine.index), at: end)
         case .powerLoss:

@@ -47,7 +47,7 @@ public struct Swarm: Sendable {
 
     /// Runs the seeds in order on so many threads, up to the first that breaks a rule or until it is to stop.
     ///
-    /// - Parameter progress: hears of what has been run, every few seeds; false stops.
+    /// - Parameter progress: hears after each seed of what has been run; false stops.
     public func run(
         threadCount: Int, progress: @escaping @Sendable (Totals) -> Bool = { _ in true }
     ) async -> Totals {

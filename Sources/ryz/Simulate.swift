@@ -45,7 +45,12 @@ struct Simulate: AsyncParsableCommand {
         guard !events || seeds == 1 else {
             throw ValidationError("--events prints those of one seed; leave out --seeds")
         }
-        if let minutes, !(minutes > 0) { throw ValidationError("--minutes \(minutes): give more than 0") }
+        guard seeds > 1 || minutes == nil && jobs == nil else {
+            throw ValidationError("--minutes and --jobs go with --seeds")
+        }
+        if let minutes, !(0.001...1e6).contains(minutes) {
+            throw ValidationError("--minutes \(minutes): give 0.001 to 1000000")
+        }
     }
 
     func run() async throws {
@@ -73,7 +78,7 @@ struct Simulate: AsyncParsableCommand {
     }
 
     private func text(_ totals: Swarm.Totals, in duration: Duration) -> String {
-        let seconds = Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+        let seconds = duration / .seconds(1)
         let struck = Fault.allCases.filter { totals.faults[$0] > 0 }.map { "\(totals.faults[$0]) \($0.rawValue)" }
         var lines = [
             "faults     \(struck.isEmpty ? "none" : struck.joined(separator: ", "))",

@@ -23,7 +23,6 @@ struct PlacementChecker {
     private var state = State.none
     private var pipelines: [Epoch: PlacedPipeline] = [:]
     private(set) var openedCount = 0
-    private(set) var servedCount = 0
 
     init(layerCount: Int) { self.layerCount = layerCount }
 
@@ -49,7 +48,6 @@ struct PlacementChecker {
     mutating func serving(_ epoch: Epoch) -> String? {
         guard state == .loading(epoch) else { return "epoch \(epoch.number) serves with \(state.text)" }
         state = .serving(epoch)
-        servedCount += 1
         return nil
     }
 

@@ -38,7 +38,8 @@ struct Disturbances: Sendable {
             if other >= machine { other += 1 }
             // Short ones are more frequent, and tell more of what follows on each other.
             let share = random.fraction() * random.fraction()
-            let side = (0..<machineCount).filter { _ in random.happens(0.4) }
+            // At least one machine is on either side.
+            let side = (0..<machineCount).filter { random.happens(0.4) && $0 != other || $0 == machine }
             let amount = random.duration(.milliseconds(5), .milliseconds(400))
             let factor = random.number(in: 2...60)
             guard begins else { return nil }

@@ -99,8 +99,8 @@ struct SimulatedStage {
             endLayer: assignment.layers.upperBound)
     }
 
-    /// Computes this rank's heads of the next layer; what they add to each row, for the other ranks.
-    mutating func attend(_ run: inout Run) -> [UInt64] {
+    /// Computes this rank's heads of the next layer: `sums` is what they add to each row, for the other ranks.
+    mutating func attend(_ run: inout Run) {
         var sums: [UInt64] = []
         sums.reserveCapacity(run.hidden.count)
         for slice in run.slices {
@@ -109,7 +109,6 @@ struct SimulatedStage {
             }
         }
         run.sums = sums
-        return sums
     }
 
     private mutating func attend(_ hidden: UInt64, _ layer: Int, _ position: Int, _ blocks: [UInt32]) -> UInt64 {

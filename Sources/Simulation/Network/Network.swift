@@ -58,6 +58,18 @@ final class Network {
         for channel in channels where channel.endpoint == endpoint && channel.state != .closed { breakOff(channel) }
     }
 
+    /// A machine has its power again: it knows nothing of its old connections, and says so.
+    func forget(_ machine: Int) {
+        listeners = listeners.filter { $0.value != machine }
+        for channel in channels where channel.state != .closed {
+            if channel.client == machine {
+                close(channel)
+            } else if channel.server == machine {
+                breakOff(channel)
+            }
+        }
+    }
+
     /// A machine has no power any more: whoever is connected to it finds out from its silence.
     func silence(of machine: Int) {
         for channel in channels where channel.client == machine || channel.server == machine { watch(channel) }

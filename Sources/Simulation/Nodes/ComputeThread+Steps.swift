@@ -58,11 +58,11 @@ extension ComputeThread {
     private func compute(_ begun: SimulatedStage.Run) {
         var run = begun
         let layerTime = Self.layerTime + Self.rowTime * run.step.rowCount
-        _ = loaded?.stage.attend(&run)
+        loaded?.stage.attend(&run)
         work(layerTime)
         if !hasOtherRanks {
             while run.advance() {
-                _ = loaded?.stage.attend(&run)
+                loaded?.stage.attend(&run)
                 work(layerTime)
             }
         }

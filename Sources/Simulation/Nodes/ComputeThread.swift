@@ -63,6 +63,8 @@ final class ComputeThread {
 
     var machine: Machine { process.machine }
     var stage: SimulatedStage? { loaded?.stage }
+    /// The `partDigest` of what is loaded; 0 if nothing is.
+    private(set) var heldPart: UInt64 = 0
     var memoryByteCount: UInt64 { loaded == nil ? 0 : ClusterPlan.stageByteCount }
 
     // MARK: What others want of it
@@ -140,8 +142,8 @@ final class ComputeThread {
     }
 
     private func beginLoading(_ assignment: Assignment) {
-        let kept = loaded.flatMap { $0.duty.assignment.needsSameStage(as: assignment.stage) ? $0.stage : nil }
-        loaded = nil
+        let kept = loaded.flatMap { $0.duty.assignment.needsSamePart(as: assignment.stage) ? $0.stage : nil }
+        (loaded, heldPart) = (nil, 0)
         close()
         let own = assignment.stage.rank
         let others = assignment.stage.ranks.indices.filter { $0 != own }.map { assignment.stage.ranks[$0].peer }
@@ -168,6 +170,7 @@ final class ComputeThread {
                 epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
                 hiddenSize: HashModel.hiddenSize),
             stage: stage, parts: assignment.stage.ranks.map { _ in [] })
+        heldPart = assignment.stage.partDigest
         let ready = StageReady(
             weightsByteCount: ClusterPlan.stageByteCount, keyValueTokenCapacity: stage.keyValueTokenCapacity)
         process.post(.ready(ready, assignment.epoch))

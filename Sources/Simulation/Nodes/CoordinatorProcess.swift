@@ -30,7 +30,6 @@ final class CoordinatorProcess {
     private var turn = Turn()
     /// How far its thread has got, which waits to send.
     private var busyUntil = Instant.zero
-    private(set) var droppedFrameCount = 0
 
     init(_ machine: Machine, in world: World, tampering: Tampering?) throws(PlanningError) {
         self.world = world
@@ -62,8 +61,6 @@ final class CoordinatorProcess {
         }
         wake()
     }
-
-    func drop() { droppedFrameCount += 1 }
 
     func submit(_ ticket: Ticket, _ work: Work) {
         mail.append(.submission(ticket, work))

@@ -136,7 +136,8 @@ extension WorkerProcess {
         case .end(let ending):
             flush()
             self.ending = ending
-        default: break
+        // Links are plain text here, spares are cold, and nobody is drained.
+        case .trust, .keepReady, .release: break
         }
     }
 
@@ -161,7 +162,7 @@ extension WorkerProcess {
             incarnation: UInt64(number), processID: Int32(machine.index * 1000 + number), hostName: machine.node.name,
             hostID: "", cpuModel: "simulated", instructionSet: "portable", threadCount: 4,
             memoryByteCount: ClusterPlan.memoryByteCount, memoryFreeByteCount: ClusterPlan.memoryByteCount,
-            dataEndpoint: dataEndpoint)
+            dataEndpoint: dataEndpoint, heldPart: compute?.heldPart ?? 0)
     }
 
     private func heartbeat(_ number: UInt64, _ roundTrip: Duration?) -> Heartbeat {
@@ -171,6 +172,6 @@ extension WorkerProcess {
             keyValueTokenCount: compute?.stage?.keyValueTokenCount ?? 0,
             keyValueTokenCapacity: compute?.stage?.keyValueTokenCapacity ?? 0,
             computedTokenCount: compute?.computedTokenCount ?? 0, droppedFrameCount: droppedFrameCount,
-            roundTrip: roundTrip)
+            roundTrip: roundTrip, heldPart: compute?.heldPart ?? 0)
     }
 }
