@@ -2,7 +2,9 @@ import ClusterClient
 import ClusterCore
 import Foundation
 import Glibc
+import Kernels
 import Synchronization
+import Transport
 
 /// Many clients ask a cluster on this machine for answers that are known, while workers are struck at random moments.
 public final class Chaos: Sendable {
@@ -39,7 +41,11 @@ public final class Chaos: Sendable {
         /// All processes that the cluster ever had.
         public var processIDs: Set<Int32> = []
 
-        static let problemLimit = 8
+        private static let problemLimit = 8
+
+        fileprivate mutating func note(_ problem: String) {
+            if problems.count < Self.problemLimit { problems.append(problem) }
+        }
     }
 
     /// What the processes of a cluster take of their machine at one moment.
@@ -62,7 +68,7 @@ public final class Chaos: Sendable {
 
     /// Strikes and asks until the time is over, then waits until the cluster is at rest.
     ///
-    /// - Throws: `LocalClusterError.notReady` if it does not come to rest, `ClusterClientError` before the first strike.
+    /// - Throws: `ClusterClientError` before the first strike; later errors are counted, also that it does not come to rest.
     public func run(on cluster: LocalCluster, report: @escaping @Sendable (String) -> Void) async throws -> Outcome {
         var answers: [FailoverTrial.Answer] = []
         for (index, question) in questions.enumerated() {
@@ -86,7 +92,11 @@ public final class Chaos: Sendable {
             }
             try await group.waitForAll()
         }
-        try await rest(cluster, report)
+        do {
+            try await rest(cluster, report)
+        } catch let error where error is LocalClusterError || error is ClusterClientError {
+            noteFailure(error)
+        }
         sample(cluster, since: start)
         return outcome.withLock(\.self)
     }
@@ -108,17 +118,14 @@ public final class Chaos: Sendable {
         _ cluster: LocalCluster, _ client: Int, _ answers: [FailoverTrial.Answer],
         until deadline: ContinuousClock.Instant, _ report: (String) -> Void
     ) async throws {
-        var random = ChaosRandom(seed: options.seed &+ UInt64(client) &* 977)
+        var random = SplitMix64(seed: options.seed &+ UInt64(client) &* 977)
         while ContinuousClock.now < deadline {
             let index = Int.random(in: questions.indices, using: &random)
             do {
                 let answer = try await questions[index].run(on: cluster.address).answer
                 note(answer == answers[index] ? nil : "question \(index): \(answer), not \(answers[index])")
             } catch let error as ClusterClientError {
-                outcome.withLock { outcome in
-                    outcome.failedCount += 1
-                    if outcome.problems.count < Outcome.problemLimit { outcome.problems.append("\(error)") }
-                }
+                noteFailure(error)
                 // A cluster that refuses at once is not to be asked in a tight loop.
                 try await Task.sleep(for: .milliseconds(200))
             }
@@ -133,17 +140,24 @@ public final class Chaos: Sendable {
                 return
             }
             outcome.differingCount += 1
-            if outcome.problems.count < Outcome.problemLimit { outcome.problems.append(difference) }
+            outcome.note(difference)
+        }
+    }
+
+    private func noteFailure(_ error: any Error) {
+        outcome.withLock { outcome in
+            outcome.failedCount += 1
+            outcome.note("\(error)")
         }
     }
 
     /// Only processes that the cluster has at that moment are struck, and each goes on in the end.
     private func strike(_ cluster: LocalCluster, until deadline: ContinuousClock.Instant) async throws {
-        var random = ChaosRandom(seed: ~options.seed)
+        var random = SplitMix64(seed: ~options.seed)
         while true {
             try await Task.sleep(for: options.interval * (2 * Double.random(in: 0..<1, using: &random)))
             guard ContinuousClock.now < deadline else { return }
-            let workers = cluster.processes.filter { $0.key != LocalCluster.coordinatorName }.sorted { $0.key < $1.key }
+            let workers = cluster.processes.keys.filter { $0 != LocalCluster.coordinatorName }.sorted()
             guard let victim = workers.randomElement(using: &random) else { continue }
             let isFrozen = Int.random(in: 0..<3, using: &random) == 0
             outcome.withLock { outcome in
@@ -151,11 +165,11 @@ public final class Chaos: Sendable {
                 if isFrozen { outcome.freezeCount += 1 } else { outcome.killCount += 1 }
             }
             guard isFrozen else {
-                kill(victim.value, SIGKILL)
+                cluster.send(SIGKILL, to: victim)
                 continue
             }
-            kill(victim.value, SIGSTOP)
-            defer { kill(victim.value, SIGCONT) }
+            cluster.send(SIGSTOP, to: victim)
+            defer { cluster.send(SIGCONT, to: victim) }
             // Shorter than the time in which that is found out, and longer.
             try await Task.sleep(for: .milliseconds(Int.random(in: 50...4000, using: &random)))
         }
@@ -194,39 +208,16 @@ extension Chaos.Outcome {
 /// What a process takes of its machine.
 public struct ProcessUsage: Sendable, Equatable {
     /// Bytes in memory.
-    public var residentByteCount = 0
-    public var threadCount = 0
+    public var residentByteCount: UInt64
+    public var threadCount: Int
     /// Open files and sockets.
-    public var descriptorCount = 0
-
-    init() {}
+    public var descriptorCount: Int
 
     /// As /proc has it; zeroes if there is no such process.
     init(of processID: Int32) {
-        let status = (try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8)) ?? ""
-        for line in status.split(separator: "\n") {
-            let words = line.split(separator: "\t").map { $0.trimmingCharacters(in: .whitespaces) }
-            guard words.count == 2, let number = words[1].split(separator: " ").first.flatMap({ Int($0) }) else {
-                continue
-            }
-            if words[0] == "VmRSS:" { residentByteCount = number << 10 }
-            if words[0] == "Threads:" { threadCount = number }
-        }
-        descriptorCount = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(processID)/fd").count) ?? 0
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-private struct ChaosRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
+        residentByteCount = Processor.residentByteCount(of: processID)
+        let files = FileManager.default
+        threadCount = (try? files.contentsOfDirectory(atPath: "/proc/\(processID)/task").count) ?? 0
+        descriptorCount = (try? files.contentsOfDirectory(atPath: "/proc/\(processID)/fd").count) ?? 0
     }
 }

@@ -111,12 +111,9 @@ public struct VictimPicker: Sendable {
         while true {
             let health = try await client.health()
             let placed = health.nodes.filter { $0.stage != nil && $0.state == .ready }
-            if health.state == .healthy, !placed.isEmpty {
-                let victim = placed[(count + 1) % placed.count]
-                if health.nodes.contains(where: { $0.state == .spare && isFit($0, for: victim) }) {
-                    count += 1
-                    return victim
-                }
+            if health.state == .healthy, let victim = inTurn(placed).first(where: { hasSpare(for: $0, health) }) {
+                count += 1
+                return victim
             }
             guard clock.now < deadline else {
                 throw LocalClusterError.notReady(
@@ -128,6 +125,15 @@ public struct VictimPicker: Sendable {
 }
 
 extension VictimPicker {
+    /// The one whose turn it is first.
+    private func inTurn(_ nodes: [NodeHealth]) -> [NodeHealth] {
+        nodes.indices.map { nodes[(count + 1 + $0) % nodes.count] }
+    }
+
+    private func hasSpare(for victim: NodeHealth, _ health: ClusterHealth) -> Bool {
+        health.nodes.contains { $0.state == .spare && isFit($0, for: victim) }
+    }
+
     private func isFit(_ spare: NodeHealth, for victim: NodeHealth) -> Bool {
         guard needsWarmSpare else { return true }
         guard let standby = spare.standby, standby.isWarm else { return false }

@@ -61,6 +61,11 @@ public final class LocalCluster: Sendable {
         }
     }
 
+    /// Sends a signal to a process that runs; others are left alone.
+    func send(_ signal: Int32, to name: String) {
+        for child in children.all where child.name == name { child.send(signal) }
+    }
+
     private static func start(
         _ options: LocalClusterOptions, children: Children, workers: WorkerSupervision,
         report: @Sendable (String) -> Void

@@ -81,7 +81,9 @@ final class WorkerSupervision: Sendable {
         guard isReady, loss != .endsCluster else { throw .childEnded(name: exit.name, status: exit.status) }
         // One that has left in good order was asked to.
         guard loss == .restarts, !exit.status.isSuccess else {
-            notice("\(exit.name) ended (\(exit.status)); the cluster goes on without it")
+            notice(
+                exit.status.isSuccess
+                    ? "\(exit.name) has left" : "\(exit.name) ended (\(exit.status)); the cluster goes on without it")
             return nil
         }
         let delay = min(Self.longestDelay, Self.shortestDelay * (1 << min(endCount - 1, 5)))

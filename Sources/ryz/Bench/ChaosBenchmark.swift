@@ -100,7 +100,7 @@ struct ChaosBenchmark: AsyncParsableCommand {
             ["\(sample.time.components.seconds) s"]
                 + names.map { name in
                     guard let usage = sample.processes[name] else { return "–" }
-                    let memory = Units.bytes(UInt64(usage.residentByteCount))
+                    let memory = Units.bytes(usage.residentByteCount)
                     return "\(memory), \(usage.descriptorCount), \(usage.threadCount)"
                 }
         }
