@@ -131,9 +131,10 @@ public struct ClusterClient: Sendable {
                         throw ClusterClientError.unexpectedAnswer(
                             url: address.description, problem: "an event is too long")
                     }
-                    for data in complete { try outcome.take(data).forEach(report) }
+                    // Before an error among them is thrown: what came with it is not to come again.
                     lastID = events.lastID ?? lastID
                     lastHeard = .now
+                    for data in complete { try outcome.take(data).forEach(report) }
                 }
                 return report(try outcome.finish())
             } catch let error as ClusterClientError where error.mayBeResumed {

@@ -39,7 +39,8 @@ public enum ClusterClientError: Error, Equatable, Sendable, CustomStringConverti
     var mayBeResumed: Bool {
         switch self {
         case .unreachable, .timedOut, .connectionLost: true
-        case .refused(_, _, let code, _): code == "unavailable" || code == "shutting_down"
+        case .refused(_, _, let code, _):
+            code.map { ["unavailable", "shutting_down", "queue_full"].contains($0) } ?? false
         case .invalidURL, .unexpectedAnswer: false
         }
     }

@@ -18,7 +18,6 @@ public final class Coordinator: Service, Sendable {
     public let dataEndpoint: String
 
     private let mailbox: Mailbox
-    private let security: NodeSecurity?
     private let status: StatusBoard
     private let lastTicket = Atomic<UInt64>(0)
     private let queueLimit: Int
@@ -58,7 +57,6 @@ public final class Coordinator: Service, Sendable {
             clusterID: configuration.clusterID, model: model.name, queueLimit: configuration.queueLimit)
         let running = try launch.start(status: status, timeout: Self.threadTimeout)
         mailbox = launch.mailbox
-        self.security = security
         self.status = status
         ended = launch.ended
         queueLimit = configuration.queueLimit
@@ -124,10 +122,13 @@ public final class Coordinator: Service, Sendable {
     public func keep(_ stream: KeptStream) { _ = mailbox.post(.keep(stream)) }
 
     /// A stream that was kept; nil if it is not known, or no more.
-    public func keptStream(_ id: String) async -> KeptStream? {
-        let reply = Reply<KeptStream?>()
-        guard mailbox.post(.keptStream(id, reply)) else { return nil }
-        return await reply.wait(within: StatusBoard.validity, else: nil)
+    ///
+    /// - Throws: `GenerationError` if that cannot be said now.
+    public func keptStream(_ id: String) async throws(GenerationError) -> KeptStream? {
+        let reply = Reply<Result<KeptStream?, GenerationError>>()
+        guard mailbox.post(.keptStream(id, reply)) else { throw refusal }
+        let silence = GenerationError.unavailable(StatusBoard.silence)
+        return try await reply.wait(within: StatusBoard.validity, else: .failure(silence)).get()
     }
 
     /// Scores a text by teacher forcing.
@@ -197,12 +198,8 @@ public final class Coordinator: Service, Sendable {
     /// Knows these workers from now on and no others, and tells them of each other. Those that are no longer known are lost
     /// at once. Without keys this does nothing.
     ///
-    /// - Returns: false if that could not be passed on, as there is too much to do; then do it again.
-    public func allow(_ workers: [NodeKey]) -> Bool {
-        guard let security else { return true }
-        let revoked = security.allow(workers)
-        return mailbox.post(.keysChanged(Keyring(keys: security.allowed), revoked: revoked))
-    }
+    /// - Returns: false if nothing came of it, as there is too much to do; then do it again.
+    public func allow(_ workers: [NodeKey]) -> Bool { mailbox.post(.allow(workers)) }
 
     /// Whether a token has passed through every stage within the last two probe intervals, and if not, why not. Never
     /// waits.

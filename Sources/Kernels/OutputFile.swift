@@ -28,8 +28,10 @@ public struct OutputFile: ~Copyable {
     private let descriptor: Int32
 
     /// Throws if there is a file at `path` already.
-    public init(creating path: String) throws(OutputFileError) {
-        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    ///
+    /// - Parameter isPrivate: only its owner can read it.
+    public init(creating path: String, isPrivate: Bool = false) throws(OutputFileError) {
+        descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, isPrivate ? 0o600 : 0o644)
         guard descriptor >= 0 else { throw OutputFileError("open", path) }
         self.path = path
     }
@@ -37,10 +39,12 @@ public struct OutputFile: ~Copyable {
     deinit { close(descriptor) }
 
     /// Puts a small file in its place, whole: who reads it sees the old one or the new one. Missing folders are made.
-    public static func replace(_ path: String, with bytes: [UInt8]) throws(OutputFileError) {
+    public static func replace(
+        _ path: String, with bytes: [UInt8], isPrivate: Bool = false
+    ) throws(OutputFileError) {
         try makeFolders(of: path)
-        let unfinishedPath = "\(path).unfinished-\(UInt64.random(in: 0 ... .max))"
-        var file = try OutputFile(creating: unfinishedPath)
+        let unfinishedPath = "\(path)\(unfinishedMark)\(UInt64.random(in: 0 ... .max))"
+        var file = try OutputFile(creating: unfinishedPath, isPrivate: isPrivate)
         do throws(OutputFileError) {
             try file.write(bytes)
             try file.synchronise()
@@ -48,6 +52,24 @@ public struct OutputFile: ~Copyable {
         } catch {
             unlink(unfinishedPath)
             throw error
+        }
+    }
+
+    private static let unfinishedMark = ".unfinished-"
+
+    /// Removes what a process has left of the file at `path` that ended in the middle of replacing it. Nobody may be
+    /// replacing it meanwhile.
+    public static func removeUnfinished(of path: String) {
+        let slash = path.lastIndex(of: "/")
+        let folder = slash.map { String(path[...$0]) } ?? "./"
+        let mark = path[(slash.map(path.index(after:)) ?? path.startIndex)...] + unfinishedMark
+        guard let entries = opendir(folder) else { return }
+        defer { closedir(entries) }
+        while let entry = readdir(entries) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name.hasPrefix(mark) { unlink(folder + name) }
         }
     }
 

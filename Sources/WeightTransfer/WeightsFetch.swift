@@ -39,7 +39,8 @@ public final class WeightsFetch {
     ) throws(WeightsError) -> FetchedModel {
         let entry = try entry(of: try content(of: reference))
         let opening = entry.openingChunks
-        try fill(entry, opening, totalByteCount: byteCount(of: opening, entry))
+        // How much is needed is known when it is open.
+        try fill(entry, opening, totalByteCount: nil)
         let header = try open(entry, reference)
         let chunks = entry.chunks(holding: try needs(header))
         let neededByteCount = byteCount(of: Array(Set(chunks + opening)), entry)
@@ -75,7 +76,7 @@ public final class WeightsFetch {
     }
 
     /// Checks the chunks that are there and fetches the others.
-    private func fill(_ entry: ShardEntry, _ chunks: [ShardChunk], totalByteCount: Int) throws(WeightsError) {
+    private func fill(_ entry: ShardEntry, _ chunks: [ShardChunk], totalByteCount: Int?) throws(WeightsError) {
         var missing: [ShardChunk] = []
         for chunk in chunks {
             if supply.isAbandoned() { throw .abandoned }
@@ -117,8 +118,9 @@ public final class WeightsFetch {
         }
     }
 
-    private func note(_ byteCount: Int, of totalByteCount: Int) {
+    private func note(_ byteCount: Int, of totalByteCount: Int?) {
         doneByteCount += byteCount
+        guard let totalByteCount else { return }
         supply.report(
             LoadingProgress(
                 doneByteCount: UInt64(min(doneByteCount, totalByteCount)), byteCount: UInt64(totalByteCount)))

@@ -27,22 +27,24 @@ struct KeyReload: Service {
         }
     }
 
-    /// What cannot be read changes nothing: the keys that were known stay known. Whether that is all.
+    /// Whether all that could be read was taken over.
     private func takeOver() -> Bool {
-        do throws(KeyFileError) {
-            if let coordinator {
-                let workers = try folder.workers()
-                guard coordinator.allow(workers) else { return false }
-                logger.info("the keys of workers were read anew", metadata: ["workers": "\(workers.count)"])
-            }
-            if let clients {
-                let keys = try folder.clients.keys()
-                clients.allow(keys)
-                logger.info("the keys of clients were read anew", metadata: ["clients": "\(keys.count)"])
-            }
-        } catch {
-            logger.error("the keys stay as they were", metadata: ["problem": "\(error)"])
+        if let clients, let keys = read({ () throws(KeyFileError) in try folder.clients.keys() }) {
+            clients.allow(keys)
+            logger.info("the keys of clients were read anew", metadata: ["clients": "\(keys.count)"])
+        }
+        if let coordinator, let workers = read({ () throws(KeyFileError) in try folder.workers() }) {
+            guard coordinator.allow(workers) else { return false }
+            logger.info("the keys of workers were read anew", metadata: ["workers": "\(workers.count)"])
         }
         return true
+    }
+
+    /// Nil if it cannot be read: the keys that were known stay known then.
+    private func read<Keys>(_ list: () throws(KeyFileError) -> Keys) -> Keys? {
+        do throws(KeyFileError) { return try list() } catch {
+            logger.error("the keys stay as they were", metadata: ["problem": "\(error)"])
+            return nil
+        }
     }
 }

@@ -64,6 +64,16 @@ struct PlacementMovesTests {
         }
     }
 
+    @Test func `a spare that comes further is waited for, and nobody is once the drain is forced`() throws {
+        var placement = try Self.serving(2, [a, b, c])
+        _ = try Self.prepared(placement.handle(.drained(a), at: .seconds(1)), by: c)
+        #expect(placement.handle(.progressed(c), at: .seconds(500)) == [])
+        #expect(placement.handle(.tick, at: .seconds(601)) == [] && placement.nextDeadline == .seconds(1100))
+        #expect(placement.handle(.drained(a), at: .seconds(602)) == [])
+        let effects = placement.handle(.drained(a, isForced: true), at: .seconds(603))
+        #expect(Self.opened(effects)?.pipeline.nodes == [c, b])
+    }
+
     @Test func `a drain is off when its worker is resumed, and over when it or its spare is lost`() throws {
         var placement = try Self.serving(2, [a, b, c])
         let part = try Self.prepared(placement.handle(.drained(a), at: .seconds(1)), by: c)

@@ -181,6 +181,30 @@ private struct StateFolder: ~Copyable {
         }
     }
 
+    @Test func `streams that were refused push nothing out, and such of very much text are not kept`() throws {
+        let folder = StateFolder()
+        var time = 1
+        do {
+            let journal = try journal(folder.path, streamCount: 2, now: { time })
+            journal.keep(KeptStream(id: "s", description: "d"))
+            journal.begin(Self.request("s-0"), Ticket(0))
+            journal.commit(TokenChoice(token: 5), to: Ticket(0))
+            journal.giveUp(Ticket(0))
+            for number in 1...5 as ClosedRange<UInt64> {
+                time += 1
+                journal.keep(KeptStream(id: "r\(number)", description: "d"))
+                journal.begin(Self.request("r\(number)-0"), Ticket(number))
+                journal.giveUp(Ticket(number))
+            }
+            time += 1
+            let text = String(repeating: "x", count: RequestJournal.largestDescription + 1)
+            journal.keep(KeptStream(id: "t", description: text))
+            #expect(journal.stream("s") != nil && journal.stream("t") == nil)
+        }
+        let journal = try journal(folder.path, streamCount: 2, now: { time })
+        #expect(journal.stream("s") != nil && (1...5).allSatisfy { journal.stream("r\($0)") == nil })
+    }
+
     @Test func `requests of a coordinator that is long gone do not go on by themselves`() throws {
         let folder = StateFolder()
         let start = Int(Date().timeIntervalSince1970)

@@ -172,4 +172,12 @@ import Testing
         #expect(choice.origin == .measured)
         #expect(choice.cacheProblem?.contains("Not a directory") == true)
     }
+
+    @Test func `recodes tiles that its processor has no kernel for`() {
+        let avx2 = KernelChoice(ternaryLayout: .twoBits, candidates: TernaryLayout.candidates(on: .avx2))
+        #expect(avx2.layout(of: .i5) == .t5 && avx2.layout(of: .t5) == .t5 && avx2.layout(of: .l3) == .l3)
+        #expect(avx2.layout(of: nil) == .t2 && avx2.layout(of: .q8_0) == .q8_0)
+        let avx512 = KernelChoice(ternaryLayout: .fiveToAnIndex, candidates: TernaryLayout.candidates(on: .avx512))
+        #expect(avx512.layout(of: .t5) == .i5 && avx512.layout(of: .t2) == .t2)
+    }
 }

@@ -28,6 +28,21 @@ import Testing
         #expect(try folder.text("old") == "kept")
     }
 
+    @Test func `is its owner's only, if that is asked for, and what was left unfinished of it can be removed`() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path + "/file"
+        try folder.write("x", "file")
+        try folder.write("x", "file.unfinished-123")
+        try folder.write("x", "other.unfinished-123")
+        try OutputFile.replace(path, with: [1], isPrivate: true)
+        let permissions = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber
+        #expect(permissions?.intValue == 0o600)
+        OutputFile.removeUnfinished(of: path)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+                == ["file", "other.unfinished-123"])
+    }
+
     @Test func `is replaced as a whole, and its folders are made`() throws {
         let folder = try TemporaryFolder()
         let path = folder.path + "/a/b/file"

@@ -79,6 +79,8 @@ import Testing
                     undisturbed.append(event)
                 }
                 for count in [1, 30] {
+                    // A stream that was complete before the kill is read on without workers.
+                    _ = try await Self.waitUntilHealthy(client)
                     var events: [ChatEvent] = []
                     for try await event in client.chatStream(messages, options: Self.options(temperature: temperature))
                     {

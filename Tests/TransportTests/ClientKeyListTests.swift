@@ -33,6 +33,16 @@ import Transport
         #expect(try list.keys().count == 2)
     }
 
+    @Test func `a last line without its end stays one`() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        let list = folder.clients
+        _ = try list.add(shop, .client)
+        let text = try String(contentsOfFile: list.path, encoding: .utf8)
+        try Data(text.dropLast().utf8).write(to: URL(fileURLWithPath: list.path))
+        _ = try list.add(admin, .operator)
+        #expect(try list.keys().map(\.name) == [shop, admin])
+    }
+
     @Test(arguments: ["shop client", "shop king \(String(repeating: "a", count: 64))", "shop client abc", "a b c d"])
     func `what is no list is refused and stays as it is`(line: String) throws {
         defer { try? FileManager.default.removeItem(at: root) }

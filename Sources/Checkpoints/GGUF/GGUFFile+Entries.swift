@@ -57,7 +57,7 @@ extension GGUFFile {
     private static func weightName(of scale: String) -> String { scale.dropLast(".scale".count) + ".weight" }
 
     /// The scale of the first block that has one, or the one behind the data; 0 if all blocks are zero. That all blocks
-    /// agree is checked when they are loaded: here a few pages are read, not the whole tensor.
+    /// agree is checked when they are loaded: here a few pages are read, unless the tensor is full of zeroes.
     private func ternaryScale(of tensor: GGUFTensor, _ type: TensorType, byteCount: Int) -> Float {
         let end = tensor.byteOffset + byteCount
         guard type != .i2_s else {

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Kernels
+import Transport
 
 /// Parts of models that came from other nodes, kept for the next start: a folder for each content, with the model's files in
 /// full size, of which only those chunks take room that were needed here.
@@ -8,7 +9,8 @@ import Kernels
 /// use stays.
 public struct ShardCache: Sendable {
     public let folder: String
-    /// Bytes on the disk; nil for half of what is free or taken by the cache.
+    /// Bytes on the disk. Nil for as much as there is room; beyond half of what is free or taken by the cache, what nobody
+    /// uses goes.
     public let limitByteCount: Int?
 
     /// How long another process may take to open a content or to make room.
@@ -65,7 +67,8 @@ public struct ShardCache: Sendable {
                 heldByteCount -= content.byteCount
                 freed += content.byteCount
             }
-            guard heldByteCount + byteCount <= limit else {
+            // The usual limit says what goes, not what may come.
+            guard limitByteCount == nil || heldByteCount + byteCount <= limit else {
                 throw .full(folder: folder, needed: byteCount, held: heldByteCount, limit: limit)
             }
             guard byteCount - freed <= free else {

@@ -49,7 +49,9 @@ public final class ShardEntry: Sendable {
     public func chunks(holding ranges: [ModelByteRange]) -> [ShardChunk] {
         var chunks: Set<ShardChunk> = []
         for range in ranges where !range.bytes.isEmpty {
-            guard let file = files.firstIndex(where: { $0.path == range.file.path }) else { continue }
+            guard let file = files.firstIndex(where: { $0.path == range.file.path }) else {
+                preconditionFailure("\(range.file.path) is no file of the model in \(modelPath)")
+            }
             let first = range.bytes.lowerBound / ShardManifest.chunkByteCount
             let last = (range.bytes.upperBound - 1) / ShardManifest.chunkByteCount
             for index in first...last { chunks.insert(ShardChunk(file: file, index: index)) }

@@ -48,7 +48,7 @@ extension CoordinatorCore {
         switch operation {
         case .drain(let node, let isForced):
             return [.notice(.drained(node, isForced: isForced))]
-                + apply(placement.handle(.drained(node), at: now), at: now)
+                + apply(placement.handle(.drained(node, isForced: isForced), at: now), at: now)
         case .resume(let node):
             return [.notice(.resumed(node))] + apply(placement.handle(.resumed(node), at: now), at: now)
         case .rebalance:

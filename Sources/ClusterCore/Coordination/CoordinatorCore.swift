@@ -141,9 +141,9 @@ extension CoordinatorCore {
             return apply(membership.handle(.hello(node, hello, from: connection), at: now), at: now)
         case .heartbeat(let heartbeat):
             let loading = membership[node]?.lastHeartbeat?.loading
-            let effects = apply(membership.handle(.heartbeat(node, heartbeat, from: connection), at: now), at: now)
+            var effects = apply(membership.handle(.heartbeat(node, heartbeat, from: connection), at: now), at: now)
             if let progress = membership[node]?.lastHeartbeat?.loading, progress != loading {
-                _ = placement.handle(.progressed(node), at: now)
+                effects += apply(placement.handle(.progressed(node), at: now), at: now)
             }
             return effects + weigh(node, at: now) + noteHeld(by: node, heartbeat, at: now)
                 + release(node, at: connection, heartbeat)

@@ -12,7 +12,7 @@ extension Placement {
         case ready(NodeID, Epoch, StageReady)
         /// A worker could not load its part.
         case loadingFailed(NodeID, Epoch, message: String, isRetryable: Bool)
-        /// A worker that loads its part has come further with it.
+        /// A worker that loads its part, or in advance what it is to take over, has come further with it.
         case progressed(NodeID)
         /// How much memory a worker has for a part of the model, the one that it holds included.
         case memory(NodeID, availableByteCount: UInt64)
@@ -25,8 +25,9 @@ extension Placement {
         /// What there is to plan with now, if the shape is planned.
         case measured(ClusterMeasurements)
         /// A worker is to hold nothing, whichever process has its name, until it is resumed. If it has a place, the others
-        /// take over at once, as far as they can.
-        case drained(NodeID)
+        /// take over, as far as they can: when a spare has loaded its part, if one is to; forced, a drain that waits for that
+        /// waits no more.
+        case drained(NodeID, isForced: Bool = false)
         /// A worker that was drained may be used again.
         case resumed(NodeID)
         /// If the model is placed on fewer workers than wanted and more are there, it is placed on those.

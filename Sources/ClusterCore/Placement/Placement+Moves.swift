@@ -37,7 +37,11 @@ extension Placement {
             + "the others are brought in when the cluster is idle, or by ryz rebalance"
     }
 
-    mutating func drain(_ node: NodeID, at now: Instant) -> [Effect] {
+    mutating func drain(_ node: NodeID, isForced: Bool = false, at now: Instant) -> [Effect] {
+        if isForced, pendingDrain?.node == node {
+            pendingDrain = nil
+            return leave(node, at: now)
+        }
         guard !isDrained(node) else { return [] }
         drained = (drained + [node]).sorted()
         guard pipeline?.place(of: node) != nil else { return [] }
@@ -118,7 +122,7 @@ extension Placement {
             let index = workers.firstIndex(where: { $0.peer.node == spare }),
             let assignment = pipeline.assignment(of: position, to: workers[index].peer, configuration)
         else { return nil }
-        workers[index].standby = Standby(place: position, part: lastParts[position], orderedAt: now)
+        workers[index].standby = Standby(place: position, part: lastParts[position], awaitedSince: now)
         pendingDrain = PendingDrain(
             node: node, spare: spare, part: lastParts[position], until: now.advanced(by: configuration.loadingTimeout))
         return [.prepare(spare, assignment)]

@@ -8,7 +8,8 @@ extension Placement {
         var place: Int
         /// The `partDigest` of what it is to load.
         var part: UInt64
-        var orderedAt: Instant
+        /// When it was told to load it, or was last seen to come further with it.
+        var awaitedSince: Instant
         /// Why it has not loaded it; nil if nothing is wrong.
         var problem: SetAside?
     }
@@ -78,7 +79,7 @@ extension Placement {
         for index in spares {
             if workers[index].standby == nil, let place = lastParts.firstIndex(of: workers[index].heldPart) {
                 // It has it from before.
-                workers[index].standby = Standby(place: place, part: lastParts[place], orderedAt: now)
+                workers[index].standby = Standby(place: place, part: lastParts[place], awaitedSince: now)
             }
             if let place = workers[index].standby?.place { coverCounts[place] += 1 }
         }
@@ -93,7 +94,7 @@ extension Placement {
                 })
             else { break }
             coverCounts[place] += 1
-            workers[index].standby = Standby(place: place, part: lastParts[place], orderedAt: now)
+            workers[index].standby = Standby(place: place, part: lastParts[place], awaitedSince: now)
             if let assignment = pipeline.assignment(of: place, to: workers[index].peer, configuration) {
                 effects.append(.prepare(workers[index].peer.node, assignment))
             }
@@ -124,13 +125,20 @@ extension Placement {
             reason: reason, until: isRetryable ? now.advanced(by: Self.retryDelay) : nil)
     }
 
+    /// What is not loaded yet is waited for anew from each sign that it comes further.
+    mutating func noteStandbyProgress(of node: NodeID, at now: Instant) {
+        guard let index = workers.firstIndex(where: { $0.peer.node == node }) else { return }
+        workers[index].standby?.awaitedSince = now
+        if pendingDrain?.spare == node { pendingDrain?.until = now.advanced(by: configuration.loadingTimeout) }
+    }
+
     /// When a spare is to be told again, or has taken too long.
     var standbyDeadlines: [Instant] {
         guard isServing, configuration.keepsSparesWarm else { return [] }
         return workers.compactMap { worker in
             guard let standby = worker.standby, standby.part != worker.heldPart else { return nil }
             if let problem = standby.problem { return problem.until }
-            return standby.orderedAt.advanced(by: configuration.loadingTimeout)
+            return standby.awaitedSince.advanced(by: configuration.loadingTimeout)
         }
     }
 
@@ -139,7 +147,7 @@ extension Placement {
             guard let standby = workers[index].standby, standby.part != workers[index].heldPart else { continue }
             if let problem = standby.problem {
                 if problem.isOver(at: now) { workers[index].standby = nil }
-            } else if standby.orderedAt.advanced(by: configuration.loadingTimeout) <= now {
+            } else if standby.awaitedSince.advanced(by: configuration.loadingTimeout) <= now {
                 let reason = "its part was not loaded within \(configuration.loadingTimeout.tenths) s"
                 setStandbyProblem(reason, isRetryable: true, of: workers[index].peer.node, at: now)
             }

@@ -181,6 +181,7 @@ public struct Placement: Sendable {
             return ended + aside + open(at: now)
         case .progressed(let node):
             if case .loading = state { progressedAt[node] = now }
+            noteStandbyProgress(of: node, at: now)
             return []
         case .memory(let node, let availableByteCount):
             guard let index = workers.firstIndex(where: { $0.peer.node == node }) else { return [] }
@@ -194,7 +195,7 @@ public struct Placement: Sendable {
             return []
         case .measured(let measurements):
             return planner?.take(measurements) == true ? open(at: now) : []
-        case .drained(let node): return drain(node, at: now)
+        case .drained(let node, let isForced): return drain(node, isForced: isForced, at: now)
         case .resumed(let node): return resume(node, at: now)
         case .rebalance: return rebalance(at: now)
         case .continued:

@@ -46,16 +46,17 @@ public struct ClientKeyList: Sendable {
                     atPath: path, contents: Data(Self.heading.utf8), attributes: [.posixPermissions: 0o600])
             else { throw KeyFileError("\(path): it cannot be made; see whether the folder is yours") }
         }
-        guard try !keys().contains(where: { $0.name == name }) else {
+        let known = try keys()
+        guard known.count < Self.limit else {
+            throw KeyFileError("\(path): it has \(Self.limit) keys, its limit; ryz revoke --client NAME makes room")
+        }
+        guard !known.contains(where: { $0.name == name }) else {
             throw KeyFileError("\(path): \(name) has a key already; ryz revoke --client \(name) ends it")
         }
         var random = SystemRandomNumberGenerator()
         let secret = "ryz-" + (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }.hexadecimal
         let key = ClientKey(name: name, role: role, digest: Array(SHA256.hash(data: Data(secret.utf8))))
-        let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-        defer { try? handle.close() }
-        try handle.seekToEnd()
-        try handle.write(contentsOf: Data((key.line + "\n").utf8))
+        try KeyFileError.append([key.line], to: path)
         return secret
     }
 
@@ -73,22 +74,10 @@ extension ClientKey {
     fileprivate init?(line: String) {
         let parts = line.split(separator: " ").map(String.init)
         guard parts.count == 3, let name = NodeID(parts[0]), let role = Role(rawValue: parts[1]),
-            let digest = [UInt8](hexadecimal: parts[2]), digest.count == SHA256.byteCount
+            let digest = [UInt8](hexadecimal: parts[2].utf8), digest.count == SHA256.byteCount
         else { return nil }
         self.init(name: name, role: role, digest: digest)
     }
 
     fileprivate var line: String { "\(name) \(role.rawValue) \(digest.hexadecimal)" }
-}
-
-extension [UInt8] {
-    fileprivate init?(hexadecimal text: String) {
-        let digits = text.compactMap(\.hexDigitValue)
-        guard digits.count == text.count, digits.count % 2 == 0 else { return nil }
-        self = stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
-    }
-
-    fileprivate var hexadecimal: String {
-        map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
 }

@@ -92,6 +92,20 @@ public struct KeyFileError: Error, CustomStringConvertible, Sendable {
             .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty && !$0.hasPrefix("#") }
     }
 
+    /// Adds lines at the end of a list.
+    static func append(_ lines: [String], to path: String) throws {
+        let list = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        defer { try? list.close() }
+        let end = try list.seekToEnd()
+        var text = lines.map { $0 + "\n" }.joined()
+        if end > 0 {
+            try list.seek(toOffset: end - 1)
+            // Whoever has edited it may have left out the end of the last line.
+            if try list.read(upToCount: 1) != Data("\n".utf8) { text = "\n" + text }
+        }
+        try list.write(contentsOf: Data(text.utf8))
+    }
+
     /// Takes out the lines whose words are such, and leaves the others as they are. Readers see the old file or the new.
     ///
     /// - Parameter what: what the error calls it if there is no such line.
@@ -107,6 +121,6 @@ public struct KeyFileError: Error, CustomStringConvertible, Sendable {
             line.trimmingCharacters(in: .whitespaces).hasPrefix("#") || !isIt(line.split(separator: " "))
         }
         guard kept.count < lines.count else { throw KeyFileError("\(path): there is no \(what)") }
-        try OutputFile.replace(path, with: Array(kept.joined(separator: "\n").utf8))
+        try OutputFile.replace(path, with: Array(kept.joined(separator: "\n").utf8), isPrivate: true)
     }
 }

@@ -64,16 +64,18 @@ public struct KeyFolder: Sendable {
         if let twice = workers.first(where: { node in known.contains { $0.node == node } }) {
             throw KeyFileError("\(workersPath): \(twice) has a key already; take its line out to make a new one")
         }
-        let list = try FileHandle(forWritingTo: URL(fileURLWithPath: workersPath))
-        defer { try? list.close() }
-        try list.seekToEnd()
+        guard known.count + workers.count <= Keyring.maximumKeyCount else {
+            throw KeyFileError(
+                "\(workersPath): with these it would have more than \(Keyring.maximumKeyCount) workers; ryz revoke makes room"
+            )
+        }
         var files: [KeyFile] = []
         for node in workers {
             let file = KeyFile(
                 path: workerPath(node), node: node, keys: try newKeys(), coordinatorKey: coordinator.keys.publicKey)
             try file.write()
             // Line by line, so that no key is made that the list does not have.
-            try list.write(contentsOf: Data("\(node) \(file.keys.publicKey)\n".utf8))
+            try KeyFileError.append(["\(node) \(file.keys.publicKey)"], to: workersPath)
             files.append(file)
         }
         return files

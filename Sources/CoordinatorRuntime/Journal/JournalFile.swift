@@ -94,7 +94,7 @@ final class JournalFile {
     }
 
     private static func replace(_ path: String, with bytes: [UInt8]) throws(Problem) -> FileHandle {
-        do throws(OutputFileError) { try OutputFile.replace(path, with: bytes) } catch {
+        do throws(OutputFileError) { try OutputFile.replace(path, with: bytes, isPrivate: true) } catch {
             throw Problem(description: error.description)
         }
         do {

@@ -85,9 +85,8 @@ struct RequestArchive {
             numbers[request.id] = number
             requests[number] = Request(number: number, request: request, touchedAt: time)
         case .token(let number, let choice):
-            guard let request = requests[number], request.choices.count < request.request.maximumTokenCount else {
-                return
-            }
+            // Not copied: the list of its choices is long.
+            guard requests[number].map({ $0.choices.count < $0.request.maximumTokenCount }) == true else { return }
             requests[number]?.choices.append(choice)
         case .state(let number, let state, let time):
             requests[number]?.state = state
@@ -99,6 +98,10 @@ struct RequestArchive {
     mutating func tidy(_ limits: Limits, at now: Int) {
         var own: [String: [Request]] = [:]
         for request in requests.values { own[streamID(of: request), default: []].append(request) }
+        // Nothing was ever sent of those that were refused.
+        for (id, requests) in own where requests.allSatisfy({ $0.state == .idle && $0.choices.isEmpty }) {
+            streams[id] = nil
+        }
         let ended = streams.values.filter { stream in
             !(own[stream.stream.id] ?? []).contains { $0.state == .open }
         }.map { stream in

@@ -64,6 +64,7 @@ final class RequestJournal {
                     + "folder or cluster")
         }
         let path = folder + "/" + Self.fileName
+        OutputFile.removeUnfinished(of: path)
         let writtenAt = try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
         do throws(JournalFile.Problem) {
             var brokenCount = 0
@@ -112,8 +113,12 @@ final class RequestJournal {
         if names != archive.drained { write(.drained(names)) }
     }
 
+    /// Streams of more text than that are not kept: they cannot be read again.
+    static let largestDescription = 1 << 20
+
     func keep(_ stream: KeptStream) {
         tidyIfDue()
+        guard stream.description.utf8.count <= Self.largestDescription else { return }
         write(.stream(stream, at: now()))
     }
 
@@ -165,7 +170,10 @@ final class RequestJournal {
     private func write(_ record: JournalRecord) {
         archive.apply(record)
         guard let file else { return }
-        do throws(JournalFile.Problem) { try file.append(record.bytes) } catch {
+        let bytes = record.bytes
+        // What would not be read again is not written: all behind it would be lost.
+        guard bytes.count <= JournalFile.maximumRecordByteCount else { return }
+        do throws(JournalFile.Problem) { try file.append(bytes) } catch {
             logger.error(
                 "nothing is written to the journal any more; streams do not outlive this coordinator",
                 metadata: ["problem": "\(error)"])
@@ -196,7 +204,8 @@ final class RequestJournal {
     private func compact() {
         guard let file else { return }
         do throws(JournalFile.Problem) {
-            try file.compact(to: archive.records.map(\.bytes))
+            try file.compact(
+                to: archive.records.map(\.bytes).filter { $0.count <= JournalFile.maximumRecordByteCount })
             compactedByteCount = file.byteCount
         } catch {
             logger.error("the journal cannot be written anew", metadata: ["problem": "\(error)"])

@@ -14,6 +14,7 @@ final class CoordinatorLoop {
     private let mailbox: Mailbox
     private let control: ControlPlane
     private let weights: WeightsServer?
+    private let security: NodeSecurity?
     private let status: StatusBoard
     private let logger: Logger
     private let clock = MonotonicClock()
@@ -28,13 +29,14 @@ final class CoordinatorLoop {
 
     init(
         core: CoordinatorCore<ConnectionID>, links: ZeroMQDataLinks, mailbox: Mailbox, control: ControlPlane,
-        weights: WeightsServer?, status: StatusBoard, journal: RequestJournal, logger: Logger
+        weights: WeightsServer?, security: NodeSecurity?, status: StatusBoard, journal: RequestJournal, logger: Logger
     ) {
         self.core = core
         self.links = links
         self.mailbox = mailbox
         self.control = control
         self.weights = weights
+        self.security = security
         self.status = status
         self.journal = journal
         self.logger = logger
@@ -90,8 +92,10 @@ final class CoordinatorLoop {
             apply(.otherVersion(theirs: theirs, connection.node, from: connection))
         case .closed(let connection):
             apply(.closed(connection.node, connection))
-        case .keysChanged(let keyring, let revoked):
-            apply(.keysChanged(keyring, revoked: revoked))
+        case .allow(let workers):
+            guard let security else { break }
+            let revoked = security.allow(workers)
+            apply(.keysChanged(Keyring(keys: security.allowed), revoked: revoked))
         case .submit(let ticket, let work, let sink, let accepted):
             sinks[ticket] = sink
             apply(.submitted(ticket, work), refusal: (ticket, accepted))
@@ -99,7 +103,7 @@ final class CoordinatorLoop {
         case .read(let ticket, let request, let buffer, let accepted):
             read(request, ticket, into: buffer, accepted)
         case .keep(let stream): journal.keep(stream)
-        case .keptStream(let id, let reply): reply.answer(journal.stream(id))
+        case .keptStream(let id, let reply): reply.answer(.success(journal.stream(id)))
         case .health(let reply):
             reply.answer(health())
         case .measure(let reply):
@@ -132,14 +136,14 @@ final class CoordinatorLoop {
             switch mail {
             case .submit(_, _, _, let accepted): accepted.answer(error)
             case .read(_, _, _, let accepted): accepted.answer(.failure(error))
-            case .keptStream(_, let reply): reply.answer(nil)
+            case .keptStream(_, let reply): reply.answer(.failure(error))
             case .keep: break
             case .health(let reply): reply.answer(health())
             case .measure(let reply): reply.answer(.failure(MeasuringRefusal(reason)))
             case .planningInput(let reply): reply.answer(nil)
             case .operate(let operation, let reply):
                 reply.answer(operation == .shutDown && failure == nil ? nil : OperationRefusal(reason))
-            case .control, .closed, .keysChanged: break
+            case .control, .closed, .allow: break
             }
         }
         control.stop()

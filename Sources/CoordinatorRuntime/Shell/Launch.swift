@@ -99,8 +99,8 @@ struct Launch {
                 throw .planning(error)
             }
             let loop = CoordinatorLoop(
-                core: core, links: links, mailbox: mailbox, control: control, weights: weights, status: status,
-                journal: journal, logger: logger)
+                core: core, links: links, mailbox: mailbox, control: control, weights: weights,
+                security: security, status: status, journal: journal, logger: logger)
             started(.success(links.endpoint))
             let failure = loop.run()
             weights?.stop()

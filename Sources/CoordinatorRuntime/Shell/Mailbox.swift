@@ -9,14 +9,14 @@ final class Mailbox: Sendable {
         case control(ControlArrival)
         /// What was sent over it found it closed.
         case closed(ConnectionID)
-        /// Other keys are known, and these nodes no longer by theirs.
-        case keysChanged(Keyring, revoked: [NodeID])
+        /// These workers are known from now on, and no others.
+        case allow([NodeKey])
         /// The sink hears of the request's end unless it is cancelled; `accepted` says whether it was let in.
         case submit(Ticket, Work, RequestSink, accepted: Reply<GenerationError?>)
         /// A request of a kept stream, which may be known already; `accepted` says by which ticket.
         case read(Ticket, GenerationRequest, EventBuffer, accepted: Reply<Result<Ticket, GenerationError>>)
         case keep(KeptStream)
-        case keptStream(String, Reply<KeptStream?>)
+        case keptStream(String, Reply<Result<KeptStream?, GenerationError>>)
         case health(Reply<ClusterHealth>)
         case measure(Reply<Result<Int, MeasuringRefusal>>)
         case planningInput(Reply<PlanningInput?>)

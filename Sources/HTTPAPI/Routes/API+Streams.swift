@@ -23,7 +23,7 @@ extension API {
     }
 
     private func resume(_ id: String, after event: String?, _ context: ConnectionContext) async throws -> Response {
-        guard let kept = await engine.keptStream(id), let answer = try? AnswerDescription(text: kept.description)
+        guard let kept = try await engine.keptStream(id), let answer = try? AnswerDescription(text: kept.description)
         else {
             throw APIError.streamNotFound(id: String(id.prefix(200)))
         }

@@ -21,7 +21,7 @@ public protocol GenerationEngine: Sendable {
     func keep(_ stream: KeptStream)
 
     /// A stream that was kept; nil if it is not known, or no more.
-    func keptStream(_ id: String) async -> KeptStream?
+    func keptStream(_ id: String) async throws(GenerationError) -> KeptStream?
 
     /// Log-probabilities of a given text, computed in slices of at most `chunk` tokens, with the `topCount` best tokens
     /// of each position. Cancelling the calling task gives it up.

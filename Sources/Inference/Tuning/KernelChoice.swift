@@ -22,10 +22,16 @@ public struct KernelChoice: Sendable {
     public private(set) var cacheProblem: String?
     private var chosen: Set<KernelCandidate> = []
     private let forcedKernel: MatrixKernel?
+    /// Layouts that have kernels worth taking.
+    private let candidates: [TileLayout]
 
     /// Measures nothing.
-    init(ternaryLayout: TernaryLayout, kernel: MatrixKernel? = nil) {
+    init(
+        ternaryLayout: TernaryLayout, kernel: MatrixKernel? = nil,
+        candidates: [TernaryLayout] = TernaryLayout.allCases
+    ) {
         self.ternaryLayout = ternaryLayout
+        self.candidates = candidates.map { TileLayout($0) }
         forcedKernel = kernel
     }
 
@@ -33,11 +39,11 @@ public struct KernelChoice: Sendable {
     init(
         model: ModelFile, layers: Range<Int>, options: StageOptions, compute: borrowing Compute
     ) throws(KernelError) {
+        let layouts = TernaryLayout.candidates(on: compute.instructionSet)
         self.init(
-            ternaryLayout: options.ternaryLayout ?? .preferred(on: compute.instructionSet), kernel: options.kernel)
-        let shapes = Shape.all(
-            of: model, layers: layers,
-            ternary: options.ternaryLayout.map { [$0] } ?? TernaryLayout.candidates(on: compute.instructionSet))
+            ternaryLayout: options.ternaryLayout ?? .preferred(on: compute.instructionSet), kernel: options.kernel,
+            candidates: layouts)
+        let shapes = Shape.all(of: model, layers: layers, ternary: options.ternaryLayout.map { [$0] } ?? layouts)
         let candidates = shapes.flatMap { $0.candidates(forcing: options.kernel) }
         let byteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
         guard byteCount >= options.leastMeasuredByteCount, candidates.count > shapes.count else { return }
@@ -63,7 +69,8 @@ public struct KernelChoice: Sendable {
     func layout(of stored: TileLayout?) -> TileLayout {
         let chosen = TileLayout(ternaryLayout)
         guard let stored else { return chosen }
-        return stored.recodings.contains(chosen) ? chosen : stored
+        if stored.recodings.contains(chosen) { return chosen }
+        return candidates.contains(stored) ? stored : stored.recodings.first(where: candidates.contains) ?? stored
     }
 
     /// The kernel for matrices of a layout and shape.

@@ -183,6 +183,9 @@ final class ComputeLoop {
     }
 
     private func reportNotLoaded(_ error: StageError, _ epoch: Epoch) {
+        publishUsage()
+        // Whoever has given a newer order waits for this one no more.
+        guard !inbox.hasNews else { return }
         logger.error("part not loaded", metadata: ["epoch": "\(epoch.number)", "problem": "\(error.message)"])
         control.post(
             .failure(
