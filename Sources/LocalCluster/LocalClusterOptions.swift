@@ -30,6 +30,8 @@ public struct LocalClusterOptions: Sendable {
     public var http = "127.0.0.1:0"
     /// Longest sequence, in tokens; nil for the coordinator's default.
     public var contextLength: Int?
+    /// Whether requests go on from the KV of earlier ones; true leaves it to the settings file.
+    public var reusesPrefixes = true
     /// How exactly the model's head is kept; nil leaves it to the settings file.
     public var headPrecision: HeadPrecision?
     /// How ternary weights lie in the workers' memory; nil leaves it to each worker.
@@ -72,6 +74,7 @@ public struct LocalClusterOptions: Sendable {
         if let configurationFile { arguments += ["--config", configurationFile] }
         if let modelPath { arguments += ["--model", modelPath] }
         if let contextLength { arguments += ["--context", "\(contextLength)"] }
+        if !reusesPrefixes { arguments.append("--no-prefix-reuse") }
         if let headPrecision { arguments += ["--head", headPrecision.rawValue] }
         return arguments + ["--log-level", logLevel, "--end-with-parent"]
     }

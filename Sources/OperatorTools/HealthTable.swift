@@ -125,12 +125,15 @@ public struct HealthTable: Sendable {
         if !health.reason.isEmpty { state += " (\(health.reason.printable))" }
         let last = health.secondsSinceLastToken.map { "last token \(Units.decimal($0, places: 1)) s ago" }
         let interrupted = health.interruptedRequestCount
-        let figures = [
+        var figures = [
             "\(health.runningRequestCount) running, \(health.queuedRequestCount) of \(health.queueLimit) queued"
                 + (interrupted > 0 ? ", \(interrupted) of them to be rebuilt" : ""),
             "\(Units.decimal(health.tokensPerSecond, places: 1)) tok/s", last ?? "no token yet",
             "\(health.droppedFrameCount) frames dropped",
         ]
+        if isVerbose {
+            figures.append("\(health.keptTokenCount) tokens of ended requests kept, \(health.reusedTokenCount) reused")
+        }
         return
             "\(health.clusterID.printable): \(health.model.printable) is \(state); \(figures.joined(separator: "; "))"
     }

@@ -58,12 +58,14 @@ struct ClusterPlan: Sendable {
         placement = Self.placement(
             model, shape: shape, workers: nodes.dropFirst(), contextLength: contextLength, rowCount: rowCount,
             &random)
-        scheduler = SchedulerConfiguration(
+        var scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: random.number(in: 1...8), queueLimit: random.pick([2, 16, 64]),
             maximumStepRowCount: rowCount, stepTimeout: random.pick([.seconds(5), .seconds(30)]))
-        requests = PlannedRequest.all(
-            seed: seed, until: calmAt, contextLength: contextLength, vocabularySize: model.vocabularySize)
+        scheduler.reusesPrefixes = random.happens(0.9)
+        scheduler.keptSequenceLimit = random.pick([1, 3, 64])
+        self.scheduler = scheduler
+        requests = PlannedRequest.all(seed: seed, until: calmAt, contextLength: contextLength, model: model)
     }
 
     private static func workerName(_ number: Int) -> NodeID { NodeID("worker-\(number)") ?? .coordinator }

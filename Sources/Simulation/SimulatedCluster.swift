@@ -282,7 +282,7 @@ extension SimulatedCluster {
         hand(ticket, work)
     }
 
-    /// What is held although nothing is asked for; nil if that is nothing.
+    /// What is held although nothing is asked for, and is not kept for later requests; nil if that is nothing.
     private var remains: String? {
         guard let core = coordinator?.core else { return "there is no coordinator" }
         let scheduler = core.scheduler
@@ -294,8 +294,13 @@ extension SimulatedCluster {
             guard let machine = world.machines.first(where: { $0.node == node }), let worker = workers[machine.index],
                 let stage = worker.compute?.stage
             else { return "\(node) has no stage" }
-            if stage.keyValueTokenCount > 0 || stage.heldSequenceCount > 0 {
-                return "\(node) holds \(stage.keyValueTokenCount) KV tokens of \(stage.heldSequenceCount) sequences"
+            // Besides what is kept of requests that have ended.
+            if stage.keyValueTokenCount != scheduler.keptTokenCount
+                || stage.heldSequenceCount != scheduler.keptSequenceCount
+            {
+                return
+                    "\(node) holds \(stage.keyValueTokenCount) KV tokens of \(stage.heldSequenceCount) sequences, but "
+                    + "\(scheduler.keptTokenCount) of \(scheduler.keptSequenceCount) are kept"
             }
             if !worker.unsent.isEmpty { return "\(node) has \(worker.unsent.count) reports that it could not send" }
         }
@@ -309,6 +314,7 @@ extension SimulatedCluster {
             virtualSeconds: Double(world.now.nanoseconds) / 1e9,
             recoverySeconds: isOver ? world.plan.calmAt.duration(to: world.now).secondCount : nil,
             messageCount: world.network.messageCount, tokenCount: answers.tokenCount,
+            reusedTokenCount: answers.reusedTokenCount,
             completeCount: answers.count { $0 == .complete },
             failedCount: answers.count { if case .failed = $0 { true } else { false } },
             abandonedCount: answers.count { $0 == .abandoned },

@@ -42,6 +42,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
             "What spares do while they wait: cold, or warm, with what they may take over loaded; overrides the settings."
     )
     var spares: SpareReadiness?
+    @Flag(help: "Compute every prompt from its first token; overrides the settings.")
+    var noPrefixReuse = false
     @Option(help: "Where open streams are written down, a folder, or none; overrides the settings.")
     var state: String?
     @Option(help: "Longest sequence, in tokens; overrides the settings.")
@@ -137,6 +139,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             settings.stateFolder = RyzHome.stateFolder(cluster: settings.clusterID)
         }
         if let spares { settings.spares = spares }
+        if noPrefixReuse { settings.reusesPrefixes = false }
         if let head { settings.headPrecision = head }
         return settings
     }

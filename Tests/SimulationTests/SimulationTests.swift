@@ -28,6 +28,8 @@ import Testing
         #expect(totals.firstViolation?.violation == nil)
         #expect(totals.firstViolation?.seed == nil)
         #expect(totals.seedCount == 30)
+        // Conversations have gone on from what was kept.
+        #expect(totals.reusedTokenCount > 0)
         // Every fault has struck, or there was nothing to survive.
         for fault in Fault.allCases where fault != .clockSkew { #expect(totals.faults[fault] > 0, "\(fault)") }
     }

@@ -32,6 +32,8 @@ extension CoordinatorCore {
         case connect([Peer])
         /// Send a step to these ranks of the first stage, in order, up to the first to which it cannot be sent.
         case sendStep(Envelope, Step, to: [NodeID])
+        /// See `Scheduler.Effect`.
+        case reused(Ticket, tokenCount: Int)
         case token(Ticket, TokenChoice)
         /// Each request ends with one of `finished`, `scored` and `failed`, unless it is cancelled.
         case finished(Ticket, FinishReason)

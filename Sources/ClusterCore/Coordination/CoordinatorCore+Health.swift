@@ -28,6 +28,8 @@ extension CoordinatorCore {
             droppedFrameCount: linkDropCount + drops.total,
             nodes: membership.members.map { self.health(of: $0, at: now) })
         health.measuring = measuringHealth
+        health.keptTokenCount = scheduler.keptTokenCount
+        health.reusedTokenCount = scheduler.reusedTokenCount
         return health
     }
 

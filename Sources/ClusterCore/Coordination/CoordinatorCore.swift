@@ -382,6 +382,7 @@ extension CoordinatorCore {
             progress.sentRowCount += UInt64(step.rowCount)
             let nodes = pipeline.entrances.map(\.node)
             return [.sendStep(envelope(.step(step), epoch: pipeline.epoch), step, to: nodes)]
+        case .reused(let ticket, let tokenCount): return [.reused(ticket, tokenCount: tokenCount)]
         case .token(let ticket, let choice): return [.token(ticket, choice)]
         case .finished(let ticket, let reason): return [.finished(ticket, reason)]
         case .scored(let ticket, let text): return [.scored(ticket, text)]

@@ -30,6 +30,10 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
     public var droppedFrameCount: UInt64
     /// In order of name.
     public var nodes: [NodeHealth]
+    /// Tokens whose KV is kept of requests that have ended, for those that begin with the same ones.
+    public var keptTokenCount = 0
+    /// Tokens that were not computed for that reason since the coordinator started.
+    public var reusedTokenCount: UInt64 = 0
     /// What has been measured of the links between nodes.
     public var measuring = MeasuringHealth()
 
@@ -43,6 +47,8 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
         case queueLimit = "queue_limit"
         case tokensPerSecond = "tokens_per_second"
         case droppedFrameCount = "dropped_frame_count"
+        case keptTokenCount = "kept_token_count"
+        case reusedTokenCount = "reused_token_count"
         case nodes, measuring
     }
 

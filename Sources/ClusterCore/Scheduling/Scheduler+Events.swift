@@ -25,6 +25,9 @@ extension Scheduler {
     public enum Effect: Sendable, Equatable {
         /// Send the step to the first stage. Steps are to arrive in the order of these effects.
         case send(Step)
+        /// So many tokens of a request were not computed, as the KV of an earlier one was at hand. Comes before its
+        /// first token, if at all.
+        case reused(Ticket, tokenCount: Int)
         case token(Ticket, TokenChoice)
         /// Each request ends with one of `finished`, `scored`, `failed` and `outwaited`, unless it is cancelled.
         case finished(Ticket, FinishReason)

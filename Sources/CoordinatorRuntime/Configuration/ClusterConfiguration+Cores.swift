@@ -35,11 +35,12 @@ extension ClusterConfiguration {
             activationGrid: activationGrid, loadingTimeout: loadingTimeout, replanDelay: replanDelay,
             firstEpoch: firstEpoch)
         placement.keepsSparesWarm = spares == .warm
-        let scheduler = SchedulerConfiguration(
+        var scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: maximumRunningCount, queueLimit: queueLimit,
             maximumStepRowCount: resolvedStepRowCount(of: model), stepTimeout: stepTimeout,
             probeInterval: probeInterval, outageLimit: outageLimit, rebuildLimit: rebuildLimit)
+        scheduler.reusesPrefixes = reusesPrefixes
         var coordination = CoordinationConfiguration(
             clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
             heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),

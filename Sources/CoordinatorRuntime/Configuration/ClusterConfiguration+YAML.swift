@@ -130,6 +130,7 @@ extension ClusterConfiguration {
             keyValueTokenCapacity = reader.wholeNumber(node, path, in: 256...(1 << 30)) ?? keyValueTokenCapacity
         case .maximumRunning: maximumRunningCount = reader.wholeNumber(node, path, in: 1...256) ?? maximumRunningCount
         case .queueLimit: queueLimit = reader.wholeNumber(node, path, in: 0...4096) ?? queueLimit
+        case .reusePrefixes: reusesPrefixes = reader.flag(node, path) ?? reusesPrefixes
         case .stepRows: maximumStepRowCount = reader.wholeNumber(node, path, in: 1...8192)
         case .heartbeatSeconds: heartbeatInterval = reader.seconds(node, path, in: 0.01...60) ?? heartbeatInterval
         case .detectionSeconds: detectionBound = reader.seconds(node, path, in: 0.1...3600) ?? detectionBound

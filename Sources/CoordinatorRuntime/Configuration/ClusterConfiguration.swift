@@ -48,6 +48,8 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var maximumRunningCount = 8
     /// Most requests that wait.
     public var queueLimit = 64
+    /// Whether requests go on from the KV that is kept of earlier ones which begin with the same tokens.
+    public var reusesPrefixes = true
     /// Most rows in a step; nil takes 512, or fewer for a model whose hidden states would not fit a message.
     public var maximumStepRowCount: Int?
     public var heartbeatInterval = Duration.milliseconds(250)
@@ -135,6 +137,7 @@ enum Setting: String, CaseIterable {
     case keyValueTokens = "kv_tokens"
     case maximumRunning = "maximum_running"
     case queueLimit = "queue_limit"
+    case reusePrefixes = "reuse_prefixes"
     case stepRows = "step_rows"
     case heartbeatSeconds = "heartbeat_seconds"
     case detectionSeconds = "detection_seconds"

@@ -173,6 +173,8 @@ extension CoordinatorLoop {
         _ accepted: Reply<Result<Ticket, GenerationError>>
     ) {
         let known = journal.known(request.id)
+        let reusedTokenCount = journal.reusedTokenCount(of: request.id)
+        if reusedTokenCount > 0 { buffer.append(.reused(tokenCount: reusedTokenCount)) }
         for choice in known.choices { buffer.append(.token(choice)) }
         switch known {
         case .finished(_, let reason):
@@ -224,6 +226,9 @@ extension CoordinatorLoop {
                     return .stepNotSent(step.id, envelope.epoch, to: node, error)
                 }
             }
+        case .reused(let ticket, let tokenCount):
+            journal.noteReused(tokenCount, for: ticket)
+            if case .generation(let buffer)? = sinks[ticket] { buffer.append(.reused(tokenCount: tokenCount)) }
         case .token(let ticket, let choice):
             journal.commit(choice, to: ticket)
             if case .generation(let buffer)? = sinks[ticket] { buffer.append(.token(choice)) }

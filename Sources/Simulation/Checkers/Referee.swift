@@ -32,6 +32,10 @@ final class Referee {
         violate(.tokens, at: now, if: answers.token(ticket, choice))
     }
 
+    func noteReused(_ ticket: Ticket, _ tokenCount: Int, at now: Instant) {
+        violate(.tokens, at: now, if: answers.reused(ticket, tokenCount))
+    }
+
     func noteFinished(_ ticket: Ticket, _ reason: FinishReason, at now: Instant) {
         violate(.tokens, at: now, if: answers.finished(ticket, reason))
     }

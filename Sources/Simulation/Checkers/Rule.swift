@@ -9,7 +9,7 @@ public enum Rule: String, CaseIterable, Sendable {
     /// Once faults have stopped.
     case ends = "every request ends in time"
     case service = "service resumes once faults have stopped"
-    case memory = "KV cache and queues return to nothing"
+    case memory = "KV cache and queues return to nothing, but what is kept for later requests"
     case limits = "no message breaks a limit of the protocol"
 }
 

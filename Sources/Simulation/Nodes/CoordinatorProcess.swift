@@ -123,11 +123,24 @@ final class CoordinatorProcess {
             }
             return nil
         }
+        checkMemory()
         if let result, result != epoch, staleDropCount != staleCount + 1 {
             world.referee.violate(
                 .placements, "a result of epoch \(result.number), which is not served, was not dropped as such",
                 at: world.now)
         }
+    }
+
+    /// What is kept never takes what is promised, and ends with its pipeline.
+    private func checkMemory() {
+        let scheduler = core.scheduler
+        let count = scheduler.keptTokenCount + scheduler.reservedTokenCount
+        let capacity = scheduler.isOpen ? scheduler.keyValueTokenCapacity : 0
+        guard count > capacity else { return }
+        world.referee.violate(
+            .memory,
+            "\(scheduler.reservedTokenCount) KV tokens are reserved and \(scheduler.keptTokenCount) kept of \(capacity)",
+            at: world.now)
     }
 
     /// Messages that were dropped as those of another placement.
@@ -145,6 +158,7 @@ final class CoordinatorProcess {
         case .answer(let envelope, let connection): send(envelope, to: connection)
         case .connect(let peers): connect(to: peers)
         case .sendStep(let envelope, let step, let nodes): return send(envelope, step, to: nodes)
+        case .reused(let ticket, let tokenCount): referee.noteReused(ticket, tokenCount, at: world.now)
         case .token(let ticket, let choice): referee.noteToken(ticket, choice, at: world.now)
         case .finished(let ticket, let reason):
             sinks.remove(ticket)

@@ -52,6 +52,8 @@ struct FailoverBenchmark: AsyncParsableCommand {
         options.spareCount = spares
         options.keepsSparesWarm = warmSpares
         options.workerLoss = .restarts
+        // The same question comes again and again, and is to be struck in its middle.
+        options.reusesPrefixes = false
         options.logLevel = "critical"
         let progress = ProgressLine()
         defer { progress.clear() }
