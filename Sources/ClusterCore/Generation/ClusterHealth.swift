@@ -32,6 +32,8 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
     public var nodes: [NodeHealth]
     /// What has been measured of the links between nodes.
     public var measuring = MeasuringHealth()
+    /// As often as the model is placed; each node says to which it belongs.
+    public var replicas: [ReplicaHealth] = []
 
     private enum CodingKeys: String, CodingKey {
         case clusterID = "cluster_id"
@@ -43,7 +45,7 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
         case queueLimit = "queue_limit"
         case tokensPerSecond = "tokens_per_second"
         case droppedFrameCount = "dropped_frame_count"
-        case nodes, measuring
+        case nodes, measuring, replicas
     }
 
     public init(

@@ -15,9 +15,11 @@ struct KeyValueBudget: Sendable, Equatable {
 
     var tokenCapacity: Int { blockCount * Self.blockTokenCount }
 
+    func hasRoom(for count: Int) -> Bool { reservedBlockCount + count <= blockCount }
+
     /// False, and nothing changes, if not that many blocks are free.
     mutating func reserve(_ count: Int) -> Bool {
-        guard reservedBlockCount + count <= blockCount else { return false }
+        guard hasRoom(for: count) else { return false }
         reservedBlockCount += count
         return true
     }
