@@ -66,10 +66,10 @@ extension CoordinatorCore {
         }
         guard replicas[source].placement.isServing else { return pick(for: request) }
         let offers = replicas.indices.compactMap { index -> Balancer.Offer? in
-            guard index != source, replicas[index].scheduler.waiting.isEmpty,
+            guard index != source, replicas[index].scheduler.hasRoom(for: request),
                 let offer = replicas[index].offer(request, as: index)
             else { return nil }
-            return offer.hasRoom && offer.openingCount == 0 ? offer : nil
+            return offer.openingCount == 0 ? offer : nil
         }
         return Balancer.pick(offers)
     }

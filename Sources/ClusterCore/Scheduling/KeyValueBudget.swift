@@ -15,11 +15,12 @@ struct KeyValueBudget: Sendable, Equatable {
 
     var tokenCapacity: Int { blockCount * Self.blockTokenCount }
 
-    func hasRoom(for count: Int) -> Bool { reservedBlockCount + count <= blockCount }
+    /// Whether that many blocks are free.
+    func canReserve(_ count: Int) -> Bool { reservedBlockCount + count <= blockCount }
 
     /// False, and nothing changes, if not that many blocks are free.
     mutating func reserve(_ count: Int) -> Bool {
-        guard hasRoom(for: count) else { return false }
+        guard canReserve(count) else { return false }
         reservedBlockCount += count
         return true
     }

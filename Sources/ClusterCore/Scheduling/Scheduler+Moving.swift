@@ -23,7 +23,7 @@ extension Scheduler {
     /// Whether a request could begin at once.
     func hasRoom(for request: RequestRecord) -> Bool {
         line != nil && waiting.isEmpty && runningRequestCount < configuration.maximumRunningCount
-            && budget.hasRoom(for: request.blockCount)
+            && budget.canReserve(request.blockCount)
     }
 
     /// Takes a request out of the queue; nil if it does not wait there.
