@@ -8,7 +8,10 @@ public struct LocalClusterOptions: Sendable {
     /// A settings file such as cluster.yaml. Addresses, the number of workers and how they share stages are taken from
     /// here all the same.
     public var configurationFile: String?
+    /// Of each replica.
     public var workerCount: Int
+    /// How often the model is placed.
+    public var replicaCount = 1
     /// Workers besides, which wait to take the place of one that is lost.
     public var spareCount = 0
     /// Whether spares load in advance what they may have to take over; false leaves it to the settings file.
@@ -61,13 +64,14 @@ public struct LocalClusterOptions: Sendable {
     }
 
     /// All worker processes.
-    var processCount: Int { workerCount + spareCount }
+    var processCount: Int { workerCount * replicaCount + spareCount }
 
     func coordinatorArguments() -> [String] {
         // The cluster ends with its coordinator.
         var arguments = ["--http", http, "--control", "tcp://127.0.0.1:0", "--state", "none"]
         arguments += ["--workers", "\(workerCount)"]
         if let placement { arguments += ["--placement", placement.map(String.init).joined(separator: ",")] }
+        if replicaCount > 1 { arguments += ["--replicas", "\(replicaCount)"] }
         if plansPlacement { arguments += ["--placement", "auto"] }
         if keepsSparesWarm { arguments += ["--spares", "warm"] }
         if let activationGrid { arguments += ["--activation-grid", activationGrid.rawValue] }

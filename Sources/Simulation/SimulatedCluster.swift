@@ -269,7 +269,7 @@ extension SimulatedCluster {
 
     /// Asks for something, until it is answered.
     private func askOnceMore() {
-        guard let coordinator, coordinator.core.placement.isServing else { return }
+        guard let coordinator, coordinator.core.isServing else { return }
         if let lastTicket {
             guard case .failed(let error) = world.referee.answers.ending(of: lastTicket) else { return }
             guard error.isRetryable else {
@@ -285,11 +285,19 @@ extension SimulatedCluster {
     /// What is held although nothing is asked for, and is not kept for later requests; nil if that is nothing.
     private var remains: String? {
         guard let core = coordinator?.core else { return "there is no coordinator" }
-        let scheduler = core.scheduler
+        guard core.isServing else { return "nothing is placed" }
+        for (index, replica) in core.replicas.enumerated() {
+            if let remains = remains(of: replica) { return "replica \(index): \(remains)" }
+        }
+        return nil
+    }
+
+    private func remains(of replica: Replica) -> String? {
+        let scheduler = replica.scheduler
         if scheduler.openRequestCount > 0 { return "\(scheduler.openRequestCount) requests are open in the scheduler" }
         if scheduler.reservedTokenCount > 0 { return "\(scheduler.reservedTokenCount) KV tokens are reserved" }
         if scheduler.inFlightStepCount > 0 { return "\(scheduler.inFlightStepCount) steps are in flight" }
-        guard let pipeline = core.placement.pipeline, core.placement.isServing else { return "nothing is placed" }
+        guard let pipeline = replica.placement.pipeline, replica.placement.isServing else { return nil }
         for node in pipeline.nodes {
             guard let machine = world.machines.first(where: { $0.node == node }), let worker = workers[machine.index],
                 let stage = worker.compute?.stage

@@ -36,6 +36,8 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
     public var reusedTokenCount: UInt64 = 0
     /// What has been measured of the links between nodes.
     public var measuring = MeasuringHealth()
+    /// As often as the model is placed; each node says to which it belongs.
+    public var replicas: [ReplicaHealth] = []
 
     private enum CodingKeys: String, CodingKey {
         case clusterID = "cluster_id"
@@ -49,7 +51,7 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
         case droppedFrameCount = "dropped_frame_count"
         case keptTokenCount = "kept_token_count"
         case reusedTokenCount = "reused_token_count"
-        case nodes, measuring
+        case nodes, measuring, replicas
     }
 
     public init(

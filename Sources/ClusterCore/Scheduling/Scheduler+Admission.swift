@@ -1,7 +1,7 @@
 import Transport
 
 extension Scheduler {
-    mutating func submit(_ request: RequestRecord) -> [Effect] {
+    mutating func submit(_ request: RequestRecord, queuedElsewhereCount: Int) -> [Effect] {
         guard let ticket = request.ticket else { return [] }
         guard line != nil || outage != nil else { return [.failed(ticket, .unavailable("no pipeline is ready"))] }
         let contextLength = line?.contextLength ?? configuration.contextLength
@@ -12,7 +12,9 @@ extension Scheduler {
         }
         waiting.append(request)
         admit()
-        guard waiting.count > configuration.queueLimit else { return [] }
+        guard waiting.last?.ticket == ticket, waiting.count + queuedElsewhereCount > configuration.queueLimit else {
+            return []
+        }
         waiting.removeLast()
         let limit = configuration.queueLimit
         return [.failed(ticket, .queueFull(limit: limit, retryAfterSeconds: retryAfterSeconds))]

@@ -8,8 +8,9 @@ extension Scheduler {
         case closed(because: String, isLoss: Bool = true)
         /// Another pipeline is being loaded.
         case loading
-        /// `committed` are tokens that were sampled before, from which it goes on.
-        case submitted(Ticket, Work, committed: [Int32] = [])
+        /// `committed` are tokens that were sampled before, from which it goes on. The limit of the queue holds for this
+        /// one and what waits elsewhere together.
+        case submitted(Ticket, Work, committed: [Int32] = [], queuedElsewhereCount: Int = 0)
         /// A request that was let in by the coordinator before this one. It waits for a pipeline like one that lost its own.
         case restored(Ticket, Work, committed: [Int32])
         /// Nobody waits for the answer any more.

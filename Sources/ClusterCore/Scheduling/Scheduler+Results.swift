@@ -12,6 +12,7 @@ extension Scheduler {
         let earlier = inFlight[..<index].flatMap { $0.step.slices.map(\.sequence) }
         if step.slices.contains(where: { earlier.contains($0.sequence) }) { return [.lost(inFlight[0].step.id)] }
         if let problem = mismatch(of: result, with: step) { return [.brokenResult(result.id, problem)] }
+        pace.note(step, sentAt: inFlight[index].sentAt, previousResultAt: lastProgressAt, at: now)
         inFlight.remove(at: index)
         for earlier in inFlight[..<index].indices {
             inFlight[earlier].overtakenAt = inFlight[earlier].overtakenAt ?? now

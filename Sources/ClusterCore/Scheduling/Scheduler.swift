@@ -42,6 +42,8 @@ public struct Scheduler: Sendable {
     var tokenRate = RateWindow()
     /// Tokens that were not computed, as the KV of earlier requests was at hand, since the beginning.
     public internal(set) var reusedTokenCount: UInt64 = 0
+    /// Of the open pipeline.
+    var pace = Pace()
 
     /// When rows last came back through all stages; nil if none ever have.
     public internal(set) var lastTokenPassedAt: Instant?
@@ -104,8 +106,10 @@ public struct Scheduler: Sendable {
         case .loading:
             noteLoading(at: now)
             effects = []
-        case .submitted(let ticket, let work, let committed):
-            effects = submit(RequestRecord(ticket: ticket, work: work, committed: committed))
+        case .submitted(let ticket, let work, let committed, let queuedElsewhereCount):
+            effects = submit(
+                RequestRecord(ticket: ticket, work: work, committed: committed),
+                queuedElsewhereCount: queuedElsewhereCount)
         case .restored(let ticket, let work, let committed):
             effects = restore(RequestRecord(ticket: ticket, work: work, committed: committed), at: now)
         case .cancelled(let ticket):
@@ -145,6 +149,7 @@ public struct Scheduler: Sendable {
         let contextLength = min(configuration.contextLength, budget.tokenCapacity)
         line = Line(stageCount: max(1, stageCount), contextLength: contextLength, openedAt: now)
         outage = nil
+        pace = Pace()
         lastStepNumber = 0
         lastProgressAt = now
         probe()

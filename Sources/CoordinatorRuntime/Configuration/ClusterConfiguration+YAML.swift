@@ -121,6 +121,9 @@ extension ClusterConfiguration {
         case .placement:
             plansPlacement = node.plainOrQuotedText == "auto"
             if !plansPlacement { placement = reader.placement(node, path) }
+        case .replicas: replicaCount = reader.wholeNumber(node, path, in: 1...64) ?? replicaCount
+        case .objective: objective = reader.choice(node, path) ?? objective
+        case .concurrency: concurrency = reader.wholeNumber(node, path, in: 1...65_536)
         case .measureLinks: measuresLinks = reader.flag(node, path) ?? measuresLinks
         case .planning: planning = reader.planning(node, path) ?? planning
         case .activationGrid: activationGrid = reader.choice(node, path) ?? activationGrid

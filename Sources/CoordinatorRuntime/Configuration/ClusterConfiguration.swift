@@ -36,6 +36,12 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var activationGrid = ActivationGrid.exact
     /// Whether the placement is planned from what workers and links measure; there is none given then.
     public var plansPlacement = false
+    /// How often the model is placed, each time on workers and a placement as above.
+    public var replicaCount = 1
+    /// What a planned placement is to be best at. For throughput it is also planned how often the model is placed.
+    public var objective = PlanObjective.latency
+    /// Streams that decode at a time, for the throughput; nil: 8.
+    public var concurrency: Int?
     /// Whether links between workers are measured without a request, while nothing is computed.
     public var measuresLinks = true
     /// What plans have to go by besides placement and workers.
@@ -91,6 +97,9 @@ public struct ClusterConfiguration: Sendable, Equatable {
         get { selection ?? .count(placement?.reduce(0, +) ?? 1) }
         set { selection = newValue }
     }
+
+    /// Whether it is planned how often the model is placed.
+    var plansReplicas: Bool { plansPlacement && objective == .throughput }
 }
 
 /// When the model is placed on more workers, where it is placed on fewer than wanted and others have come.
@@ -130,7 +139,7 @@ enum Setting: String, CaseIterable {
     case cluster, model, http, control, data, weights, advertise
     case security, keys
     case httpSecurity = "http_security"
-    case workers, placement, planning, head
+    case workers, placement, replicas, objective, concurrency, planning, head
     case measureLinks = "measure_links"
     case activationGrid = "activation_grid"
     case contextLength = "context_length"

@@ -47,7 +47,7 @@ struct FailoverBenchmark: AsyncParsableCommand {
         let workerCount = try shape.workerCount ?? 2
         var options = LocalClusterOptions(
             modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount))
+            threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount * shape.replicas))
         shape.apply(to: &options)
         options.spareCount = spares
         options.keepsSparesWarm = warmSpares
