@@ -3,10 +3,11 @@ import ArgumentParser
 struct Benchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measures this machine: by itself (node), in clusters, between two ranks, and in failure.",
+        abstract:
+            "Measures this machine: by itself (node), in clusters, between two ranks, in failure, and under fire.",
         subcommands: [
             NodeBenchmark.self, ClusterBenchmark.self, ExchangeBenchmark.self, FailoverBenchmark.self,
-            ChaosBenchmark.self,
+            ChaosBenchmark.self, FuzzBenchmark.self,
         ],
         defaultSubcommand: NodeBenchmark.self)
 }
