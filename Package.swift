@@ -76,8 +76,12 @@ let package = Package(
             dependencies: ["Checkpoints", "ClusterCore", "Inference", "JSON", "Kernels", "Transport"],
             swiftSettings: safe),
         .target(
-            name: "LocalCluster", dependencies: ["ClusterClient", "ClusterCore", "Kernels", "Transport"],
-            swiftSettings: safe),
+            name: "LocalCluster",
+            dependencies: [
+                "ClusterClient", "ClusterCore", "CommandSupport", "Fuzzing", "Kernels", "Transport", "Wire", "ZeroMQ",
+                nioCore, nioPosix,
+            ], swiftSettings: safe),
+        .target(name: "Fuzzing", dependencies: ["Transport", "Wire"], swiftSettings: safe),
 
         // Shells
         .target(
@@ -161,7 +165,8 @@ let package = Package(
             swiftSettings: safe),
         .testTarget(
             name: "TransportTests", dependencies: ["CommandSupport", "Transport", logging], swiftSettings: safe),
-        .testTarget(name: "WireTests", dependencies: ["TestSupport", "Wire", "Transport"], swiftSettings: facingC),
+        .testTarget(
+            name: "WireTests", dependencies: ["Fuzzing", "TestSupport", "Wire", "Transport"], swiftSettings: facingC),
         .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ", "Wire", "Transport"], swiftSettings: facingC),
         .testTarget(
             name: "WeightTransferTests",
@@ -203,8 +208,8 @@ let package = Package(
         .testTarget(
             name: "HTTPAPITests",
             dependencies: [
-                "HTTPAPI", "Checkpoints", "ClusterClient", "ClusterCore", "TestSupport", "Tokenization", "Transport",
-                crypto, hummingbird, httpTypes, logging, nioCore,
+                "HTTPAPI", "Checkpoints", "ClusterClient", "ClusterCore", "Fuzzing", "TestSupport", "Tokenization",
+                "Transport", crypto, hummingbird, httpTypes, logging, nioCore,
                 nioEmbedded, nioPosix, serviceLifecycle,
             ], swiftSettings: safe),
     ]

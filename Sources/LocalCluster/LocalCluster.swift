@@ -10,10 +10,15 @@ public final class LocalCluster: Sendable {
     /// Where the coordinator speaks HTTP.
     public let address: CoordinatorAddress
 
+    /// Where workers connect.
+    let controlEndpoint: String
+    let clusterID: String
+
     private let children: Children
 
-    private init(address: CoordinatorAddress, children: Children) {
-        self.address = address
+    private init(_ announcement: CoordinatorAnnouncement, clusterID: String, children: Children) {
+        (address, controlEndpoint) = (announcement.http, announcement.controlEndpoint)
+        self.clusterID = clusterID
         self.children = children
     }
 
@@ -94,7 +99,7 @@ public final class LocalCluster: Sendable {
             }
         }
         try await waitUntilReady(client, workerCount: options.processCount, timeout: options.readyTimeout, report)
-        return LocalCluster(address: announcement.http, children: children)
+        return LocalCluster(announcement, clusterID: clusterID, children: children)
     }
 
     private static func announcement(from output: Pipe, timeout: Duration) async throws -> CoordinatorAnnouncement {

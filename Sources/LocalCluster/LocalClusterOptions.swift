@@ -46,6 +46,8 @@ public struct LocalClusterOptions: Sendable {
     public var weightsOrigin: WeightsOrigin?
     /// Where each worker has a folder, of its name, for what it keeps; nil: all keep it in this process's `RYZ_HOME`.
     public var workersFolder: String?
+    /// Where each worker has a key file of its name; nil: they have none. The coordinator's keys are for the settings file.
+    public var keysFolder: String?
     /// What the children log to standard error: `info`, `warning` and so on.
     public var logLevel = "warning"
     /// Where `ryz-coord` and `ryz-worker` are.
@@ -102,6 +104,7 @@ public struct LocalClusterOptions: Sendable {
             "--threads", "\(threadsPerWorker)",
         ]
         if !cpus.isEmpty { arguments += ["--cpus", cpus.map(String.init).joined(separator: ",")] }
+        if let keysFolder { arguments += ["--key", "\(keysFolder)/\(workerName(index: index)).key"] }
         if let ternaryLayout { arguments += ["--ternary-layout", ternaryLayout.rawValue] }
         if let kernel { arguments += ["--kernel", kernel.rawValue] }
         if !sharesMemory { arguments.append("--no-shared-memory") }

@@ -32,6 +32,9 @@ public struct Message: ~Copyable {
         }
     }
 
+    /// A part with a copy of `bytes`.
+    public init(copying bytes: [UInt8]) throws(ZeroMQError) { try self.init(copying: bytes.span.bytes) }
+
     /// A part with a text in UTF-8.
     public init(text: String) throws(ZeroMQError) { try self.init(copying: Array(text.utf8).span.bytes) }
 

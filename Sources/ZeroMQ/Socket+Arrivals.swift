@@ -2,6 +2,9 @@ import Glibc
 import Transport
 
 extension Socket {
+    /// After how many refused messages to look for a signal.
+    private static var refusalsPerLook: Int { 16 }
+
     /// The first message that `accept` takes, or nil when `timeout` has passed or a signal of the poller's arrived.
     ///
     /// - Parameter spinning: how long to look again and again before going to sleep.
@@ -12,12 +15,19 @@ extension Socket {
         let clock = ContinuousClock()
         let start = clock.now
         let deadline = start + timeout
+        var refusedCount = 0
         do throws(ZeroMQError) {
             while true {
                 if let parts = try receiveParts() {
                     if let arrival = accept(parts) { return arrival }
-                    // A flood of bad messages must not hold the caller here.
+                    // A flood of bad messages must not hold the caller here, nor keep signals from it.
+                    refusedCount += 1
                     if clock.now >= deadline { return nil }
+                    if refusedCount.isMultiple(of: Self.refusalsPerLook),
+                        try poller.wait(for: self, timeout: .zero) == .woken
+                    {
+                        return nil
+                    }
                     continue
                 }
                 if clock.now - start < spinning {

@@ -1,5 +1,5 @@
 import CZeroMQ
-import Transport
+public import Transport
 
 /// How a socket behaves. Set before it binds or connects; every wait it can cause is bounded.
 public struct SocketOptions: Equatable, Sendable {
@@ -40,6 +40,11 @@ public struct SocketOptions: Equatable, Sendable {
     var curve: CurveRole?
 
     public init() {}
+
+    /// Has the socket connect with these keys, to nobody but who has `serverKey`.
+    public mutating func encrypt(as keys: KeyPair, to serverKey: PublicKey) {
+        curve = .client(keys, serverKey: serverKey)
+    }
 }
 
 /// What a socket is in CurveZMQ.

@@ -1,3 +1,4 @@
+import Fuzzing
 import TestSupport
 import Testing
 import Transport
@@ -11,20 +12,8 @@ import Wire
         } catch { return error }
     }
 
-    /// A protobuf field of wire type 2.
-    private func part(_ number: Int, _ content: [UInt8]) -> [UInt8] {
-        varint(UInt64(number << 3 | 2)) + varint(UInt64(content.count)) + content
-    }
-
-    private func varint(_ value: UInt64) -> [UInt8] {
-        var rest = value
-        var bytes: [UInt8] = []
-        while rest > 0x7F {
-            bytes.append(UInt8(rest & 0x7F) | 0x80)
-            rest >>= 7
-        }
-        return bytes + [UInt8(rest)]
-    }
+    private func part(_ number: Int, _ content: [UInt8]) -> [UInt8] { Protobuf.part(number, content) }
+    private func varint(_ value: UInt64) -> [UInt8] { Protobuf.varint(value) }
 
     private func envelope(version: UInt64 = 1, sender: String = "w", _ body: [UInt8]) -> [UInt8] {
         [0x08] + varint(version) + part(2, Array("c".utf8)) + part(3, Array(sender.utf8)) + [0x20, 0x01] + body
@@ -161,7 +150,7 @@ import Wire
         for iteration in 0..<22_000 {
             let envelope = random.envelope(kind: iteration % RandomEnvelope.kindCount)
             var bytes = try Wire.encode(envelope)
-            for _ in 0..<Int.random(in: 1...2, using: &generator) { mutate(&bytes, &generator) }
+            for _ in 0..<Int.random(in: 1...2, using: &generator) { bytes.mutate(using: &generator) }
             guard let decoded = try? Wire.decode(bytes) else {
                 refusedCount += 1
                 continue
@@ -173,24 +162,5 @@ import Wire
         // Both ways are exercised, or the mutation is too coarse or too gentle to test anything.
         #expect(takenCount > 1000)
         #expect(refusedCount > 1000)
-    }
-
-    private func mutate(_ bytes: inout [UInt8], _ generator: inout SeededGenerator) {
-        guard !bytes.isEmpty else { return }
-        let place = Int.random(in: 0..<bytes.count, using: &generator)
-        switch Int.random(in: 0...6, using: &generator) {
-        case 0: bytes[place] ^= 1 << UInt8.random(in: 0...7, using: &generator)
-        case 1: bytes[place] = UInt8.random(in: 0...255, using: &generator)
-        case 2: bytes.remove(at: place)
-        case 3: bytes.insert(UInt8.random(in: 0...255, using: &generator), at: place)
-        case 4: bytes.removeSubrange(place...)
-        case 5:
-            let end = min(bytes.count, place + Int.random(in: 1...40, using: &generator))
-            bytes.insert(contentsOf: bytes[place..<end], at: Int.random(in: 0...bytes.count, using: &generator))
-        default:
-            // A length or count that promises far more than there is.
-            let end = min(bytes.count, place + 5)
-            bytes.replaceSubrange(place..<end, with: [0xFF, 0xFF, 0xFF, 0xFF, 0x0F].prefix(end - place))
-        }
     }
 }

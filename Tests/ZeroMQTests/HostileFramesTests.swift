@@ -82,6 +82,23 @@ import ZeroMQ
         #expect(links.drops.total == 0)
     }
 
+    @Test func `a wake signal is heard in the middle of a flood of bad frames`() throws {
+        let wake = try WakeSignal()
+        let links = try ZeroMQTests.links("victim", wake: [wake])
+        let peer = try RawPeer(links.endpoint, routingID: "mallory/1")
+        let count = 50
+        for _ in 0..<count { try peer.send([[1, 2, 3]]) }
+        try peer.send([try Wire.encode(envelope(from: try nodeID("mallory")))])
+        // Without waiting, one is looked at at a time. The rest has come or is about to.
+        let deadline = ContinuousClock.now + patience
+        while links.drops.total == 0, ContinuousClock.now < deadline { _ = try links.receive(timeout: .zero) }
+        wake.signal()
+        #expect(try links.receive(timeout: patience) == nil)
+        #expect(links.drops.total < UInt64(count))
+        #expect(try links.next().sender == (try nodeID("mallory")))
+        #expect(links.drops.total == UInt64(count))
+    }
+
     @Test func `bytes that are not ZeroMQ at all do no harm`() throws {
         let links = try links("victim")
         let port = try #require(HostPort(endpoint: links.endpoint)?.port)

@@ -1,8 +1,6 @@
 import ArgumentParser
-import ClusterClient
 import CommandSupport
 import LocalCluster
-import OperatorTools
 
 struct ChaosBenchmark: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -55,7 +53,7 @@ struct ChaosBenchmark: AsyncParsableCommand {
         let chaos = Chaos(
             Chaos.Options(
                 duration: .seconds(seconds), clientCount: clients, interval: .seconds(interval), seed: seed),
-            questions: questions)
+            questions: FailoverTrial.stories(generate: generate))
         let outcome = try await Interruption.cancelling { [options] in
             try await LocalCluster.run(options, report: progress.show) { cluster in
                 try await chaos.run(on: cluster, report: progress.show)
@@ -65,48 +63,16 @@ struct ChaosBenchmark: AsyncParsableCommand {
         guard let outcome else { throw Interruption.exitCode }
         let leaked = outcome.leakedProcessIDs
         Terminal.write(text(outcome, leaked))
-        if outcome.differingCount + outcome.failedCount + leaked.count > 0 { throw ExitCode(1) }
-    }
-
-    /// Short and long ones, greedy and sampled.
-    private var questions: [FailoverTrial] {
-        let subjects = ["a clockmaker and the sea", "two goats on a bridge", "rain", "the last lighthouse"]
-        return subjects.enumerated().flatMap { index, subject in
-            [0, 0.9].map { temperature in
-                var options = ChatOptions()
-                options.temperature = temperature
-                options.seed = UInt64(index + 1)
-                options.maximumTokenCount = generate
-                let question = [String](repeating: "Tell me a story about \(subject). ", count: 1 + index * 6).joined()
-                return FailoverTrial(messages: [ChatMessage(role: "user", content: question)], options: options)
-            }
-        }
+        if outcome.answers.differingCount + outcome.answers.failedCount + leaked.count > 0 { throw ExitCode(1) }
     }
 
     private func text(_ outcome: Chaos.Outcome, _ leaked: [Int32]) -> String {
         var lines = [
             "seed \(seed), \(seconds) s: \(outcome.killCount) kills, \(outcome.freezeCount) freezes",
-            "answers: \(outcome.equalCount) as undisturbed, \(outcome.differingCount) differ, \(outcome.failedCount) failed",
+            outcome.answers.summary,
             "processes left over: \(leaked.isEmpty ? "none" : leaked.map(String.init).joined(separator: ", "))",
         ]
-        lines += outcome.problems.map { "  \($0)" }
-        return (lines + [""] + usage(outcome.samples)).joined(separator: "\n") + "\n"
-    }
-
-    /// A Markdown table of memory, descriptors and threads of each process over time.
-    private func usage(_ samples: [Chaos.Sample]) -> [String] {
-        let names = Set(samples.flatMap(\.processes.keys)).sorted()
-        let rows = samples.map { sample in
-            ["\(sample.time.components.seconds) s"]
-                + names.map { name in
-                    guard let usage = sample.processes[name] else { return "–" }
-                    let memory = Units.bytes(usage.residentByteCount)
-                    return "\(memory), \(usage.descriptorCount), \(usage.threadCount)"
-                }
-        }
-        return
-            ([["memory, descriptors, threads after"] + names, [String](repeating: "---:", count: names.count + 1)]
-            + rows)
-            .map { "| " + $0.joined(separator: " | ") + " |" }
+        lines += outcome.answers.problems.map { "  \($0)" }
+        return (lines + [""] + UsageTable.lines(outcome.samples)).joined(separator: "\n") + "\n"
     }
 }

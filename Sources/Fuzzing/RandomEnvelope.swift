@@ -1,15 +1,13 @@
-import TestSupport
-import Transport
-import Wire
+public import Transport
 
-/// Makes valid envelopes of every kind.
-struct RandomEnvelope {
-    static let kindCount = 20
-    var generator: SeededGenerator
+/// Makes valid envelopes of every kind, the same for the same seed.
+public struct RandomEnvelope: Sendable {
+    public static let kindCount = 20
+    private var generator: SplitMix64
 
-    init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+    public init(seed: UInt64) { generator = SplitMix64(seed: seed) }
 
-    mutating func envelope(kind: Int) -> Envelope {
+    public mutating func envelope(kind: Int) -> Envelope {
         let body: Envelope.Body
         switch kind {
         case 0: body = .hello(hello())
@@ -72,9 +70,9 @@ struct RandomEnvelope {
     private mutating func keyring() -> Keyring {
         let digits = Array("0123456789abcXYZ.-:+=^!/*?&<>()[]{}@%$#")
         return Keyring(
-            keys: (0..<int(0...5)).map { _ in
+            keys: (0..<int(0...5)).compactMap { _ in
                 let text = String((0..<40).map { _ in digits[int(0...digits.count - 1)] })
-                return NodeKey(node: node(), publicKey: PublicKey(text)!)
+                return PublicKey(text).map { NodeKey(node: node(), publicKey: $0) }
             })
     }
 
