@@ -15,6 +15,8 @@ public final class Chaos: Sendable {
         /// Decides which client asks what, and who is struck how after how long. When that meets what the processes do is
         /// theirs, so a seed does not repeat a run.
         public var seed: UInt64
+        /// The networks of workers, by their names, whose links may be cut.
+        public var networks: [String: WorkerNetwork] = [:]
 
         public init(duration: Duration, clientCount: Int, interval: Duration, seed: UInt64) {
             self.duration = duration
@@ -28,6 +30,7 @@ public final class Chaos: Sendable {
     public struct Outcome: Sendable, Equatable {
         public var killCount = 0
         public var freezeCount = 0
+        public var linkCutCount = 0
         public var answers = AnswerTally()
         /// What the cluster's processes took of the machine before the first strike, at times in between, and when all was
         /// over.
@@ -97,7 +100,7 @@ public final class Chaos: Sendable {
         try await answers.ask(cluster.address, seed: seed, until: deadline) { result in
             let counts = outcome.withLock { outcome in
                 outcome.answers.note(result)
-                return "\(outcome.answers.equalCount) answers, \(outcome.killCount + outcome.freezeCount) strikes …"
+                return "\(outcome.answers.equalCount) answers, \(outcome.strikeCount) strikes …"
             }
             report(counts)
         }
@@ -111,26 +114,45 @@ public final class Chaos: Sendable {
             guard ContinuousClock.now < deadline else { return }
             let workers = cluster.processes.keys.filter { $0 != LocalCluster.coordinatorName }.sorted()
             guard let victim = workers.randomElement(using: &random) else { continue }
-            let isFrozen = Int.random(in: 0..<3, using: &random) == 0
-            outcome.withLock { outcome in
-                outcome.processIDs.formUnion(cluster.processes.values)
-                if isFrozen { outcome.freezeCount += 1 } else { outcome.killCount += 1 }
-            }
-            guard isFrozen else {
+            outcome.withLock { $0.processIDs.formUnion(cluster.processes.values) }
+            switch Int.random(in: 0..<(options.networks.isEmpty ? 3 : 6), using: &random) {
+            case 0, 3: try await freeze(victim, of: cluster, &random)
+            case 1, 2:
+                outcome.withLock { $0.killCount += 1 }
                 cluster.send(SIGKILL, to: victim)
-                continue
+            default: try await cutLink(of: victim, &random)
             }
-            cluster.send(SIGSTOP, to: victim)
-            defer { cluster.send(SIGCONT, to: victim) }
-            // Shorter than the time in which that is found out, and longer.
-            try await Task.sleep(for: .milliseconds(Int.random(in: 50...4000, using: &random)))
         }
+    }
+
+    /// Shorter than the time in which that is found out, or longer.
+    private func freeze(_ victim: String, of cluster: LocalCluster, _ random: inout SplitMix64) async throws {
+        outcome.withLock { $0.freezeCount += 1 }
+        cluster.send(SIGSTOP, to: victim)
+        defer { cluster.send(SIGCONT, to: victim) }
+        try await Task.sleep(for: .milliseconds(Int.random(in: 50...4000, using: &random)))
+    }
+
+    /// As when a cable is pulled and plugged in again: the process goes on, and nothing tells it.
+    private func cutLink(of victim: String, _ random: inout SplitMix64) async throws {
+        guard let network = options.networks[victim] else { return }
+        outcome.withLock { $0.linkCutCount += 1 }
+        try network.setLink(isUp: false)
+        do {
+            try await Task.sleep(for: .milliseconds(Int.random(in: 500...6000, using: &random)))
+        } catch {
+            try network.setLink(isUp: true)
+            throw error
+        }
+        try network.setLink(isUp: true)
     }
 
     private static let restLimit = Duration.seconds(120)
 }
 
 extension Chaos.Outcome {
+    var strikeCount: Int { killCount + freezeCount + linkCutCount }
+
     /// Processes of the cluster that are still there, to be asked when it has been stopped.
     public var leakedProcessIDs: [Int32] {
         processIDs.filter { id in

@@ -91,10 +91,12 @@ public final class LocalCluster: Sendable {
         for (index, cpus) in cpus.enumerated() {
             let name = options.workerName(index: index)
             try workers.start(name) { () throws(LocalClusterError) in
+                let arguments = options.workerArguments(
+                    index: index, controlEndpoint: announcement.controlEndpoint, clusterID: clusterID, cpus: cpus)
+                let launch = [workerProgram] + arguments
+                let command = options.network(index: index)?.entering(launch) ?? launch
                 try children.start(
-                    name: name, program: workerProgram,
-                    arguments: options.workerArguments(
-                        index: index, controlEndpoint: announcement.controlEndpoint, clusterID: clusterID, cpus: cpus),
+                    name: name, program: command[0], arguments: Array(command.dropFirst()),
                     environment: options.workerEnvironment(index: index))
             }
         }

@@ -31,6 +31,10 @@ public struct LocalClusterOptions: Sendable {
     public var threadsPerWorker: Int
     /// Where the coordinator speaks HTTP, HOST:PORT. Port 0 is any free one.
     public var http = "127.0.0.1:0"
+    /// Where the coordinator takes workers, `tcp://HOST:PORT`. Port 0 is any free one.
+    public var control = "tcp://127.0.0.1:0"
+    /// Networks that workers have for themselves, in their order; empty: all have this process's.
+    public var workerNetworks: [WorkerNetwork] = []
     /// Longest sequence, in tokens; nil for the coordinator's default.
     public var contextLength: Int?
     /// Whether requests go on from the KV of earlier ones; true leaves it to the settings file.
@@ -70,7 +74,7 @@ public struct LocalClusterOptions: Sendable {
 
     func coordinatorArguments() -> [String] {
         // The cluster ends with its coordinator.
-        var arguments = ["--http", http, "--control", "tcp://127.0.0.1:0", "--state", "none"]
+        var arguments = ["--http", http, "--control", control, "--state", "none"]
         arguments += ["--workers", "\(workerCount)"]
         if let placement { arguments += ["--placement", placement.map(String.init).joined(separator: ",")] }
         if replicaCount > 1 { arguments += ["--replicas", "\(replicaCount)"] }
@@ -109,6 +113,10 @@ public struct LocalClusterOptions: Sendable {
         if let kernel { arguments += ["--kernel", kernel.rawValue] }
         if !sharesMemory { arguments.append("--no-shared-memory") }
         if let weightsOrigin { arguments += ["--weights", weightsOrigin.rawValue] }
+        // Between namespaces there is no loopback.
+        if network(index: index) != nil, keysFolder == nil { arguments += ["--security", "none"] }
         return arguments + ["--log-level", logLevel, "--end-with-parent"]
     }
+
+    func network(index: Int) -> WorkerNetwork? { index < workerNetworks.count ? workerNetworks[index] : nil }
 }

@@ -32,7 +32,7 @@ struct FuzzLane: Sendable {
     private static let floodLength = 1...200
     /// Connections of this lane that are open at a time, floods aside.
     private static let concurrency = 8
-    private static let requestConcurrency = 24
+    private static let requestConcurrency = 64
     private static let heldTime = Duration.milliseconds(500)
     private static let answerTime = Duration.seconds(1)
 

@@ -23,8 +23,8 @@ public struct FuzzOutcome: Sendable, Equatable {
 
     private static let problemLimit = 20
     /// What may be open, or run, for a moment longer.
-    private static let descriptorSlack = 8
-    private static let threadSlack = 8
+    private static let descriptorSlack = 2
+    private static let threadSlack = 4
 
     mutating func note(_ problem: String) { if problems.count < Self.problemLimit { problems.append(problem) } }
 

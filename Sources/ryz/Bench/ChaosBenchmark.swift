@@ -11,7 +11,7 @@ struct ChaosBenchmark: AsyncParsableCommand {
               ryz bench chaos --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf --workers 4 --seconds 120 --seed 7
 
             Workers are killed (SIGKILL), or stand still for a moment (SIGSTOP and SIGCONT); those that ended are started
-            anew. Prints what the processes took of the machine meanwhile, which should not grow. The exit status is 1 if an
+            anew. scripts/chaos --link-cuts cuts their links for a while, too. Prints what the processes took of the machine meanwhile, which should not grow. The exit status is 1 if an
             answer is not that of the undisturbed cluster or ends in an error, or if a process is left over.
             """)
 
@@ -31,6 +31,18 @@ struct ChaosBenchmark: AsyncParsableCommand {
     @Option(help: "Tokens of each answer.")
     var generate = 48
 
+    @Option(
+        help: ArgumentHelp(
+            "Network namespaces of the workers and spares, as scripts/chaos --link-cuts makes them: links are cut, too.",
+            valueName: "names", visibility: .hidden))
+    var namespaces: String?
+    @Option(help: ArgumentHelp("The namespace with the bridge, whose ports are port1, port2 …", visibility: .hidden))
+    var hub: String?
+    @Option(help: ArgumentHelp("Where the coordinator takes workers then.", visibility: .hidden))
+    var control: String?
+    @Option(help: ArgumentHelp("The coordinator's settings.", visibility: .hidden))
+    var config: String?
+
     func validate() throws {
         try ThreadOptions.check(spares, "--spares", in: 0...64)
         try ThreadOptions.check(seconds, "--seconds", in: 1...86400)
@@ -48,12 +60,15 @@ struct ChaosBenchmark: AsyncParsableCommand {
         options.spareCount = spares
         options.workerLoss = .restarts
         options.logLevel = "critical"
+        if let control { options.control = control }
+        options.configurationFile = config
+        options.workerNetworks = networks
         let progress = ProgressLine()
         defer { progress.clear() }
-        let chaos = Chaos(
-            Chaos.Options(
-                duration: .seconds(seconds), clientCount: clients, interval: .seconds(interval), seed: seed),
-            questions: FailoverTrial.stories(generate: generate))
+        var chaosOptions = Chaos.Options(
+            duration: .seconds(seconds), clientCount: clients, interval: .seconds(interval), seed: seed)
+        for (index, network) in networks.enumerated() { chaosOptions.networks["worker-\(index + 1)"] = network }
+        let chaos = Chaos(chaosOptions, questions: FailoverTrial.stories(generate: generate))
         let outcome = try await Interruption.cancelling { [options] in
             try await LocalCluster.run(options, report: progress.show) { cluster in
                 try await chaos.run(on: cluster, report: progress.show)
@@ -66,9 +81,17 @@ struct ChaosBenchmark: AsyncParsableCommand {
         if outcome.answers.differingCount + outcome.answers.failedCount + leaked.count > 0 { throw ExitCode(1) }
     }
 
+    private var networks: [WorkerNetwork] {
+        guard let namespaces, let hub else { return [] }
+        return namespaces.split(separator: ",").enumerated().map { index, name in
+            WorkerNetwork(namespace: String(name), hub: hub, port: "port\(index + 1)")
+        }
+    }
+
     private func text(_ outcome: Chaos.Outcome, _ leaked: [Int32]) -> String {
         var lines = [
-            "seed \(seed), \(seconds) s: \(outcome.killCount) kills, \(outcome.freezeCount) freezes",
+            "seed \(seed), \(seconds) s: \(outcome.killCount) kills, \(outcome.freezeCount) freezes, "
+                + "\(outcome.linkCutCount) link cuts",
             outcome.answers.summary,
             "processes left over: \(leaked.isEmpty ? "none" : leaked.map(String.init).joined(separator: ", "))",
         ]
