@@ -132,6 +132,7 @@ void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t produ
 // Where thread `thread` begins when `tiles` are cut into `parts`.
 static size_t first_tile(ryz_compute compute, size_t tiles, size_t parts, int thread) {
     size_t begin, end;
+    if (!parts) return 0;
     ryz_share(tiles, parts * (size_t)thread / (size_t)ryz_pool_thread_count(compute.pool), parts, &begin, &end);
     return begin;
 }

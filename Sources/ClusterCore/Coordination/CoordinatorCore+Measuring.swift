@@ -35,9 +35,9 @@ extension CoordinatorCore {
     }
 
     var activity: Survey.Activity {
-        if openRequestCount > 0 || replicas.contains(where: { $0.isLoading || $0.placement.isPreparing }) {
-            return .busy
-        }
+        // Requests that wait for a placement may wait for what is measured for it.
+        let isComputing = openRequestCount > 0 && replicas.contains { $0.placement.pipeline != nil }
+        if isComputing || replicas.contains(where: { $0.isLoading || $0.placement.isPreparing }) { return .busy }
         return replicas.contains { $0.scheduler.inFlightStepCount > 0 } ? .probing : .idle
     }
 

@@ -86,10 +86,12 @@ extension CoordinatorCore {
         case .step(let step):
             replicas[replica].progress.isReliable = false
             let error = GenerationError.workerFailed(node: node.name, reason: failure.message)
-            // What no other try can mend is the request's own fault.
-            let opened = failure.isRetryable ? noteFailure(of: replica, at: now) : []
-            return [.notice(.stepFailed(step, node, reason: failure.message))]
-                + schedule(.stepFailed(step, error, isRetryable: failure.isRetryable), on: replica, at: now) + opened
+            // What no other try can mend is the request's own fault. Other ranks and later chunks fail for the same reason.
+            let counts = failure.isRetryable && replicas[replica].scheduler.isAwaited(step)
+            let effects = schedule(.stepFailed(step, error, isRetryable: failure.isRetryable), on: replica, at: now)
+            let isOver = replicas[replica].placement.pipeline?.epoch != envelope.epoch
+            return [.notice(.stepFailed(step, node, reason: failure.message))] + effects
+                + (counts && !isOver ? noteFailure(of: replica, at: now) : [])
         case .exchange(let step, let silent):
             return takeExchangeFailure(of: step, by: node, with: silent, failure.message, in: replica, at: now)
         }

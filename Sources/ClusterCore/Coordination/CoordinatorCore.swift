@@ -45,9 +45,10 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
 
     /// When `tick` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
+        // Nothing is planned before all is measured, for which the survey has a deadline of its own.
         let own = [
-            membership.nextDeadline, survey.nextDeadline, rebalancingDeadline, partingDeadline,
-            shutdown?.deadline,
+            membership.nextDeadline, survey.nextDeadline, rebalancingDeadline,
+            survey.pendingCount == 0 ? partingDeadline : nil, shutdown?.deadline,
         ]
         return (own + replicas.map(\.nextDeadline)).compactMap(\.self).min()
     }

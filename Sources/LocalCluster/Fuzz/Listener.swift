@@ -15,8 +15,21 @@ struct Listener: Sendable, Hashable {
         }
     }
 
-    /// proc_pid_fd(5) and proc_pid_net(5): what a process has open, and the sockets of its network.
+    /// Reading the table takes several system calls, between which sockets of other processes come and go and entries
+    /// slip through. So it is read until nothing new has shown in it a few times in a row.
     private static func ports(of processID: Int32) -> [Int] {
+        var found: Set<Int> = []
+        var unchangedCount = 0
+        while unchangedCount < 3 {
+            let listed = listedPorts(of: processID)
+            unchangedCount = listed.isSubset(of: found) ? unchangedCount + 1 : 0
+            found.formUnion(listed)
+        }
+        return found.sorted()
+    }
+
+    /// proc_pid_fd(5) and proc_pid_net(5): what a process has open, and the sockets of its network.
+    private static func listedPorts(of processID: Int32) -> Set<Int> {
         let folder = "/proc/\(processID)/fd"
         let files = FileManager.default
         let inodes = Set(
@@ -25,16 +38,23 @@ struct Listener: Sendable, Hashable {
                 return target.hasPrefix("socket:[") ? String(target.dropFirst(8).dropLast()) : nil
             })
         let lines = ["tcp", "tcp6"].flatMap { table in
-            ((try? String(contentsOfFile: "/proc/\(processID)/net/\(table)", encoding: .utf8)) ?? "")
-                .split(separator: "\n").dropFirst()
+            text(of: "/proc/\(processID)/net/\(table)").split(separator: "\n").dropFirst()
         }
         let ports = lines.compactMap { line -> Int? in
             let fields = line.split(separator: " ")
             guard fields.count > 9, fields[3] == Self.listening, inodes.contains(String(fields[9])) else { return nil }
             return fields[1].split(separator: ":").last.flatMap { Int($0, radix: 16) }
         }
-        return Set(ports).sorted()
+        return Set(ports)
     }
 
     private static let listening = "0A"
+
+    /// All of a file of /proc, which gives a page at a time: `String(contentsOfFile:)` takes the first for all.
+    private static func text(of path: String) -> String {
+        guard let file = FileHandle(forReadingAtPath: path) else { return "" }
+        var data = Data()
+        while let part = try? file.read(upToCount: 1 << 16), !part.isEmpty { data += part }
+        return String(decoding: data, as: UTF8.self)
+    }
 }

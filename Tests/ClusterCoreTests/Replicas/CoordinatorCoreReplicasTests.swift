@@ -350,8 +350,11 @@ struct CoordinatorCoreReplicasTests {
 
     // MARK: Planned replicas
 
-    private mutating func plan(_ workers: WorkerSelection, _ objective: PlanObjective) throws {
+    private mutating func plan(
+        _ workers: WorkerSelection, _ objective: PlanObjective, measuresLinks: Bool = false
+    ) throws {
         var configuration = core.configuration
+        configuration.measuresLinks = measuresLinks
         configuration.replicaCount = 1
         configuration.placement.selection = workers
         configuration.placement.planning = PlacementPlanning(
@@ -408,5 +411,24 @@ struct CoordinatorCoreReplicasTests {
         #expect(core.replicas.map { $0.placement.pipeline?.nodes } == [[a], [b]])
         let served = serve(at: .seconds(5))
         #expect(!sent(served).isEmpty && core.replicas.reduce(0) { $0 + $1.scheduler.openRequestCount } == 1)
+    }
+
+    @Test(arguments: [PlanObjective.latency, .throughput])
+    mutating func `requests that wait for a placement do not keep it from being measured`(
+        for objective: PlanObjective
+    ) throws {
+        try plan(.count(2), objective, measuresLinks: true)
+        let work = Work.generation(.prompt([1, 2, 3], maximum: 4))
+        _ = core.handle(.restored(Ticket(1), work, committed: [7]), at: .zero)
+        _ = join([a, b])
+        for node in [a, b] { _ = report(node) }
+        #expect(core.health(at: .zero).measuring.pendingCount == 1)
+        let due = try #require(core.nextDeadline)
+        #expect(due > .zero && due <= .seconds(0.5))
+        let ordered = core.handle(.tick, at: .seconds(0.5)).contains { effect in
+            guard case .answer(let envelope, _) = effect, case .measurementOrder = envelope.body else { return false }
+            return true
+        }
+        #expect(ordered)
     }
 }
