@@ -76,6 +76,14 @@ static inline float ryz_fixed_value(int64_t fixed) { return (float)((double)fixe
 // Natural logarithm, the same bits everywhere; x > 0 and normal.
 double ryz_log(double x);
 
+// What a thread fetches of memory that it will read: so much of each of two regions, which a second-level cache of 512 KiB
+// holds beside what a task works with.
+enum { RYZ_FORESEEN_REGIONS = 2, RYZ_FORESEEN_MAX = 1 << 17 };
+// Tells what a thread will read after the next ryz_pool_look_ahead. From then on it fetches that whenever it waits for a
+// task, or for other threads.
+void ryz_pool_foresee(ryz_pool *pool, int thread, int region, const void *memory, size_t bytes);
+void ryz_pool_look_ahead(ryz_pool *pool);
+
 // Part `part` of [0, count) cut into `parts`.
 static inline void ryz_share(size_t count, size_t part, size_t parts, size_t *begin, size_t *end) {
     *begin = count * part / parts;

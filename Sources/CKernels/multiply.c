@@ -108,19 +108,59 @@ static void multiply_task(void *argument, size_t part, int thread) {
     }
 }
 
+static void measure_products(const ryz_product *products, size_t product_count, size_t *tiles, size_t *bytes) {
+    *tiles = *bytes = 0;
+    for (size_t p = 0; p < product_count; p++) {
+        *tiles += tile_count(&products[p].matrix);
+        *bytes += matrix_bytes(&products[p].matrix);
+    }
+}
+
 void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t product_count, ryz_activations x,
                   size_t rows) {
-    size_t tiles = 0, bytes = 0;
-    for (size_t p = 0; p < product_count; p++) {
-        tiles += tile_count(&products[p].matrix);
-        bytes += matrix_bytes(&products[p].matrix);
-    }
+    size_t tiles, bytes;
+    measure_products(products, product_count, &tiles, &bytes);
     size_t parts = part_count(compute, tiles, bytes);
     // One grouping of activations goes with one kind of table, so the matrices share them.
     const uint8_t *tables = NULL;
     for (size_t p = 0; p < product_count && !tables; p++) tables = make_tables(&compute, &products[p].matrix, &x, rows);
     multiply_context context = {compute.kernels, products, product_count, tables, &x, rows, tiles, parts};
+    ryz_pool_look_ahead(compute.pool);
     ryz_pool_run(compute.pool, parts, multiply_task, &context);
+}
+
+// Where thread `thread` begins when `tiles` are cut into `parts`.
+static size_t first_tile(ryz_compute compute, size_t tiles, size_t parts, int thread) {
+    size_t begin, end;
+    ryz_share(tiles, parts * (size_t)thread / (size_t)ryz_pool_thread_count(compute.pool), parts, &begin, &end);
+    return begin;
+}
+
+static void foresee(ryz_compute compute, int thread, int region, const ryz_matrix *matrix, size_t tile) {
+    size_t tiles = tile_count(matrix);
+    const uint8_t *from = tile_at(matrix, tile < tiles ? tile : tiles);
+    ryz_pool_foresee(compute.pool, thread, region, from, (size_t)(tile_at(matrix, tiles) - from));
+}
+
+void ryz_foresee(ryz_compute compute, const ryz_product *products, size_t product_count) {
+    size_t tiles, bytes;
+    measure_products(products, product_count, &tiles, &bytes);
+    size_t parts = part_count(compute, tiles, bytes);
+    for (int thread = 0; thread < ryz_pool_thread_count(compute.pool); thread++) {
+        size_t tile = first_tile(compute, tiles, parts, thread), p = 0;
+        while (p + 1 < product_count && tile >= tile_count(&products[p].matrix))
+            tile -= tile_count(&products[p++].matrix);
+        foresee(compute, thread, 0, &products[p].matrix, tile);
+    }
+}
+
+void ryz_foresee_gated(ryz_compute compute, ryz_matrix gate, ryz_matrix up) {
+    size_t parts = part_count(compute, tile_count(&gate), matrix_bytes(&gate) + matrix_bytes(&up));
+    for (int thread = 0; thread < ryz_pool_thread_count(compute.pool); thread++) {
+        size_t tile = first_tile(compute, tile_count(&gate), parts, thread);
+        foresee(compute, thread, 0, &gate, tile);
+        foresee(compute, thread, 1, &up, tile);
+    }
 }
 
 typedef struct {
@@ -162,5 +202,6 @@ void ryz_multiply_gated(ryz_compute compute, ryz_gate activation, ryz_matrix gat
     gated_context context = {
         compute.kernels, compute.kernels->elementwise->gated[activation], &gate, &up, tables, &x, y, y_stride, rows, parts,
     };
+    ryz_pool_look_ahead(compute.pool);
     ryz_pool_run(compute.pool, parts, gated_task, &context);
 }

@@ -1,6 +1,7 @@
 // A pool of threads for compute: one task at a time, cut into parts. Each thread has its own parts and then helps the
-// others out, so that a thread that the system has put aside holds nobody up who can do its work. Threads spin briefly for the next task, as a
-// token has many, and then sleep on a futex, so that an idle process uses no processor time.
+// others out, so that a thread that the system has put aside holds nobody up who can do its work. Threads spin briefly
+// for the next task, as a token has many, and then sleep on a futex, so that an idle process uses no processor time.
+// While they spin they fetch what they will read next, as far as they have been told, so that memory does not idle.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
@@ -8,6 +9,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +24,17 @@ typedef struct {
     _Alignas(64) _Atomic size_t next;
     size_t end;
 } share;
+
+enum { FETCH_BYTES = 256 };
+
+// What a thread will read next, and has not fetched of it; and what it will read after that, of which only the caller
+// knows.
+typedef struct {
+    _Alignas(64) struct {
+        _Atomic uintptr_t next, end;
+        uintptr_t later, later_end;
+    } regions[RYZ_FORESEEN_REGIONS];
+} outlook;
 
 typedef struct {
     ryz_pool *pool;
@@ -46,6 +59,7 @@ struct ryz_pool {
     _Atomic uint32_t caller_sleeps;
     _Alignas(64) int count;
     share *shares;
+    outlook *outlooks;
     worker *workers;
     // The thread that was pinned beside the workers, 0 if none, and where it ran before.
     pid_t caller;
@@ -56,6 +70,21 @@ static inline void pause_briefly(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
+}
+
+// Waits for a moment: fetches a little of what is foreseen into the second-level cache, or pauses if all is there. What is
+// told anew meanwhile may get lost or be fetched twice, which costs time and nothing else.
+static inline void spend_moment(outlook *ahead) {
+    for (int i = 0; i < RYZ_FORESEEN_REGIONS; i++) {
+        uintptr_t next = atomic_load_explicit(&ahead->regions[i].next, memory_order_relaxed);
+        uintptr_t end = atomic_load_explicit(&ahead->regions[i].end, memory_order_relaxed);
+        if (next >= end || end - next > RYZ_FORESEEN_MAX) continue;
+        for (uintptr_t line = next; line < next + FETCH_BYTES; line += 64) __builtin_prefetch((const void *)line, 0, 2);
+        atomic_compare_exchange_strong_explicit(&ahead->regions[i].next, &next, next + FETCH_BYTES,
+                                                memory_order_relaxed, memory_order_relaxed);
+        return;
+    }
+    pause_briefly();
 }
 
 // A bounded futex wait: a lost wake-up would cost this time, not the process.
@@ -119,7 +148,7 @@ static void *work(void *argument) {
         int spins = 0;
         while (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen) {
             if (spins++ < SPIN_COUNT) {
-                pause_briefly();
+                spend_moment(&pool->outlooks[self->index]);
                 continue;
             }
             atomic_fetch_add(&pool->sleeper_count, 1);
@@ -144,16 +173,20 @@ static void start_generation(ryz_pool *pool) {
 
 ryz_pool *ryz_pool_create(int count, const int *cpus) {
     ryz_pool *pool = aligned_alloc(64, (sizeof *pool + 63) / 64 * 64);
-    share *shares = aligned_alloc(64, sizeof *shares * (size_t)(count > 0 ? count : 1));
-    worker *workers = calloc((size_t)(count > 0 ? count : 1), sizeof *workers);
-    if (!pool || !shares || !workers) {
+    size_t room = (size_t)(count > 0 ? count : 1);
+    share *shares = aligned_alloc(64, sizeof *shares * room);
+    outlook *outlooks = aligned_alloc(64, sizeof *outlooks * room);
+    worker *workers = calloc(room, sizeof *workers);
+    if (!pool || !shares || !outlooks || !workers) {
         free(pool);
         free(shares);
+        free(outlooks);
         free(workers);
         errno = ENOMEM;
         return NULL;
     }
-    *pool = (ryz_pool){.count = 1, .shares = shares, .workers = workers};
+    memset(outlooks, 0, sizeof *outlooks * room);
+    *pool = (ryz_pool){.count = 1, .shares = shares, .outlooks = outlooks, .workers = workers};
     if (cpus && !sched_getaffinity(0, sizeof pool->caller_cpus, &pool->caller_cpus)) {
         pool->caller = (pid_t)syscall(SYS_gettid);
         pin(pthread_self(), cpus[0]);
@@ -180,8 +213,25 @@ void ryz_pool_destroy(ryz_pool *pool) {
     // Threads that the caller starts from now on may run anywhere again; if it has ended, this does nothing.
     if (pool->caller) sched_setaffinity(pool->caller, sizeof pool->caller_cpus, &pool->caller_cpus);
     free(pool->shares);
+    free(pool->outlooks);
     free(pool->workers);
     free(pool);
+}
+
+void ryz_pool_foresee(ryz_pool *pool, int thread, int region, const void *memory, size_t bytes) {
+    uintptr_t begin = (uintptr_t)memory;
+    pool->outlooks[thread].regions[region].later = begin;
+    pool->outlooks[thread].regions[region].later_end = begin + (bytes < RYZ_FORESEEN_MAX ? bytes : RYZ_FORESEEN_MAX);
+}
+
+void ryz_pool_look_ahead(ryz_pool *pool) {
+    for (int thread = 0; thread < pool->count; thread++)
+        for (int i = 0; i < RYZ_FORESEEN_REGIONS; i++) {
+            outlook *ahead = &pool->outlooks[thread];
+            atomic_store_explicit(&ahead->regions[i].next, ahead->regions[i].later, memory_order_relaxed);
+            atomic_store_explicit(&ahead->regions[i].end, ahead->regions[i].later_end, memory_order_relaxed);
+            ahead->regions[i].later = ahead->regions[i].later_end = 0;
+        }
 }
 
 int ryz_pool_thread_count(const ryz_pool *pool) { return pool->count; }
@@ -203,7 +253,7 @@ void ryz_pool_run(ryz_pool *pool, size_t parts, ryz_task task, void *context) {
     uint32_t entered = (uint32_t)atomic_fetch_or(&pool->gate, CLOSED), left;
     for (int spins = 0; (left = atomic_load_explicit(&pool->left, memory_order_acquire)) != entered;) {
         if (spins++ < SPIN_COUNT) {
-            pause_briefly();
+            spend_moment(&pool->outlooks[0]);
             continue;
         }
         atomic_store(&pool->caller_sleeps, 1);

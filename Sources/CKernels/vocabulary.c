@@ -1,5 +1,6 @@
 // What the sampler needs of a vocabulary of logits.
 #include <math.h>
+#include <string.h>
 
 #include "kernels.h"
 
@@ -31,6 +32,22 @@ static void summary_task(void *argument, size_t part, int thread) {
         size_t first = i * RYZ_VOCABULARY_CHUNK;
         c->kernels->elementwise->chunk_summary(c->logits + first, chunk_size(first, c->count), &c->maximum[i], &c->sum[i]);
     }
+}
+
+size_t ryz_first_not_finite(const float *x, size_t count) {
+    const uint32_t exponent = 0x7f800000;
+    for (size_t first = 0; first < count; first += RYZ_VOCABULARY_CHUNK) {
+        const size_t size = chunk_size(first, count);
+        uint32_t found = 0;
+        for (size_t i = 0; i < size; i++) {
+            uint32_t bits;
+            memcpy(&bits, x + first + i, sizeof bits);
+            found |= (bits & exponent) == exponent;
+        }
+        for (size_t i = first; found && i < first + size; i++)
+            if (!isfinite(x[i])) return i;
+    }
+    return count;
 }
 
 ryz_logit_summary ryz_summarise_logits(ryz_compute compute, const float *logits, size_t count) {

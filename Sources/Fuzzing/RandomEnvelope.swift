@@ -190,9 +190,12 @@ public struct RandomEnvelope: Sendable {
         let first = any() % 1_000_000
         let slices = (0..<int(0...6)).map { index in
             let tokens = tokens(int(1...20))
-            return SequenceSlice(
+            var slice = SequenceSlice(
                 sequence: SequenceID(first + UInt64(index)), startPosition: int(0...1 << 24), tokens: tokens,
                 output: output(tokenCount: tokens.count))
+            if case .score = slice.output { return slice }
+            slice.rewinds = slice.startPosition > 0 && int(0...1) == 1
+            return slice
         }
         return Step(id: StepID(id()), slices: slices, released: (0..<int(0...5)).map { _ in SequenceID(id()) })
     }

@@ -40,6 +40,13 @@ struct LogitsProjection: ~Copyable {
         }
     }
 
+    func foresee(by compute: borrowing Compute) {
+        switch matrix {
+        case .none: break
+        case .some(let matrix): compute.foresee(matrix)
+        }
+    }
+
     /// Puts a row of hidden states at `index` of the next batch.
     mutating func take(
         _ hidden: borrowing Tensor, row: Int, at index: Int, rows: Int = 1, epsilon: Float, compute: borrowing Compute

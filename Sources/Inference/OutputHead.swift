@@ -28,6 +28,9 @@ struct OutputHead: ~Copyable {
 
     var byteCount: Int { projection.byteCount }
 
+    /// Tells of its product.
+    func foresee(by compute: borrowing Compute) { projection.foresee(by: compute) }
+
     /// Drops what is kept of a sequence.
     mutating func forget(_ sequence: SequenceID) {
         digests.removeValue(forKey: sequence)

@@ -27,14 +27,17 @@ package struct SequenceTable {
         if let entry = entries.removeValue(forKey: sequence) { freeBlocks += entry.blocks.reversed() }
     }
 
-    /// Checks that all slices continue their sequences and fit, takes the blocks they need, and plans them.
+    /// Checks that all slices continue their sequences, or rewind them, and fit; takes the blocks they need, and plans them.
     /// If any does not, nothing changes.
     package mutating func extend(_ slices: [SequenceSlice]) throws(InferenceError) -> [AttentionPlan.Slice] {
         var needed = 0
         for slice in slices {
             let entry = entries[slice.sequence] ?? Entry()
             let end = slice.startPosition + slice.tokens.count
-            guard slice.startPosition == entry.tokenCount else {
+            // What lies beyond the end was lost on the way, whether or not the slice rewinds.
+            guard
+                slice.startPosition == entry.tokenCount || slice.rewinds && slice.startPosition < entry.tokenCount
+            else {
                 throw .distribution(
                     "sequence \(slice.sequence.number): a slice begins at position \(slice.startPosition), but "
                         + "\(entry.tokenCount) tokens are cached")
@@ -53,6 +56,9 @@ package struct SequenceTable {
                 "the KV cache is full: \(needed) blocks needed, \(freeBlocks.count) of \(blockCount) free; raise "
                     + "kv_tokens or lower maximum_running")
         }
+        for slice in slices where slice.rewinds {
+            truncate(slice.sequence, to: slice.startPosition + slice.tokens.count)
+        }
         return slices.map { slice in
             var entry = entries[slice.sequence] ?? Entry()
             let end = slice.startPosition + slice.tokens.count
@@ -62,6 +68,15 @@ package struct SequenceTable {
             return AttentionPlan.Slice(
                 rowCount: slice.tokens.count, startPosition: slice.startPosition, blocks: entry.blocks)
         }
+    }
+
+    /// Gives back the blocks that so many tokens do not need. Keys and values behind them stay where they are: those
+    /// that a slice writes over them are read, as nothing beyond a row's own position ever is.
+    private mutating func truncate(_ sequence: SequenceID, to tokenCount: Int) {
+        guard var entry = entries[sequence] else { return }
+        while entry.blocks.count > Self.blocks(for: tokenCount) { freeBlocks.append(entry.blocks.removeLast()) }
+        entry.tokenCount = min(entry.tokenCount, tokenCount)
+        entries[sequence] = entry
     }
 
     package static func blocks(for tokenCount: Int) -> Int {

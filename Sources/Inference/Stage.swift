@@ -268,7 +268,14 @@ public final class Stage {
         do throws(ExchangeError) {
             for index in 0..<transformerLayers.count {
                 try transformerLayers[index].forward(
-                    &workspace, compute: compute, group: group, cache: cache, cacheLayer: index, plan: plan)
+                    &workspace, compute: compute, group: group, cache: cache, cacheLayer: index, plan: plan,
+                    foreseeNext: {
+                        if index + 1 < transformerLayers.count {
+                            transformerLayers[index + 1].foresee(by: compute)
+                        } else {
+                            head?.foresee(by: compute)
+                        }
+                    })
             }
         } catch {
             throw .exchange(error)

@@ -49,9 +49,11 @@ struct TransformerLayer: ~Copyable {
     }
 
     /// Adds this layer to the residual stream in `workspace.hidden`, for all rows of the plan.
+    ///
+    /// - Parameter foreseeNext: tells `compute` of the first product behind this layer.
     func forward(
         _ workspace: inout Workspace, compute: borrowing Compute, group: RankGroup, cache: borrowing KeyValueCache,
-        cacheLayer: Int, plan: borrowing AttentionPlan
+        cacheLayer: Int, plan: borrowing AttentionPlan, foreseeNext: () -> Void
     ) throws(ExchangeError) {
         let rows = plan.rowCount
         let heads = workspace.queryHeadCount
@@ -59,6 +61,7 @@ struct TransformerLayer: ~Copyable {
 
         compute.normalise(
             workspace.hidden, rows: rows, weight: attentionNorm, epsilon: epsilon, into: &workspace.normed)
+        compute.foresee(attentionOutput)
         compute.multiply(queryKeyValue, workspace.normed, rows: rows, into: &workspace.queryKeyValue)
         compute.rotateAndStore(
             &workspace.queryKeyValue, queryHeadCount: heads, rotary: workspace.rotary, cache: cache, layer: cacheLayer,
@@ -66,6 +69,7 @@ struct TransformerLayer: ~Copyable {
         compute.attend(
             workspace.queryKeyValue, queryHeadCount: heads, scale: workspace.attentionScale, cache: cache,
             layer: cacheLayer, plan: plan, into: &workspace.attended)
+        compute.foresee(gate: gate, up: up)
         try workspace.projection.add(
             attentionOutput, times: &workspace.attended, normalisedBy: attentionSubNorm,
             in: workspace.attentionSegments, rows: rows, epsilon: epsilon, to: &workspace.hidden, compute: compute,
@@ -73,12 +77,17 @@ struct TransformerLayer: ~Copyable {
 
         compute.normalise(
             workspace.hidden, rows: rows, weight: feedForwardNorm, epsilon: epsilon, into: &workspace.normed)
+        compute.foresee(down)
         compute.multiplyGated(
             workspace.gateActivation, gate: gate, up: up, workspace.normed, rows: rows, into: &workspace.activated)
+        foreseeNext()
         try workspace.projection.add(
             down, times: &workspace.activated, normalisedBy: feedForwardSubNorm, in: workspace.feedForwardSegments,
             rows: rows, epsilon: epsilon, to: &workspace.hidden, compute: compute, group: group)
     }
+
+    /// Tells of this layer's first product.
+    func foresee(by compute: borrowing Compute) { compute.foresee(queryKeyValue) }
 
     var byteCount: Int {
         let norms = attentionNorm.columns + feedForwardNorm.columns

@@ -40,6 +40,13 @@ extension Compute {
 }
 
 extension Tensor {
+    /// The first of `count` values of a row that is infinite or not a number; nil if there is none.
+    public func firstNotFinite(row: Int, count: Int) -> Int? {
+        precondition(count >= 0 && count <= columns)
+        let index = ryz_first_not_finite(pointer(row), count)
+        return index < count ? index : nil
+    }
+
     /// The sum of the first `count` values of a row of weights, in one order.
     public func weightSum(row: Int, count: Int) -> Double {
         precondition(count <= columns)

@@ -86,6 +86,19 @@ public struct Compute: ~Copyable {
             raw, activation.code, gate.matrix, up.matrix, input.view(), output.values.pointer(0), output.columns, rows)
     }
 
+    /// Tells what is multiplied after the product that comes next: threads that have nothing to do before it fetch the
+    /// beginnings of their parts, so that memory does not idle between products. It changes no result.
+    public func foresee(_ matrix: borrowing PackedMatrix) {
+        matrix.withProducts(y: nil, stride: 0, mode: RYZ_STORE) { products, count in
+            ryz_foresee(raw, products, count)
+        }
+    }
+
+    /// The same of both matrices of `multiplyGated`.
+    public func foresee(gate: borrowing PackedMatrix, up: borrowing PackedMatrix) {
+        ryz_foresee_gated(raw, gate.matrix, up.matrix)
+    }
+
     /// Rotates the queries in `queryKeyValue` in place, and stores rotated keys, and values, in the cache.
     /// Rows hold all query heads, then all key heads, then all value heads.
     public func rotateAndStore(

@@ -166,15 +166,17 @@ public struct PackedMatrix: ~Copyable {
         return matrix(plan.parts[0])
     }
 
-    /// Calls `body` with the products of all parts with the same activations; `y` is row 0 of the output.
+    /// Calls `body` with the products of all parts with the same activations; `y` is row 0 of the output, nil if nothing is
+    /// to be computed.
     func withProducts(
-        y: UnsafeMutableRawPointer, stride: Int, elementByteCount: Int = 4, mode: ryz_output_mode,
+        y: UnsafeMutableRawPointer?, stride: Int, elementByteCount: Int = 4, mode: ryz_output_mode,
         _ body: (UnsafePointer<ryz_product>, Int) -> Void
     ) {
         withUnsafeTemporaryAllocation(of: ryz_product.self, capacity: plan.parts.count) { products in
             for (index, part) in plan.parts.enumerated() {
                 products[index] = ryz_product(
-                    matrix: matrix(part), y: y + part.firstRow * elementByteCount, y_stride: stride, mode: mode)
+                    matrix: matrix(part), y: y.map { $0 + part.firstRow * elementByteCount }, y_stride: stride,
+                    mode: mode)
             }
             body(UnsafePointer(products.baseAddress!), plan.parts.count)
         }

@@ -8,7 +8,10 @@ public struct LocalClusterOptions: Sendable {
     /// A settings file such as cluster.yaml. Addresses, the number of workers and how they share stages are taken from
     /// here all the same.
     public var configurationFile: String?
+    /// Of each replica.
     public var workerCount: Int
+    /// How often the model is placed.
+    public var replicaCount = 1
     /// Workers besides, which wait to take the place of one that is lost.
     public var spareCount = 0
     /// Whether spares load in advance what they may have to take over; false leaves it to the settings file.
@@ -34,6 +37,8 @@ public struct LocalClusterOptions: Sendable {
     public var workerNetworks: [WorkerNetwork] = []
     /// Longest sequence, in tokens; nil for the coordinator's default.
     public var contextLength: Int?
+    /// Whether requests go on from the KV of earlier ones; true leaves it to the settings file.
+    public var reusesPrefixes = true
     /// How exactly the model's head is kept; nil leaves it to the settings file.
     public var headPrecision: HeadPrecision?
     /// How ternary weights lie in the workers' memory; nil leaves it to each worker.
@@ -65,19 +70,21 @@ public struct LocalClusterOptions: Sendable {
     }
 
     /// All worker processes.
-    var processCount: Int { workerCount + spareCount }
+    var processCount: Int { workerCount * replicaCount + spareCount }
 
     func coordinatorArguments() -> [String] {
         // The cluster ends with its coordinator.
         var arguments = ["--http", http, "--control", control, "--state", "none"]
         arguments += ["--workers", "\(workerCount)"]
         if let placement { arguments += ["--placement", placement.map(String.init).joined(separator: ",")] }
+        if replicaCount > 1 { arguments += ["--replicas", "\(replicaCount)"] }
         if plansPlacement { arguments += ["--placement", "auto"] }
         if keepsSparesWarm { arguments += ["--spares", "warm"] }
         if let activationGrid { arguments += ["--activation-grid", activationGrid.rawValue] }
         if let configurationFile { arguments += ["--config", configurationFile] }
         if let modelPath { arguments += ["--model", modelPath] }
         if let contextLength { arguments += ["--context", "\(contextLength)"] }
+        if !reusesPrefixes { arguments.append("--no-prefix-reuse") }
         if let headPrecision { arguments += ["--head", headPrecision.rawValue] }
         return arguments + ["--log-level", logLevel, "--end-with-parent"]
     }

@@ -18,12 +18,13 @@ public struct HealthTable: Sendable {
     public func text(_ health: ClusterHealth) -> String {
         var lines: [String] = []
         if !health.nodes.isEmpty {
-            let showsRanks = health.nodes.contains { ($0.rank ?? 0) > 0 }
-            let rows = health.nodes.map { row($0, showsRanks: showsRanks) }
+            let showsReplicas = health.replicas.count > 1
+            let showsRanks = showsReplicas || health.nodes.contains { ($0.rank ?? 0) > 0 }
+            let rows = health.nodes.map { row($0, showsRanks: showsRanks, showsReplicas: showsReplicas) }
             lines += TextTable(columns: Self.columns(showsRanks: showsRanks), rows: rows)
                 .lines(width: width, isColoured: isColoured)
         }
-        lines += PlacementPicture(health)?.lines(width: pictureWidth) ?? []
+        lines += pictures(health)
         for node in health.nodes where !node.detail.isEmpty { lines.append("\(node.name): \(node.detail)".printable) }
         if isVerbose {
             lines += health.nodes.map(furtherFigures)
@@ -33,6 +34,35 @@ public struct HealthTable: Sendable {
         }
         lines.append(stateLine(health))
         return lines.joined(separator: "\n")
+    }
+
+    /// Where the nodes stand, for each replica; with several, each with what it does.
+    private func pictures(_ health: ClusterHealth) -> [String] {
+        guard health.replicas.count > 1 else {
+            return PlacementPicture(health.nodes)?.lines(width: pictureWidth) ?? []
+        }
+        return health.replicas.enumerated().flatMap { index, replica in
+            let picture = PlacementPicture(health.nodes.filter { $0.replica == index })
+            return [replicaLine(index, replica)] + (picture?.lines(width: pictureWidth) ?? [])
+        }
+    }
+
+    /// Such as `replica 1: serving; 2 running, 0 queued; 812 prompt tokens and 300 new ones to go; 41.0 tok/s`.
+    private func replicaLine(_ index: Int, _ replica: ReplicaHealth) -> String {
+        var state = replica.state.rawValue
+        if isColoured { state = (replica.isReady ? TextStyle.green : .yellow).apply(to: state) }
+        let breaker =
+            switch replica.breaker {
+            case .closed: ""
+            case .open: ", breaker open"
+            case .halfOpen: ", breaker half-open"
+            }
+        let figures = [
+            "\(replica.runningRequestCount) running, \(replica.queuedRequestCount) queued",
+            "\(replica.outstandingPromptTokenCount) prompt tokens and \(replica.outstandingNewTokenCount) new ones to go",
+            "\(Units.decimal(replica.tokensPerSecond, places: 1)) tok/s",
+        ]
+        return "replica \(index): \(state)\(breaker); \(figures.joined(separator: "; "))"
     }
 
     /// The exit status that tells scripts the same: 0 healthy, 1 degraded or recovering, 2 down.
@@ -56,10 +86,12 @@ public struct HealthTable: Sendable {
         ]
     }
 
-    private func row(_ node: NodeHealth, showsRanks: Bool) -> [TextTable.Cell] {
+    private func row(_ node: NodeHealth, showsRanks: Bool, showsReplicas: Bool) -> [TextTable.Cell] {
         let layers = TextTable.Cell(node.layers.map(Units.inclusive) ?? standby(node) ?? "–")
         let place: [TextTable.Cell] =
-            showsRanks ? [.init(stage(node)), layers, .init(node.heads.map(Units.inclusive) ?? "–")] : [layers]
+            showsRanks
+            ? [.init(stage(node, showsReplicas: showsReplicas)), layers, .init(node.heads.map(Units.inclusive) ?? "–")]
+            : [layers]
         return [
             .init(node.name.printable), .init(state(node), style: style(node.state)),
             .init(ProcessorName.short(node.cpu).printable), .init(node.instructionSet.printable),
@@ -88,12 +120,13 @@ public struct HealthTable: Sendable {
         return "\(node.state.rawValue) \(Units.percent(Double(loaded), of: Double(needed)))"
     }
 
-    /// Stage and rank, such as `0.1`.
-    private func stage(_ node: NodeHealth) -> String {
+    /// Stage and rank, such as `0.1`; of several replicas with that before it, such as `1/0.1`, as `ryz plan` has it.
+    private func stage(_ node: NodeHealth, showsReplicas: Bool) -> String {
+        let replica = showsReplicas ? node.replica.map { "\($0)/" } ?? "" : ""
         guard let stage = node.stage ?? node.standby?.stage, let rank = node.rank ?? node.standby?.rank else {
-            return "–"
+            return replica.isEmpty ? "–" : "\(replica)–"
         }
-        return "\(stage).\(rank)"
+        return "\(replica)\(stage).\(rank)"
     }
 
     private func style(_ state: NodeHealth.State) -> TextStyle {
@@ -125,21 +158,24 @@ public struct HealthTable: Sendable {
         if !health.reason.isEmpty { state += " (\(health.reason.printable))" }
         let last = health.secondsSinceLastToken.map { "last token \(Units.decimal($0, places: 1)) s ago" }
         let interrupted = health.interruptedRequestCount
-        let figures = [
+        var figures = [
             "\(health.runningRequestCount) running, \(health.queuedRequestCount) of \(health.queueLimit) queued"
                 + (interrupted > 0 ? ", \(interrupted) of them to be rebuilt" : ""),
             "\(Units.decimal(health.tokensPerSecond, places: 1)) tok/s", last ?? "no token yet",
             "\(health.droppedFrameCount) frames dropped",
         ]
+        if isVerbose {
+            figures.append("\(health.keptTokenCount) tokens of ended requests kept, \(health.reusedTokenCount) reused")
+        }
         return
             "\(health.clusterID.printable): \(health.model.printable) is \(state); \(figures.joined(separator: "; "))"
     }
 }
 
 extension PlacementPicture {
-    /// The nodes that have a place; nil if there are fewer than two.
-    public init?(_ health: ClusterHealth) {
-        let placed = health.nodes.filter { $0.stage != nil && $0.layers != nil }
+    /// The nodes of a replica that have a place; nil if there are fewer than two.
+    public init?(_ nodes: [NodeHealth]) {
+        let placed = nodes.filter { $0.stage != nil && $0.layers != nil }
             .sorted { ($0.stage ?? 0, $0.rank ?? 0) < ($1.stage ?? 0, $1.rank ?? 0) }
         guard placed.count > 1 else { return nil }
         var stages: [Stage] = []

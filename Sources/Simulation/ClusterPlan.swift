@@ -26,6 +26,7 @@ struct ClusterPlan: Sendable {
     /// Whether a worker's data plane listens at the same address after a restart.
     private let hasFixedPorts: Bool
     private let placement: PlacementConfiguration
+    private let replicaCount: Int
     private let scheduler: SchedulerConfiguration
     private let detectionBound: Duration
     private let measuresLinks: Bool
@@ -50,20 +51,25 @@ struct ClusterPlan: Sendable {
         measuresLinks = random.happens(0.3)
 
         let layerCount = random.number(in: 4...6)
-        let shape = Self.shape(workerCount: workerCount, layerCount: layerCount, &random)
+        var replicas = RandomStream(seed: seed, .replicas)
+        replicaCount = workerCount > 1 && replicas.happens(0.4) ? 2 : 1
+        let shape = Self.shape(workerCount: workerCount / replicaCount, layerCount: layerCount, &random)
         let headCount = random.pick([4, 4, 5])
         model = HashModel(layerCount: layerCount, headCount: headCount, vocabularySize: 1000)
         let contextLength = random.pick([128, 256, 400])
         let rowCount = random.pick([8, 32, 64, 300])
         placement = Self.placement(
-            model, shape: shape, workers: nodes.dropFirst(), contextLength: contextLength, rowCount: rowCount,
+            model, shape: shape, replicaCount: replicaCount, workers: nodes.dropFirst(), contextLength: contextLength,
+            rowCount: rowCount,
             &random)
-        scheduler = SchedulerConfiguration(
+        var scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: random.number(in: 1...8), queueLimit: random.pick([2, 16, 64]),
             maximumStepRowCount: rowCount, stepTimeout: random.pick([.seconds(5), .seconds(30)]))
-        requests = PlannedRequest.all(
-            seed: seed, until: calmAt, contextLength: contextLength, vocabularySize: model.vocabularySize)
+        scheduler.reusesPrefixes = random.happens(0.9)
+        scheduler.keptSequenceLimit = random.pick([1, 3, 64])
+        self.scheduler = scheduler
+        requests = PlannedRequest.all(seed: seed, until: calmAt, contextLength: contextLength, model: model)
     }
 
     private static func workerName(_ number: Int) -> NodeID { NodeID("worker-\(number)") ?? .coordinator }
@@ -82,8 +88,8 @@ struct ClusterPlan: Sendable {
     }
 
     private static func placement(
-        _ model: HashModel, shape: [Int], workers: ArraySlice<NodeID>, contextLength: Int, rowCount: Int,
-        _ random: inout RandomStream
+        _ model: HashModel, shape: [Int], replicaCount: Int, workers: ArraySlice<NodeID>, contextLength: Int,
+        rowCount: Int, _ random: inout RandomStream
     ) -> PlacementConfiguration {
         let count = shape.reduce(0, +)
         let isNamed = random.happens(0.3)
@@ -99,7 +105,7 @@ struct ClusterPlan: Sendable {
         else { preconditionFailure("a model of \(model.layerCount) layers has a layout") }
         return PlacementConfiguration(
             selection: isNamed
-                ? .named(workers.prefix(count).map { NamedWorker(node: $0) }) : .count(count),
+                ? .named(workers.prefix(count * replicaCount).map { NamedWorker(node: $0) }) : .count(count),
             shape: isGiven ? shape : nil, layout: layout,
             parts: RankParts(
                 keyValueHeadCount: model.headCount, feedForwardSize: 1024, vocabularySize: model.vocabularySize),
@@ -123,17 +129,20 @@ extension ClusterPlan {
     func coordination(startedAt now: Instant, process: Int) -> CoordinationConfiguration {
         var placement = placement
         placement.firstEpoch = Epoch(1_000_000 + UInt64(now.nanoseconds / 1_000_000) + UInt64(process))
-        return CoordinationConfiguration(
+        var coordination = CoordinationConfiguration(
             clusterID: Self.clusterID, modelName: "simulated", dataEndpoint: Self.dataEndpoint,
             heartbeatInterval: .milliseconds(250),
             membership: MembershipConfiguration(detectionBound: detectionBound), placement: placement,
             scheduler: scheduler, measuresLinks: measuresLinks)
+        coordination.replicaCount = replicaCount
+        return coordination
     }
 
     /// In a line, for people.
     var summary: String {
         let shape = placement.shape.map { "placement \($0)" } ?? "a pipeline"
-        return "\(nodes.count - 1) workers, \(shape) over \(placement.selection.workerCount) of them, "
+        let copies = replicaCount > 1 ? "\(replicaCount) replicas of " : ""
+        return "\(nodes.count - 1) workers, \(copies)\(shape) over \(placement.selection.workerCount) of them, "
             + "\(model.layerCount) layers, context \(placement.contextLength), KV \(placement.keyValueTokenCapacity), "
             + "\(placement.maximumStepRowCount) rows in a step, \(scheduler.maximumRunningCount) running, "
             + "\(requests.count) requests, faults until \(calmAt.text)"

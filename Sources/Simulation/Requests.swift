@@ -9,18 +9,57 @@ struct PlannedRequest: Sendable {
 
     /// What clients want until a time.
     static func all(
-        seed: UInt64, until end: Instant, contextLength: Int, vocabularySize: Int
+        seed: UInt64, until end: Instant, contextLength: Int, model: HashModel
     ) -> [PlannedRequest] {
         var random = RandomStream(seed: seed, .requests)
         let count = random.number(in: 3...20)
-        return (0..<count).map { number in
+        var requests: [PlannedRequest] = (0..<count).map { number in
             let time = Instant(nanoseconds: Int64(random.fraction() * Double(end.nanoseconds)))
             let patience = random.duration(.zero, .seconds(3))
             let isCancelled = random.happens(0.15)
             return PlannedRequest(
                 submittedAt: time, cancelledAt: isCancelled ? time.advanced(by: patience) : nil,
-                work: work(number, contextLength: contextLength, vocabularySize: vocabularySize, &random))
+                work: work(number, contextLength: contextLength, vocabularySize: model.vocabularySize, &random))
         }
+        // Conversations go on, from these requests and from those that follow on them.
+        var next = 0
+        while next < requests.count, requests.count < 3 * count {
+            let before = requests[next]
+            next += 1
+            for _ in 0..<random.pick([0, 0, 1, 1, 2]) {
+                let time = before.submittedAt.advanced(by: random.duration(.zero, .seconds(5)))
+                let patience = random.duration(.zero, .seconds(2))
+                let isCancelled = random.happens(0.15)
+                guard time < end, let work = work(requests.count, following: before.work, contextLength, model, &random)
+                else { continue }
+                requests.append(
+                    PlannedRequest(
+                        submittedAt: time, cancelledAt: isCancelled ? time.advanced(by: patience) : nil, work: work))
+            }
+        }
+        return requests
+    }
+
+    /// The next turn after a request: its prompt and its answer, or their beginning, and something new. Nil if there is no
+    /// room for it.
+    private static func work(
+        _ number: Int, following before: Work, _ contextLength: Int, _ model: HashModel, _ random: inout RandomStream
+    ) -> Work? {
+        let isEdited = random.happens(0.3)
+        let share = random.fraction()
+        let newCount = random.number(in: 1...12)
+        let new = (0..<newCount).map { _ in Int32(random.number(in: 0...model.vocabularySize - 1)) }
+        let limit = random.number(in: 1...40)
+        let seed = random.next()
+        guard case .generation(var request) = before,
+            request.promptTokens.count + request.maximumTokenCount <= contextLength
+        else { return nil }
+        let known = request.promptTokens + ReferenceAnswer.generation(request, model).0.map(\.token)
+        request.id = "request-\(number)"
+        request.promptTokens = known.prefix(isEdited ? Int(share * Double(known.count)) : known.count) + new
+        request.maximumTokenCount = min(limit, contextLength - request.promptTokens.count)
+        request.sampling.seed = seed
+        return request.maximumTokenCount > 0 ? .generation(request) : nil
     }
 
     /// What is asked for when faults have stopped, to see that it is answered.

@@ -269,7 +269,7 @@ extension SimulatedCluster {
 
     /// Asks for something, until it is answered.
     private func askOnceMore() {
-        guard let coordinator, coordinator.core.placement.isServing else { return }
+        guard let coordinator, coordinator.core.isServing else { return }
         if let lastTicket {
             guard case .failed(let error) = world.referee.answers.ending(of: lastTicket) else { return }
             guard error.isRetryable else {
@@ -282,20 +282,33 @@ extension SimulatedCluster {
         hand(ticket, work)
     }
 
-    /// What is held although nothing is asked for; nil if that is nothing.
+    /// What is held although nothing is asked for, and is not kept for later requests; nil if that is nothing.
     private var remains: String? {
         guard let core = coordinator?.core else { return "there is no coordinator" }
-        let scheduler = core.scheduler
+        guard core.isServing else { return "nothing is placed" }
+        for (index, replica) in core.replicas.enumerated() {
+            if let remains = remains(of: replica) { return "replica \(index): \(remains)" }
+        }
+        return nil
+    }
+
+    private func remains(of replica: Replica) -> String? {
+        let scheduler = replica.scheduler
         if scheduler.openRequestCount > 0 { return "\(scheduler.openRequestCount) requests are open in the scheduler" }
         if scheduler.reservedTokenCount > 0 { return "\(scheduler.reservedTokenCount) KV tokens are reserved" }
         if scheduler.inFlightStepCount > 0 { return "\(scheduler.inFlightStepCount) steps are in flight" }
-        guard let pipeline = core.placement.pipeline, core.placement.isServing else { return "nothing is placed" }
+        guard let pipeline = replica.placement.pipeline, replica.placement.isServing else { return nil }
         for node in pipeline.nodes {
             guard let machine = world.machines.first(where: { $0.node == node }), let worker = workers[machine.index],
                 let stage = worker.compute?.stage
             else { return "\(node) has no stage" }
-            if stage.keyValueTokenCount > 0 || stage.heldSequenceCount > 0 {
-                return "\(node) holds \(stage.keyValueTokenCount) KV tokens of \(stage.heldSequenceCount) sequences"
+            // Besides what is kept of requests that have ended.
+            if stage.keyValueTokenCount != scheduler.keptTokenCount
+                || stage.heldSequenceCount != scheduler.keptSequenceCount
+            {
+                return
+                    "\(node) holds \(stage.keyValueTokenCount) KV tokens of \(stage.heldSequenceCount) sequences, but "
+                    + "\(scheduler.keptTokenCount) of \(scheduler.keptSequenceCount) are kept"
             }
             if !worker.unsent.isEmpty { return "\(node) has \(worker.unsent.count) reports that it could not send" }
         }
@@ -309,6 +322,7 @@ extension SimulatedCluster {
             virtualSeconds: Double(world.now.nanoseconds) / 1e9,
             recoverySeconds: isOver ? world.plan.calmAt.duration(to: world.now).secondCount : nil,
             messageCount: world.network.messageCount, tokenCount: answers.tokenCount,
+            reusedTokenCount: answers.reusedTokenCount,
             completeCount: answers.count { $0 == .complete },
             failedCount: answers.count { if case .failed = $0 { true } else { false } },
             abandonedCount: answers.count { $0 == .abandoned },

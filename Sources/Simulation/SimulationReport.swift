@@ -11,6 +11,8 @@ public struct SimulationReport: Sendable {
     public let messageCount: Int
     /// Tokens that clients got.
     public let tokenCount: Int
+    /// Tokens of prompts that were not computed, as the KV of earlier requests was at hand.
+    public let reusedTokenCount: Int
     /// Requests that were answered in full, that failed with a reason, and that the client or the coordinator left.
     public let completeCount: Int
     public let failedCount: Int

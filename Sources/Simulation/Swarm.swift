@@ -10,6 +10,7 @@ public struct Swarm: Sendable {
         public internal(set) var longestRecoverySeconds = 0.0
         public internal(set) var messageCount = 0
         public internal(set) var tokenCount = 0
+        public internal(set) var reusedTokenCount = 0
         public internal(set) var completeCount = 0
         public internal(set) var failedCount = 0
         public internal(set) var abandonedCount = 0
@@ -26,6 +27,7 @@ public struct Swarm: Sendable {
             longestRecoverySeconds = max(longestRecoverySeconds, report.recoverySeconds ?? 0)
             messageCount += report.messageCount
             tokenCount += report.tokenCount
+            reusedTokenCount += report.reusedTokenCount
             completeCount += report.completeCount
             failedCount += report.failedCount
             abandonedCount += report.abandonedCount

@@ -33,6 +33,7 @@ extension EncodingArena {
         message.pointee.start_position = UInt32(slice.startPosition)
         message.pointee.n_tokens = slice.tokens.count
         message.pointee.tokens = array(slice.tokens)
+        message.pointee.rewinds = slice.rewinds ? 1 : 0
         switch slice.output {
         case .none: break
         case .sample(let parameters, let promptLength):

@@ -46,7 +46,7 @@ extension EnvelopeReader {
         return SequenceSlice(
             sequence: SequenceID(message.pointee.sequence), startPosition: Int(message.pointee.start_position),
             tokens: try array(message.pointee.tokens, message.pointee.n_tokens, "\(place).tokens", limit: tokenLimit),
-            output: output)
+            output: output, rewinds: message.pointee.rewinds != 0)
     }
 
     private func samplingParameters(

@@ -33,6 +33,14 @@ extension EnvelopeRules {
         guard !slice.tokens.isEmpty else { throw .invalid(field: "\(place).tokens", problem: "is empty") }
         try tokens(slice.tokens, "\(place).tokens")
         try range(slice.startPosition, "\(place).startPosition", 0...limits.maximumContextLength)
+        if slice.rewinds {
+            guard slice.startPosition > 0 else {
+                throw .invalid(field: "\(place).rewinds", problem: "is set at position 0, where nothing is kept")
+            }
+            if case .score = slice.output {
+                throw .invalid(field: "\(place).rewinds", problem: "is set for a text to score")
+            }
+        }
         switch slice.output {
         case .none: break
         case .sample(let parameters, let promptLength):

@@ -37,11 +37,15 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(help: "How many workers make up the pipeline; overrides the settings.")
     var workers: Int?
     @OptionGroup var placement: PlacementOptions
+    @Option(help: "How often the model is placed, each time on as many workers; overrides the settings.")
+    var replicas: Int?
     @Option(
         help:
             "What spares do while they wait: cold, or warm, with what they may take over loaded; overrides the settings."
     )
     var spares: SpareReadiness?
+    @Flag(help: "Compute every prompt from its first token; overrides the settings.")
+    var noPrefixReuse = false
     @Option(help: "Where open streams are written down, a folder, or none; overrides the settings.")
     var state: String?
     @Option(help: "Longest sequence, in tokens; overrides the settings.")
@@ -137,6 +141,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             settings.stateFolder = RyzHome.stateFolder(cluster: settings.clusterID)
         }
         if let spares { settings.spares = spares }
+        if noPrefixReuse { settings.reusesPrefixes = false }
         if let head { settings.headPrecision = head }
         return settings
     }
@@ -146,6 +151,10 @@ struct CoordinatorCommand: AsyncParsableCommand {
     private func override(_ settings: inout ClusterConfiguration) throws {
         if let workers {
             guard workers > 0 else { throw ValidationError("--workers \(workers): give at least 1") }
+        }
+        if let replicas {
+            guard (1...64).contains(replicas) else { throw ValidationError("--replicas \(replicas): give 1 to 64") }
+            settings.replicaCount = replicas
         }
         if placement.isPlanned { (settings.placement, settings.plansPlacement) = (nil, true) }
         if let workerCount = try placement.workerCount(workers) {

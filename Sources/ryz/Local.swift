@@ -56,7 +56,8 @@ struct Local: AsyncParsableCommand {
         let workerCount = try shape.workerCount ?? 1
         var options = LocalClusterOptions(
             modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(threadsPerWorker, workerCount: workerCount))
+            threadsPerWorker: ThreadOptions.threadsPerWorker(
+                threadsPerWorker, workerCount: workerCount * shape.replicas))
         shape.apply(to: &options)
         options.spareCount = spares
         options.keepsSparesWarm = warmSpares
@@ -87,7 +88,9 @@ struct Local: AsyncParsableCommand {
                 Terminal.write("http=\(cluster.address)\n")
                 if Terminal.hasErrors {
                     let spareText = spares > 0 ? " and \(spares) spare" : ""
-                    Terminal.writeError("\(workerCount) workers\(spareText) are ready; Ctrl-C ends the cluster")
+                    let replicaText = shape.replicas > 1 ? "\(shape.replicas) replicas of " : ""
+                    Terminal.writeError(
+                        "\(replicaText)\(workerCount) workers\(spareText) are ready; Ctrl-C ends the cluster")
                 }
                 // Until Ctrl-C, or until the cluster is shut down.
                 while true { try await Task.sleep(for: .seconds(3600)) }

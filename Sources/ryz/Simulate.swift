@@ -83,7 +83,8 @@ struct Simulate: AsyncParsableCommand {
         var lines = [
             "faults     \(struck.isEmpty ? "none" : struck.joined(separator: ", "))",
             "requests   \(totals.completeCount) answered in full, \(totals.failedCount) failed with a reason, "
-                + "\(totals.abandonedCount) left by their client or coordinator; \(totals.tokenCount) tokens",
+                + "\(totals.abandonedCount) left by their client or coordinator; \(totals.tokenCount) tokens, "
+                + "\(totals.reusedTokenCount) of prompts reused",
             "cluster    \(totals.epochCount) placements, \(totals.messageCount) messages, "
                 + "\(Self.rounded(totals.virtualSeconds)) virtual seconds; "
                 + "well \(Self.rounded(totals.longestRecoverySeconds)) s after the faults at the latest",

@@ -26,7 +26,7 @@ struct CoordinatorCoreOperationsTests {
     private typealias Effects = [CoordinatorCore<Int>.Effect]
 
     private mutating func hear(_ node: NodeID, _ body: Envelope.Body, at now: Instant) -> Effects {
-        let epoch = core.placement.pipeline?.epoch ?? Epoch(0)
+        let epoch = core.replicas[0].placement.pipeline?.epoch ?? Epoch(0)
         let envelope = Envelope(clusterID: "test", epoch: epoch, sender: node, body: body)
         return core.handle(.control(envelope, from: Self.connections[node] ?? 0), at: now)
     }
@@ -34,7 +34,7 @@ struct CoordinatorCoreOperationsTests {
     /// All that have a place load it, and the probe passes.
     private mutating func serve(at now: Instant) throws {
         var effects: Effects = []
-        for node in try #require(core.placement.pipeline).nodes {
+        for node in try #require(core.replicas[0].placement.pipeline).nodes {
             effects = hear(node, .ready(PlacementTests.loaded), at: now)
         }
         _ = answer(try #require(step(effects)), at: now)
@@ -46,7 +46,7 @@ struct CoordinatorCoreOperationsTests {
     }
 
     private mutating func answer(_ step: Step, at now: Instant) -> Effects {
-        guard let pipeline = core.placement.pipeline else { return [] }
+        guard let pipeline = core.replicas[0].placement.pipeline else { return [] }
         let slices = step.slices.map { SliceResult(sequence: $0.sequence, output: .sampled(TokenChoice(token: 5))) }
         let envelope = Envelope(
             clusterID: "test", epoch: pipeline.epoch, sender: pipeline.answering,
@@ -105,7 +105,7 @@ struct CoordinatorCoreOperationsTests {
             #expect(effects.contains { if case .failed = $0 { true } else { false } } == false)
             #expect(core.health(at: .seconds(1)).interruptedRequestCount == 1)
             var loaded: Effects = []
-            for node in try #require(core.placement.pipeline).nodes {
+            for node in try #require(core.replicas[0].placement.pipeline).nodes {
                 loaded = hear(node, .ready(PlacementTests.loaded), at: .seconds(1))
             }
             sent = try #require(step(loaded))
@@ -140,11 +140,11 @@ struct CoordinatorCoreOperationsTests {
         let refusal = try #require(core.refusal(of: .drain(a, isForced: false), at: .zero))
         #expect(refusal.description.contains("waiting for 1 of 2 workers (drained: a)"))
         #expect(core.handle(.operation(.drain(a, isForced: false)), at: .zero) == [])
-        #expect(core.placement.pipeline != nil)
+        #expect(core.replicas[0].placement.pipeline != nil)
         _ = core.handle(.operation(.drain(a, isForced: true)), at: .zero)
-        #expect(core.placement.pipeline == nil)
+        #expect(core.replicas[0].placement.pipeline == nil)
         _ = core.handle(.operation(.resume(a)), at: .zero)
-        #expect(core.placement.pipeline != nil)
+        #expect(core.replicas[0].placement.pipeline != nil)
     }
 
     /// One worker of two has the whole model, and a request runs; then the other is there again.
@@ -162,16 +162,16 @@ struct CoordinatorCoreOperationsTests {
         _ = try reduce()
         #expect(core.health(at: .seconds(2)).state == .degraded)
         _ = core.handle(.tick, at: .seconds(20))
-        #expect(core.placement.pipeline?.nodes == [a])
+        #expect(core.replicas[0].placement.pipeline?.nodes == [a])
         _ = core.handle(.cancelled(Ticket(1)), at: .seconds(21))
-        #expect(core.placement.pipeline?.nodes.sorted() == [a, b])
+        #expect(core.replicas[0].placement.pipeline?.nodes.sorted() == [a, b])
     }
 
     @Test mutating func `a worker is brought in after a while although requests run, which go on`() throws {
         _ = try reduce()
         #expect(core.nextDeadline.map { $0 <= .seconds(32) } == true)
         let effects = core.handle(.tick, at: .seconds(32))
-        #expect(core.placement.pipeline?.nodes.sorted() == [a, b])
+        #expect(core.replicas[0].placement.pipeline?.nodes.sorted() == [a, b])
         #expect(core.health(at: .seconds(32)).interruptedRequestCount == 1)
         #expect(!effects.contains { if case .failed = $0 { true } else { false } })
     }
@@ -181,10 +181,10 @@ struct CoordinatorCoreOperationsTests {
         _ = try reduce()
         _ = core.handle(.cancelled(Ticket(1)), at: .seconds(3))
         _ = core.handle(.tick, at: .seconds(100))
-        #expect(core.placement.pipeline?.nodes == [a])
+        #expect(core.replicas[0].placement.pipeline?.nodes == [a])
         #expect(core.refusal(of: .rebalance, at: .seconds(100)) == nil)
         _ = core.handle(.operation(.rebalance), at: .seconds(100))
-        #expect(core.placement.pipeline?.nodes.sorted() == [a, b])
+        #expect(core.replicas[0].placement.pipeline?.nodes.sorted() == [a, b])
         try serve(at: .seconds(101))
         #expect(core.refusal(of: .rebalance, at: .seconds(101))?.description == "the model is placed as wanted")
     }
@@ -208,7 +208,7 @@ struct CoordinatorCoreOperationsTests {
         #expect(!dismissed.contains(.shutDown))
         #expect(!hear(a, .leave(Leave(reason: "r")), at: .seconds(5)).contains(.shutDown))
         #expect(hear(b, .leave(Leave(reason: "r")), at: .seconds(5)).contains(.shutDown))
-        #expect(core.placement.pipeline == nil)
+        #expect(core.replicas[0].placement.pipeline == nil)
     }
 
     @Test mutating func `a shutdown waits neither for endless requests nor for silent workers`() throws {
@@ -235,7 +235,7 @@ struct CoordinatorCoreOperationsTests {
         #expect(effects.contains(.notice(.lost(b, reason: "its key was revoked"))))
         #expect(core.membership[b]?.state == .lost)
         // The spare takes its place.
-        #expect(core.placement.pipeline?.nodes == [a, c])
+        #expect(core.replicas[0].placement.pipeline?.nodes == [a, c])
         let told = effects.compactMap { effect -> Int? in
             if case .answer(let envelope, let connection) = effect, envelope.body == .keyring(keyring) {
                 connection
@@ -255,7 +255,7 @@ struct CoordinatorCoreOperationsTests {
         #expect(core.health(at: .zero).interruptedRequestCount == 1)
         for node in [a, b] { _ = hear(node, .hello(.from(node)), at: .seconds(1)) }
         var effects: Effects = []
-        for node in try #require(core.placement.pipeline).nodes {
+        for node in try #require(core.replicas[0].placement.pipeline).nodes {
             effects = hear(node, .ready(PlacementTests.loaded), at: .seconds(2))
         }
         var sent = try #require(step(effects))
@@ -272,7 +272,7 @@ struct CoordinatorCoreOperationsTests {
 
     @Test mutating func `workers that outlive the coordinator take the places that need what they hold`() throws {
         for node in [a, b] { _ = hear(node, .hello(.from(node)), at: .zero) }
-        let assignments = core.placement.pipeline?.nodes ?? []
+        let assignments = core.replicas[0].placement.pipeline?.nodes ?? []
         #expect(assignments == [a, b])
         var trial = try Self.core()
         var digests: [NodeID: UInt64] = [:]
@@ -292,6 +292,6 @@ struct CoordinatorCoreOperationsTests {
             hello.heldPart = try #require(digests[other])
             _ = hear(node, .hello(hello), at: .zero)
         }
-        #expect(core.placement.pipeline?.nodes == [b, a])
+        #expect(core.replicas[0].placement.pipeline?.nodes == [b, a])
     }
 }

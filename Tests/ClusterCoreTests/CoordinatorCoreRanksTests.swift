@@ -44,7 +44,7 @@ struct CoordinatorCoreRanksTests {
 
     /// The cluster is healthy and has a request in flight.
     mutating func run(_ ticket: UInt64 = 1) throws -> Step {
-        if !core.placement.isServing {
+        if !core.replicas[0].placement.isServing {
             let probe = try #require(sent(serve())).step
             _ = answer(probe)
         }
@@ -97,7 +97,7 @@ struct CoordinatorCoreRanksTests {
         let next = try run(2)
         #expect(!ends(hear(d, failure(.step(step.id), isRetryable: false), epoch: 7)))
         #expect(answer(next).contains { if case .token(Ticket(2), _) = $0 { true } else { false } })
-        #expect(core.placement.isServing)
+        #expect(core.replicas[0].placement.isServing)
     }
 
     @Test mutating func `the first rank that misses another's part ends the epoch, what others say of it is late`()
@@ -115,10 +115,10 @@ struct CoordinatorCoreRanksTests {
         #expect(core.health(at: .zero).reason == "worker c: \(reason); next try in 2 s")
         for node in nodes { _ = hear(node, .heartbeat(.number(1)), at: .seconds(1.9)) }
         _ = core.handle(.tick, at: .seconds(2))
-        #expect(core.placement.pipeline?.epoch == Epoch(8))
+        #expect(core.replicas[0].placement.pipeline?.epoch == Epoch(8))
         // Even now, when there is a new epoch.
         #expect(hear(c, failure(.exchange(step.id, with: d)), epoch: 7, at: .seconds(2)) == [])
-        #expect(core.placement.pipeline?.epoch == Epoch(8))
+        #expect(core.replicas[0].placement.pipeline?.epoch == Epoch(8))
     }
 
     @Test mutating func `a rank of the next stage that takes nothing ends the epoch, too`() throws {
@@ -136,7 +136,7 @@ struct CoordinatorCoreRanksTests {
             #expect(hear(accuser, failure(.exchange(step.id, with: accused)), epoch: 7) == [])
             #expect(core.drops.count(.malformed) == before + 1)
         }
-        #expect(core.placement.isServing)
+        #expect(core.replicas[0].placement.isServing)
         #expect(answer(step).contains { if case .token(Ticket(1), _) = $0 { true } else { false } })
     }
 
@@ -146,12 +146,12 @@ struct CoordinatorCoreRanksTests {
         var step = try run()
         let refused = core.handle(.stepNotSent(step.id, Epoch(7), to: a, .refused("too large")), at: .zero)
         #expect(refused.contains(.failed(Ticket(1), .invalidRequest("too large"))))
-        #expect(core.placement.isServing)
+        #expect(core.replicas[0].placement.isServing)
         step = try run(2)
         let effects = core.handle(.stepNotSent(step.id, Epoch(7), to: b, .refused("too large")), at: .zero)
         #expect(!ends(effects))
         #expect(core.health(at: .zero).nodes[1].detail.contains("too large"))
-        #expect(!core.placement.isServing)
+        #expect(!core.replicas[0].placement.isServing)
     }
 
     @Test(arguments: [([4, 4, 1, 4], "c"), ([4, 4, 4, 1], "d"), ([4, 1, 1, 1], "b"), ([4, 4, 1, 1], nil)])

@@ -4,7 +4,7 @@ import Transport
 
 /// A pipeline whose shape the planner chooses.
 struct PlannedPlacementTests {
-    private static let costs = ModelCosts(
+    static let costs = ModelCosts(
         name: "tiny", parts: RankParts(keyValueHeadCount: 5, feedForwardSize: 1280, vocabularySize: 512),
         hiddenSize: 640, vocabularySize: 512, contextLength: 512,
         layers: [LayerCosts](

@@ -7,18 +7,28 @@ import Transport
 /// cancellations, failed steps and lost pipelines. Whatever happens, a request's tokens are those it has alone.
 struct SchedulerPropertyTests {
     @Test(arguments: 0..<60)
-    func `every request ends as it should and the stages hold nothing afterwards`(seed: Int) {
+    func `every request ends as it should and the stages hold what is kept afterwards, and nothing else`(seed: Int) {
         var life = SchedulerLife(seed: UInt64(seed))
         life.run()
         #expect(life.problems == [])
         #expect(life.pipeline.breaches == [])
-        #expect(life.pipeline.sequences.isEmpty)
+        #expect(life.pipeline.sequences.count == life.scheduler.keptSequenceCount)
+        #expect(life.pipeline.sequences.values.reduce(0) { $0 + $1.count } == life.scheduler.keptTokenCount)
         #expect(life.scheduler.reservedTokenCount == 0)
         #expect(life.scheduler.inFlightStepCount == 0)
         #expect(life.scheduler.runningRequestCount == 0)
         #expect(life.scheduler.queuedRequestCount == 0)
         #expect(life.pipeline.order == life.pipeline.order.sorted())
         #expect(life.finishedCount > 0)
+    }
+
+    @Test func `many of them go on from what is kept`() {
+        let counts = (0..<20).map { seed in
+            var life = SchedulerLife(seed: UInt64(seed))
+            life.run()
+            return life.reusedTokenCount
+        }
+        #expect(counts.count { $0 > 0 } > 5)
     }
 }
 
@@ -31,6 +41,9 @@ struct SchedulerLife {
     private var now = Instant.zero
     private var open: [Ticket: Work] = [:]
     private var tokens: [Ticket: [Int32]] = [:]
+    private(set) var reusedTokenCount = 0
+    /// Prompts and answers of requests, to go on from.
+    private var conversations: [[Int32]] = []
     private var lastTicket: UInt64 = 0
     private let vocabularySize = 50
     private let contextLength = 1024
@@ -77,8 +90,12 @@ struct SchedulerLife {
         lastTicket += 1
         let ticket = Ticket(lastTicket)
         let length = [1, 3, 40, 300, 900].randomElement(using: &random) ?? 1
-        let prompt = (0..<Int.random(in: 1...length, using: &random)).map { _ in
+        var prompt = (0..<Int.random(in: 1...length, using: &random)).map { _ in
             Int32.random(in: 0..<Int32(vocabularySize), using: &random)
+        }
+        if let before = conversations.randomElement(using: &random), Bool.random(using: &random) {
+            let known = Bool.random(using: &random) ? before.count : Int.random(in: 0...before.count, using: &random)
+            prompt = Array((before.prefix(known) + prompt).prefix(900))
         }
         let work: Work
         if Int.random(in: 0..<5, using: &random) == 0 {
@@ -89,6 +106,11 @@ struct SchedulerLife {
             work = .generation(.prompt(prompt, maximum: maximum, stop: [Int32(lastTicket % 50)]))
         }
         open[ticket] = work
+        if case .generation(let request) = work {
+            let known = prompt + expectation(request).tokens
+            if known.count > 40 { conversations.append(known) }
+            if conversations.count > 3 { conversations.removeFirst() }
+        }
         feed(.submitted(ticket, work))
     }
 
@@ -134,14 +156,20 @@ struct SchedulerLife {
         if let deadline = scheduler.nextDeadline, deadline <= now, scheduler.inFlightStepCount == 0 {
             problems.append("a deadline that has passed")
         }
-        if scheduler.reservedTokenCount > pipeline.keyValueTokenCapacity {
-            problems.append("more KV promised than there is")
+        if scheduler.reservedTokenCount + scheduler.keptTokenCount > pipeline.keyValueTokenCapacity {
+            problems.append("more KV promised and kept than there is")
         }
+        if !scheduler.isOpen, scheduler.keptSequenceCount > 0 { problems.append("KV is kept without a pipeline") }
     }
 
     private mutating func apply(_ effect: Scheduler.Effect) {
         switch effect {
         case .send(let step): pipeline.send(step)
+        case .reused(let ticket, let count):
+            if open[ticket] == nil || tokens[ticket] != nil {
+                problems.append("reuse for request \(ticket.number), which is over or has sampled")
+            }
+            reusedTokenCount += count
         case .token(let ticket, let choice):
             if open[ticket] == nil { problems.append("a token for request \(ticket.number), which is over") }
             tokens[ticket, default: []].append(choice.token)

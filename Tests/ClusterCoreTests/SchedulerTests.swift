@@ -223,6 +223,9 @@ struct SchedulerTests {
     }
 
     @Test mutating func `a cancelled request takes no more steps and its late results change nothing`() throws {
+        var configuration = scheduler.configuration
+        configuration.reusesPrefixes = false
+        scheduler = Scheduler(configuration: configuration)
         _ = open()
         let request = GenerationRequest.prompt([Int32](repeating: 1, count: 500))
         var queue = steps(scheduler.handle(.submitted(Ticket(1), .generation(request)), at: .zero))

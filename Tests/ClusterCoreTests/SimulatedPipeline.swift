@@ -84,6 +84,11 @@ struct SimulatedPipeline {
         let id = slice.sequence
         check(!releasedOnce.contains(id), "sequence \(id.number) goes on after its release")
         if sequences[id] == nil { order.append(id) }
+        if slice.rewinds {
+            let isInFlight = results.contains { $0.slices.contains { $0.sequence == id } }
+            check(!isInFlight, "sequence \(id.number) is taken over with steps in flight")
+            sequences[id] = Array(sequences[id, default: []].prefix(slice.startPosition))
+        }
         check(slice.startPosition == sequences[id, default: []].count, "a gap in sequence \(id.number)")
         sequences[id, default: []] += slice.tokens
         let tokens = sequences[id, default: []]

@@ -107,8 +107,8 @@ struct ConfigurationTests {
         let text = try String(contentsOf: Self.example, encoding: .utf8)
         let keys: Set = [
             "cluster", "http", "data", "weights", "head", "activation_grid", "context_length", "kv_tokens",
-            "maximum_running",
-            "queue_limit",
+            "maximum_running", "replicas",
+            "queue_limit", "reuse_prefixes",
             "step_rows",
             "heartbeat_seconds", "detection_seconds", "step_timeout_seconds", "loading_timeout_seconds",
             "probe_seconds", "replan_seconds", "failover_seconds", "rebuild_limit", "rebalance", "spares",
@@ -165,8 +165,8 @@ struct ConfigurationTests {
                     cluster.yaml:14: placement: it is a single value; list the ranks of each stage, such as [2, 1], or write auto
                     cluster.yaml:15: activation_grid: "fine" is none of its values; write one of exact, segment
                     cluster.yaml:16: colour: there is no such setting; use one of cluster, model, http, control, data, \
-                    weights, advertise, security, keys, http_security, workers, placement, planning, head, measure_links, activation_grid, \
-                    context_length, kv_tokens, maximum_running, queue_limit, step_rows, heartbeat_seconds, \
+                    weights, advertise, security, keys, http_security, workers, placement, replicas, objective, concurrency, planning, head, measure_links, activation_grid, \
+                    context_length, kv_tokens, maximum_running, queue_limit, reuse_prefixes, step_rows, heartbeat_seconds, \
                     detection_seconds, step_timeout_seconds, loading_timeout_seconds, probe_seconds, replan_seconds, \
                     failover_seconds, rebuild_limit, rebalance, spares, state, stream_keep_seconds, stream_keep_count, rebalance_seconds, shutdown_seconds
                     """)

@@ -39,7 +39,9 @@ import ZeroMQ
             let prompt = (0..<700).map { Int32($0) }
             #expect(try await cluster.tokens(prompt, maximum: 20).tokens == TestCluster.expected(prompt, count: 20))
             try await cluster.wait(for: "work of every rank") { health in
-                health.nodes.allSatisfy { $0.droppedFrameCount == 0 && $0.keyValueTokenCount == 0 }
+                health.nodes.allSatisfy {
+                    $0.droppedFrameCount == 0 && $0.keyValueTokenCount == health.keptTokenCount
+                }
             }
             #expect(await cluster.coordinator.health().droppedFrameCount == 0)
             // Any rank's departure ends the service, and its return brings it back.
@@ -137,8 +139,8 @@ import ZeroMQ
                 }
             }
             try await cluster.wait(for: "end of the request") { $0.runningRequestCount == 0 }
-            try await cluster.wait(for: "empty KV cache") { health in
-                health.nodes.allSatisfy { $0.keyValueTokenCount == 0 }
+            try await cluster.wait(for: "KV cache of what is kept, and nothing else") { health in
+                health.nodes.allSatisfy { $0.keyValueTokenCount == health.keptTokenCount }
             }
             #expect(cluster.script.rowCount < 2000)
         }
@@ -229,7 +231,36 @@ import ZeroMQ
             let health = await cluster.coordinator.health()
             #expect(health.nodes.map(\.state) == [.ready, .left])
             #expect(health.nodes.first?.endLayer == 6)
-            try await cluster.wait(for: "empty KV cache") { $0.nodes[0].keyValueTokenCount == 0 }
+            try await cluster.wait(for: "KV cache of what is kept, and nothing else") {
+                $0.nodes[0].keyValueTokenCount == $0.keptTokenCount
+            }
+        }
+    }
+
+    @Test func `the next turn goes on from what stages keep of the one before, unless that is turned off`() async throws
+    {
+        for reuses in [true, false] {
+            try await TestCluster.run(["a", "b"], { $0.reusesPrefixes = reuses }) { cluster in
+                try await cluster.waitUntilHealthy()
+                let prompt = (0..<200).map { Int32($0 + 1) }
+                let (tokens, _) = try await cluster.tokens(prompt, maximum: 20)
+                let turn = prompt + tokens + [7, 8]
+                let rowCount = cluster.script.rowCount
+                let stream = try await cluster.coordinator.generate(.of(turn, maximum: 20))
+                var events: [GenerationEvent] = []
+                for try await event in stream { events.append(event) }
+                let expected = TestCluster.expected(turn, count: 20)
+                let answer = expected.map { GenerationEvent.token(TokenChoice(token: $0)) } + [.finished(.length)]
+                #expect(events == (reuses ? [.reused(tokenCount: 219)] : []) + answer)
+                // Three tokens, the first of the answer, and perhaps probes.
+                #expect((cluster.script.rowCount - rowCount < 60) == reuses)
+                let health = await cluster.coordinator.health()
+                #expect(health.keptTokenCount == (reuses ? 241 : 0))
+                #expect(health.reusedTokenCount == (reuses ? 219 : 0))
+                try await cluster.wait(for: "KV cache of what is kept, and nothing else") { health in
+                    health.nodes.allSatisfy { $0.keyValueTokenCount == health.keptTokenCount }
+                }
+            }
         }
     }
 
@@ -269,8 +300,8 @@ import ZeroMQ
                 try await TestCluster.collect(stream)
             }
             #expect(try await cluster.tokens([3], maximum: 1).tokens == TestCluster.expected([3], count: 1))
-            try await cluster.wait(for: "empty KV cache") { health in
-                health.nodes.allSatisfy { $0.keyValueTokenCount == 0 }
+            try await cluster.wait(for: "KV cache of what is kept, and nothing else") { health in
+                health.nodes.allSatisfy { $0.keyValueTokenCount == health.keptTokenCount }
             }
         }
     }

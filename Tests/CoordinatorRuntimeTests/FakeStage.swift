@@ -91,7 +91,8 @@ final class FakeStage: StageComputing {
         for sequence in step.released { sequences[sequence] = nil }
         var results: [SliceResult] = []
         for slice in step.slices {
-            let tokens = sequences[slice.sequence, default: []]
+            var tokens = sequences[slice.sequence, default: []]
+            if slice.rewinds { tokens = Array(tokens.prefix(slice.startPosition)) }
             guard slice.startPosition == tokens.count else {
                 throw StageError("sequence \(slice.sequence.number) has a gap", isRetryable: false)
             }

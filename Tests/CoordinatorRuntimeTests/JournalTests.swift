@@ -110,7 +110,7 @@ private struct StateFolder: ~Copyable {
             [
                 .epoch(.max), .drained(["a", "b"]), .model("m"),
                 .stream(KeptStream(id: "s", description: "{\"a\": 1}"), at: 3),
-                .request(1, Self.request("s-0"), at: 4), .state(1, .reachedLimit, at: 5),
+                .request(1, Self.request("s-0"), at: 4), .reused(1, tokenCount: 40), .state(1, .reachedLimit, at: 5),
             ] + Self.choices.map { .token(.max, $0) }
         for record in records { #expect(JournalRecord(record.bytes[...]) == record) }
         for bytes in [[], [0], [1, 2], [2, 0, 0, 0, 0], [3] + [UInt8](repeating: 0, count: 8)] as [[UInt8]] {
@@ -127,6 +127,7 @@ private struct StateFolder: ~Copyable {
             journal.noteDrained([try #require(NodeID("a"))])
             journal.keep(KeptStream(id: "s", description: "d"))
             for number in 0...3 { journal.begin(Self.request("s-\(number)"), Ticket(UInt64(number))) }
+            journal.noteReused(2, for: Ticket(1))
             for choice in Self.choices {
                 for number in 0...2 as ClosedRange<UInt64> { journal.commit(choice, to: Ticket(number)) }
             }
@@ -142,6 +143,7 @@ private struct StateFolder: ~Copyable {
         let restored = journal.restore { Ticket(10) }
         #expect(restored.map(\.request) == [Self.request("s-0")])
         #expect(restored.first?.committed == [5, -1, 7])
+        #expect(["s-0", "s-1", "s-9"].map { journal.reusedTokenCount(of: $0) } == [0, 2, 0])
         guard case .open(Ticket(10), Self.choices) = journal.known("s-0"),
             case .finished(Self.choices, .length) = journal.known("s-1"),
             case .idle(Self.choices) = journal.known("s-2"),

@@ -77,6 +77,46 @@ struct PlacementSettingsTests {
         )
     }
 
+    @Test func `replicas have workers of their own, each with all layers`() throws {
+        let placed = try parse("placement: [2, 1]\nreplicas: 2")
+        #expect(placed.replicaCount == 2 && placed.workers == .count(3))
+        func workers(_ layers: [String]) -> String {
+            let list = layers.enumerated().map { "  - name: w\($0)\n    layers: \($1)" }.joined(separator: "\n")
+            return complaint("replicas: 2\nworkers:\n\(list)")
+        }
+        #expect(workers(["0-9", "10-11", "0-4", "5-11"]) == "")
+        #expect(
+            workers(["0-9", "10-11", "1-4", "5-11"]) == """
+                cluster.yaml:8: workers[2].layers: 1–4 leaves out the first layers; make the first worker begin with layer 0
+                """)
+        #expect(
+            workers(["0-9", "10-11", "0-11"]) == """
+                cluster.yaml:1: replicas: 3 workers cannot be parted into 2 replicas; list as many workers for each
+                """)
+        #expect(
+            complaint("replicas: 2\nworkers: [a, b, c]\nplacement: [2, 1]") == """
+                cluster.yaml:1: replicas: 3 workers cannot be parted into 2 replicas; list as many workers for each
+                cluster.yaml:3: placement: [2, 1] has room for 6 workers, and workers: says 3; list as many workers
+                """)
+    }
+
+    @Test func `how many replicas there are is either said or planned`() throws {
+        let planned = try parse("placement: auto\nworkers: 4\nobjective: throughput\nconcurrency: 16")
+        #expect(planned.objective == .throughput && planned.concurrency == 16 && planned.replicaCount == 1)
+        #expect(
+            complaint("placement: auto\nobjective: throughput\nreplicas: 2") == """
+                cluster.yaml:3: replicas: how many there are is planned, as the objective is throughput; \
+                leave it out, or write objective: latency
+                """)
+        #expect(
+            complaint("objective: throughput") == """
+                cluster.yaml:1: objective: nothing is planned for it; write placement: auto, or leave it out for replicas:
+                """)
+        #expect(
+            complaint("concurrency: 4")
+                == "cluster.yaml:1: concurrency: it is for plans of throughput only; write objective: throughput")
+    }
+
     @Test func `a placement can be left to the planner, but not together with layers`() throws {
         let planned = try parse("placement: auto\nworkers: 3")
         #expect(planned.plansPlacement && planned.placement == nil && planned.workers == .count(3))

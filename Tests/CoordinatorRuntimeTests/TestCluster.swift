@@ -123,6 +123,7 @@ final class TestCluster {
         var reason: FinishReason?
         for try await event in stream {
             switch event {
+            case .reused: break
             case .token(let choice): tokens.append(choice.token)
             case .finished(let finish): reason = finish
             }

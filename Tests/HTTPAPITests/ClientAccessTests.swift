@@ -52,6 +52,32 @@ struct ClientAccessTests {
         }
     }
 
+    @Test func `requests say whose they are, and without keys nobody's`() async throws {
+        let access = ClientAccess([key("shop", .client), key("cafe", .client)])
+        let chat = #"{"messages":[{"role":"user","content":"a"}],"max_tokens":1}"#
+        try await TestServer(engine, access: access).listening { port in
+            for name in ["shop", "cafe", "shop"] {
+                for (path, body) in [
+                    ("/v1/completions", #"{"prompt":"a","max_tokens":1}"#), ("/v1/chat/completions", chat),
+                ] {
+                    let answer = try await status(port, "POST", path, "Bearer \(name)'s key", body)
+                    #expect(answer.status == 200)
+                }
+            }
+        }
+        let owners = engine.requests.map(\.owner)
+        #expect(owners.count == 6)
+        #expect(owners.allSatisfy { $0 != nil })
+        #expect(Set(owners[0..<2] + owners[4..<6]).count == 1)
+        #expect(owners[2] == owners[3] && owners[2] != owners[0])
+        let open = ScriptedEngine(saying: "x")
+        try await TestServer(open).listening { port in
+            let answer = try await status(port, "POST", "/v1/chat/completions", nil, chat)
+            #expect(answer.status == 200)
+        }
+        #expect(open.requests.map(\.owner) == [nil])
+    }
+
     @Test func `a key that is taken back is no longer one`() async throws {
         let access = ClientAccess([key("shop", .client)])
         try await TestServer(engine, access: access).listening { port in

@@ -42,7 +42,7 @@ import Testing
                 }
             }
             #expect(interruptionCount > 0)
-            try await Self.waitForEmptyCaches(cluster.address)
+            try await Self.waitForCachesAtRest(cluster.address)
         }
     }
 
@@ -76,13 +76,17 @@ import Testing
         }
     }
 
-    private static func waitForEmptyCaches(_ address: CoordinatorAddress) async throws {
+    /// Until workers hold nothing but what is kept for later requests.
+    private static func waitForCachesAtRest(_ address: CoordinatorAddress) async throws {
+        func isAtRest(_ health: ClusterHealth) -> Bool {
+            health.nodes.allSatisfy { $0.keyValueTokenCount == ($0.stage == nil ? 0 : health.keptTokenCount) }
+        }
         var health = try await ClusterClient(address).health()
-        for _ in 0..<500 where health.nodes.contains(where: { $0.keyValueTokenCount > 0 }) {
+        for _ in 0..<500 where !isAtRest(health) {
             try await Task.sleep(for: .milliseconds(20))
             health = try await ClusterClient(address).health()
         }
-        #expect(health.nodes.allSatisfy { $0.keyValueTokenCount == 0 })
+        #expect(isAtRest(health))
         #expect(health.runningRequestCount + health.queuedRequestCount == 0)
     }
 
@@ -105,7 +109,7 @@ import Testing
                 }
                 #expect(outcome.answer == undisturbed.answer, "\(victim.name) and a spare killed")
             }
-            try await Self.waitForEmptyCaches(cluster.address)
+            try await Self.waitForCachesAtRest(cluster.address)
         }
     }
 

@@ -45,6 +45,34 @@ import Testing
                 """)
     }
 
+    @Test func `each replica has a line and a picture, and nodes say to which they belong`() {
+        var nodes = [
+            Self.node("a"), Self.node("b", stage: 1, layers: 10..<11), Self.node("c", layers: 0..<11),
+            Self.node("d", state: .spare, layers: nil),
+        ]
+        for (index, replica) in [0, 0, 1, 1].enumerated() { nodes[index].replica = replica }
+        (nodes[3].stage, nodes[3].rank) = (nil, nil)
+        var health = Self.cluster(.healthy, nodes)
+        health.replicas = [
+            ReplicaHealth(
+                state: .serving, isReady: true, reason: "", epoch: 7, breaker: .closed, runningRequestCount: 2,
+                queuedRequestCount: 1, outstandingPromptTokenCount: 812, outstandingNewTokenCount: 300,
+                tokensPerSecond: 41),
+            ReplicaHealth(
+                state: .serving, isReady: true, reason: "", epoch: 8, breaker: .halfOpen, runningRequestCount: 0,
+                queuedRequestCount: 0, outstandingPromptTokenCount: 0, outstandingNewTokenCount: 0, tokensPerSecond: 0),
+        ]
+        let lines = HealthTable().text(health).split(separator: "\n").map(String.init)
+        #expect(lines[1].contains(" 0/0.0 ") && lines[2].contains(" 0/1.0 "))
+        #expect(lines[3].contains(" 1/0.0 ") && lines[4].contains(" 1/– "))
+        #expect(
+            lines[5...10] == [
+                "replica 0: serving; 2 running, 1 queued; 812 prompt tokens and 300 new ones to go; 41.0 tok/s",
+                "layers 0–9   layer 10", "┌────────┐   ┌──────┐", "│ a      │ → │ b    │", "└────────┘   └──────┘",
+                "replica 1: serving, breaker half-open; 0 running, 0 queued; 0 prompt tokens and 0 new ones to go; 0.0 tok/s",
+            ])
+    }
+
     @Test func `what spares keep ready is shown`() {
         let standbys = [(true, ""), (false, ""), (false, "no memory")].map { isWarm, problem in
             StandbyHealth(stage: 0, rank: 0, firstLayer: 0, endLayer: 10, isWarm: isWarm, problem: problem)

@@ -31,6 +31,18 @@ import Transport
         #expect(violation?.rule == .tokens)
     }
 
+    @Test func `one that reuses a token too many is caught`() async {
+        let violation = await firstViolation(
+            Tampering(effect: { effect in
+                guard case .sendStep(let envelope, var step, let nodes) = effect else { return [effect] }
+                for index in step.slices.indices { step.slices[index].reuseTooMuch() }
+                var sent = envelope
+                sent.body = .step(step)
+                return [.sendStep(sent, step, to: nodes)]
+            }))
+        #expect(violation?.rule == .tokens)
+    }
+
     @Test func `one that forgets to give KV back is caught`() async {
         let violation = await firstViolation(
             Tampering(effect: { effect in
@@ -45,6 +57,13 @@ import Transport
 }
 
 extension SequenceSlice {
+    /// Takes the first token that another request does not share for one that it does.
+    fileprivate mutating func reuseTooMuch() {
+        guard rewinds, tokens.count > 1 else { return }
+        tokens.removeFirst()
+        startPosition += 1
+    }
+
     /// Leaves out the last of several tokens of which some had been sampled before, and samples it again.
     fileprivate mutating func replayTooEarly() {
         guard case .sample(_, let promptLength) = output, tokens.count > 1,

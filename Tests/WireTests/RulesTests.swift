@@ -120,6 +120,14 @@ import Wire
         let slice = SequenceSlice(sequence: SequenceID(7), startPosition: 0, tokens: [1], output: .none)
         #expect(
             field(envelope(.step(Step(id: StepID(1), slices: [slice, slice])))) == "step.slices[1].sequence")
+        func rewinding(from position: Int, _ output: SliceOutput) -> String? {
+            let slice = SequenceSlice(
+                sequence: SequenceID(7), startPosition: position, tokens: [1], output: output, rewinds: true)
+            return field(envelope(.step(Step(id: StepID(1), slices: [slice]))))
+        }
+        #expect(rewinding(from: 1, .none) == nil)
+        #expect(rewinding(from: 0, .none) == "step.slices[0].rewinds")
+        #expect(rewinding(from: 1, .score(targets: [], topCount: 0)) == "step.slices[0].rewinds")
     }
 
     @Test func `results that are not numbers or not rectangular are refused by name`() {

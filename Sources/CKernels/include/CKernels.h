@@ -212,6 +212,10 @@ typedef struct {
 // Several matrices times the same activations.
 void ryz_multiply(ryz_compute compute, const ryz_product *products, size_t product_count, ryz_activations x,
                   size_t rows);
+// Tells what is multiplied after the next product: from the beginning of that one on, threads fetch the beginnings of
+// their parts of it whenever they have nothing else to do.
+void ryz_foresee(ryz_compute compute, const ryz_product *products, size_t product_count);
+void ryz_foresee_gated(ryz_compute compute, ryz_matrix gate, ryz_matrix up);
 // Whether a layout holds −1, 0 and 1, and so takes activations of one scale for each row.
 static inline bool ryz_is_ternary(ryz_layout layout) { return layout >= RYZ_T2 && layout <= RYZ_L3; }
 // y [rows × columns] = y + W x, of which `sums` [rows × stride] are the integers that RYZ_SUMS gave, added up over all
@@ -285,6 +289,8 @@ typedef struct {
     int32_t best;       // lowest index of the maximum
 } ryz_logit_summary;
 
+// The first index of a value that is infinite or not a number; `count` if there is none.
+size_t ryz_first_not_finite(const float *x, size_t count);
 ryz_logit_summary ryz_summarise_logits(ryz_compute compute, const float *logits, size_t count);
 // The `k` largest logits, best first, lower index first on ties; returns how many (min(k, count)).
 size_t ryz_top_k(const float *logits, size_t count, size_t k, int32_t *indices);

@@ -1,3 +1,5 @@
+import Transport
+
 /// What the coordinator's cores go by.
 public struct CoordinationConfiguration: Sendable {
     /// Other clusters' nodes are refused.
@@ -8,7 +10,10 @@ public struct CoordinationConfiguration: Sendable {
     public var dataEndpoint: String
     public var heartbeatInterval: Duration
     public var membership: MembershipConfiguration
+    /// Of each replica; but where workers are named, all of them, in order of replica.
     public var placement: PlacementConfiguration
+    /// How often the model is placed, at least once; where that is planned, it begins with one.
+    public var replicaCount = 1
     public var scheduler: SchedulerConfiguration
     /// Whether links between workers are measured without a request, while nothing is computed.
     public var measuresLinks: Bool
@@ -45,5 +50,26 @@ public struct CoordinationConfiguration: Sendable {
         self.hostID = hostID
         self.model = model
         self.constraints = constraints
+    }
+}
+
+extension CoordinationConfiguration {
+    /// What the placement of a replica goes by.
+    func placement(ofReplica index: Int) -> PlacementConfiguration {
+        var placement = placement
+        if case .named(let workers) = placement.selection, replicaCount > 1 {
+            let size = workers.count / replicaCount
+            placement.selection = .named(Array(workers.dropFirst(index * size).prefix(size)))
+        }
+        return placement
+    }
+
+    /// The replicas of named workers.
+    var homes: [NodeID: Int] {
+        guard case .named(let workers) = placement.selection else { return [:] }
+        let size = max(1, workers.count / replicaCount)
+        return Dictionary(
+            workers.enumerated().map { ($1.node, min(replicaCount - 1, $0 / size)) },
+            uniquingKeysWith: { first, _ in first })
     }
 }

@@ -28,10 +28,13 @@ extension CoordinatorCore {
     public enum Effect: Sendable, Equatable {
         /// Send a control message.
         case answer(Envelope, to: Connection)
-        /// Open data links to the ranks of the first stage, in place of all others.
-        case connect([Peer])
+        /// Open data links to the ranks of a pipeline's first stage, anew where there are some, and close all others but
+        /// those to the first stages of other replicas.
+        case connect([Peer], keeping: [NodeID] = [])
         /// Send a step to these ranks of the first stage, in order, up to the first to which it cannot be sent.
         case sendStep(Envelope, Step, to: [NodeID])
+        /// See `Scheduler.Effect`.
+        case reused(Ticket, tokenCount: Int)
         case token(Ticket, TokenChoice)
         /// Each request ends with one of `finished`, `scored` and `failed`, unless it is cancelled.
         case finished(Ticket, FinishReason)
@@ -52,7 +55,7 @@ public enum Notice: Sendable, Equatable {
     case recovered(NodeID)
     case lost(NodeID, reason: String)
     case left(NodeID, reason: String)
-    case epochOpened(PlacedPipeline)
+    case epochOpened(PlacedPipeline, replica: Int)
     case stageReady(NodeID, StageReady)
     case loadingFailed(NodeID, reason: String)
     /// Requests can run; how long after the pipeline before ended, if there was one, and how many that had begun are now
@@ -64,6 +67,14 @@ public enum Notice: Sendable, Equatable {
     case drained(NodeID, isForced: Bool)
     case resumed(NodeID)
     case shuttingDown(openRequestCount: Int)
+    /// How many replicas there are, as it was planned: the workers of each.
+    case replicasPlanned([[NodeID]])
+    case workerMoved(NodeID, from: Int, to: Int)
+    /// Requests that waited at one replica go on at others.
+    case requestsMoved(count: Int, from: Int)
+    /// A replica has failed several times, and gets no new requests for that long while others can take them.
+    case breakerOpened(replica: Int, backOff: Duration)
+    case breakerClosed(replica: Int)
     /// All that was to be measured is; how many links are.
     case measured(linkCount: Int)
     case notMeasured(reason: String)

@@ -1,57 +1,66 @@
 import Transport
 
 extension CoordinatorCore {
-    /// Whether a token has passed through every stage within the last two probe intervals, and if not, why not.
+    /// Whether a token has passed through every stage of a replica within the last two probe intervals, and if not, why
+    /// not.
     public func readiness(at now: Instant) -> (isReady: Bool, reason: String) {
         if let reason = shutdownReason(at: now) { return (false, reason) }
-        guard placement.isServing else { return (false, placement.problem(at: now) ?? "no pipeline is ready") }
-        guard let last = scheduler.lastTokenPassedHereAt else {
-            return (false, "no token has passed through all stages yet")
-        }
-        let age = last.duration(to: now)
-        guard age <= configuration.scheduler.probeInterval * 2 else {
-            return (false, "no token has passed through all stages for \(age.tenths) s")
-        }
-        return (true, "")
+        let all = replicas.map { $0.readiness(at: now) }
+        if all.contains(where: \.isReady) { return (true, "") }
+        return (false, all.indices.map { label($0) + all[$0].reason }.joined(separator: "; "))
     }
 
     /// What is known of the cluster. `linkDropCount` is how many frames the links refused.
     public func health(at now: Instant, linkDropCount: UInt64 = 0) -> ClusterHealth {
         let (state, reason) = verdict(at: now)
+        let schedulers = replicas.map(\.scheduler)
+        func sum(_ count: (Scheduler) -> Int) -> Int { schedulers.reduce(0) { $0 + count($1) } }
         var health = ClusterHealth(
             clusterID: configuration.clusterID, model: configuration.modelName, state: state, reason: reason,
-            epoch: placement.pipeline?.epoch.number ?? 0,
-            secondsSinceLastToken: scheduler.lastTokenPassedAt.map { $0.duration(to: now).secondCount },
-            runningRequestCount: scheduler.runningRequestCount, queuedRequestCount: scheduler.queuedRequestCount,
-            interruptedRequestCount: scheduler.interruptedRequestCount, queueLimit: configuration.scheduler.queueLimit,
-            tokensPerSecond: scheduler.tokensPerSecond(at: now),
+            epoch: replicas.compactMap { $0.placement.pipeline?.epoch.number }.max() ?? 0,
+            secondsSinceLastToken: schedulers.compactMap(\.lastTokenPassedAt).max()
+                .map { $0.duration(to: now).secondCount },
+            runningRequestCount: sum(\.runningRequestCount), queuedRequestCount: sum(\.queuedRequestCount),
+            interruptedRequestCount: sum(\.interruptedRequestCount), queueLimit: configuration.scheduler.queueLimit,
+            tokensPerSecond: schedulers.reduce(0) { $0 + $1.tokensPerSecond(at: now) },
             droppedFrameCount: linkDropCount + drops.total,
             nodes: membership.members.map { self.health(of: $0, at: now) })
         health.measuring = measuringHealth
+        health.keptTokenCount = sum(\.keptTokenCount)
+        health.reusedTokenCount = replicas.reduce(0) { $0 + $1.scheduler.reusedTokenCount }
+        health.replicas = replicas.map { $0.health(at: now) }
         return health
     }
 
     private func verdict(at now: Instant) -> (ClusterHealth.State, String) {
         if let reason = shutdownReason(at: now) { return (.down, reason) }
-        guard placement.isServing else {
-            let isAwaited = isRecovering || scheduler.queuedRequestCount > 0
+        guard isServing else {
+            let isAwaited = isRecovering || replicas.contains { $0.scheduler.queuedRequestCount > 0 }
             return (isAwaited ? .recovering : .down, readiness(at: now).reason)
         }
-        let (isReady, reason) = readiness(at: now)
-        guard isReady else { return (.degraded, reason) }
+        let unready = replicas.indices.compactMap { index -> String? in
+            let (isReady, reason) = replicas[index].readiness(at: now)
+            return isReady ? nil : label(index) + (replicas.count > 1 ? "down: " : "") + reason
+        }
+        if !unready.isEmpty { return (.degraded, unready.joined(separator: "; ")) }
         let suspects = membership.members.filter { if case .suspect = $0.state { true } else { false } }
         if let suspect = suspects.first {
             return (
                 .degraded, "worker \(suspect.node) has been silent for \(suspect.lastHeard.duration(to: now).tenths) s"
             )
         }
-        guard let problem = placement.problem(at: now) else { return (.healthy, "") }
-        return (.degraded, problem)
+        let problems = replicas.indices.compactMap { index in
+            replicas[index].problem(at: now).map { label(index) + $0 }
+        }
+        return problems.isEmpty ? (.healthy, "") : (.degraded, problems.joined(separator: "; "))
     }
 
     private func health(of member: Member, at now: Instant) -> NodeHealth {
-        let place = member.isPresent ? placement.pipeline?.place(of: member.node) : nil
-        let stage = place.flatMap { placement.pipeline?.stages[$0.stage] }
+        let team = member.isPresent ? teams.team(of: member.node) : nil
+        let placement = team.map { replicas[$0].placement }
+        let pipeline = placement?.pipeline
+        let place = pipeline?.place(of: member.node)
+        let stage = place.flatMap { pipeline?.stages[$0.stage] }
         let heads = place.flatMap { stage?.ranks[$0.rank].share.keyValueHeads }
         let heartbeat = member.lastHeartbeat
         var health = NodeHealth(
@@ -60,7 +69,7 @@ extension CoordinatorCore {
             instructionSet: member.hello.instructionSet, threadCount: member.hello.threadCount,
             memoryUsedByteCount: heartbeat?.memoryUsedByteCount ?? 0,
             memoryFreeByteCount: heartbeat?.memoryFreeByteCount ?? member.hello.memoryFreeByteCount,
-            epoch: place.flatMap { _ in placement.pipeline?.epoch.number }, stage: place?.stage, rank: place?.rank,
+            epoch: place.flatMap { _ in pipeline?.epoch.number }, stage: place?.stage, rank: place?.rank,
             firstLayer: stage?.layers.lowerBound,
             endLayer: stage?.layers.upperBound, firstKeyValueHead: heads?.lowerBound,
             endKeyValueHead: heads?.upperBound,
@@ -70,7 +79,8 @@ extension CoordinatorCore {
             roundTripMilliseconds: heartbeat?.roundTrip.map { $0.secondCount * 1000 },
             tokensPerSecond: member.tokensPerSecond, droppedFrameCount: heartbeat?.droppedFrameCount ?? 0)
         health.rates = member.isPresent ? survey.rates(of: member.node) : nil
-        health.standby = member.isPresent ? placement.standby(of: member.node) : nil
+        health.standby = placement?.standby(of: member.node)
+        health.replica = team
         if let problem = health.standby?.problem, !problem.isEmpty, health.detail.isEmpty {
             health.detail = "stays cold: \(problem)"
         }
@@ -83,8 +93,33 @@ extension CoordinatorCore {
 
     private func state(of member: Member) -> NodeHealth.State {
         guard case .live(let phase) = member.state else { return NodeHealth.State(member.state) }
-        if placement.isDrained(member.node) { return isDraining(member.node) ? .draining : .drained }
-        return phase == .joining && placement.isSpare(member.node) ? .spare : NodeHealth.State(member.state)
+        if drained.contains(member.node) { return isDraining(member.node) ? .draining : .drained }
+        let isSpare = teams.team(of: member.node).map { replicas[$0].placement.isSpare(member.node) } ?? false
+        return phase == .joining && isSpare ? .spare : NodeHealth.State(member.state)
+    }
+}
+
+extension Replica {
+    /// What is amiss although it serves; nil if nothing is.
+    fileprivate func problem(at now: Instant) -> String? {
+        if let problem = placement.problem(at: now) { return problem }
+        switch breaker.state {
+        case .closed: return nil
+        case .open: return "it has failed several times; its circuit breaker is open"
+        case .halfOpen: return "it has failed several times; its circuit breaker is half-open"
+        }
+    }
+
+    fileprivate func health(at now: Instant) -> ReplicaHealth {
+        let (isReady, reason) = readiness(at: now)
+        let outstanding = scheduler.outstanding
+        return ReplicaHealth(
+            state: placement.isServing ? .serving : placement.pipeline == nil ? .waiting : .loading,
+            isReady: isReady, reason: isReady ? placement.problem(at: now) ?? "" : reason,
+            epoch: placement.pipeline?.epoch.number, breaker: breaker.state,
+            runningRequestCount: scheduler.runningRequestCount, queuedRequestCount: scheduler.queuedRequestCount,
+            outstandingPromptTokenCount: outstanding.knownCount, outstandingNewTokenCount: outstanding.newCount,
+            tokensPerSecond: scheduler.tokensPerSecond(at: now))
     }
 }
 

@@ -9,9 +9,10 @@ extension CoordinatorCore {
         guard membership.members.contains(where: \.isPresent) else {
             throw MeasuringRefusal("no worker is there to measure; start one")
         }
-        if scheduler.openRequestCount > 0 {
+        if openRequestCount > 0 {
+            let runningCount = replicas.reduce(0) { $0 + $1.scheduler.runningRequestCount }
             throw MeasuringRefusal(
-                "\(scheduler.runningRequestCount) requests run and \(scheduler.queuedRequestCount) wait; "
+                "\(runningCount) requests run and \(openRequestCount - runningCount) wait; "
                     + "measure when the cluster is idle")
         }
         if activity == .busy { throw MeasuringRefusal("workers are loading; measure when they are ready") }
@@ -34,9 +35,10 @@ extension CoordinatorCore {
     }
 
     var activity: Survey.Activity {
-        if scheduler.openRequestCount > 0 { return .busy }
-        if placement.pipeline != nil, !placement.isServing || placement.isPreparing { return .busy }
-        return scheduler.inFlightStepCount > 0 ? .probing : .idle
+        if openRequestCount > 0 || replicas.contains(where: { $0.isLoading || $0.placement.isPreparing }) {
+            return .busy
+        }
+        return replicas.contains { $0.scheduler.inFlightStepCount > 0 } ? .probing : .idle
     }
 
     mutating func apply(_ effects: [Survey.Effect]) -> [Effect] {

@@ -30,8 +30,14 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
     public var droppedFrameCount: UInt64
     /// In order of name.
     public var nodes: [NodeHealth]
+    /// Tokens whose KV is kept of requests that have ended, for those that begin with the same ones.
+    public var keptTokenCount = 0
+    /// Tokens that were not computed for that reason since the coordinator started.
+    public var reusedTokenCount: UInt64 = 0
     /// What has been measured of the links between nodes.
     public var measuring = MeasuringHealth()
+    /// As often as the model is placed; each node says to which it belongs.
+    public var replicas: [ReplicaHealth] = []
 
     private enum CodingKeys: String, CodingKey {
         case clusterID = "cluster_id"
@@ -43,7 +49,9 @@ public struct ClusterHealth: Codable, Sendable, Equatable {
         case queueLimit = "queue_limit"
         case tokensPerSecond = "tokens_per_second"
         case droppedFrameCount = "dropped_frame_count"
-        case nodes, measuring
+        case keptTokenCount = "kept_token_count"
+        case reusedTokenCount = "reused_token_count"
+        case nodes, measuring, replicas
     }
 
     public init(

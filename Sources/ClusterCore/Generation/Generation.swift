@@ -11,15 +11,20 @@ public struct GenerationRequest: Codable, Sendable, Equatable {
     public var sampling: SamplingParameters
     /// Generation ends with `FinishReason.stop` when one of these is sampled; the token itself is still reported.
     public var stopTokens: [Int32]
+    /// Who asks, where clients are told apart. What is kept of a request serves only requests of the same one: how fast an
+    /// answer begins tells what was asked before.
+    public var owner: String?
 
     public init(
-        id: String, promptTokens: [Int32], maximumTokenCount: Int, sampling: SamplingParameters, stopTokens: [Int32]
+        id: String, promptTokens: [Int32], maximumTokenCount: Int, sampling: SamplingParameters, stopTokens: [Int32],
+        owner: String? = nil
     ) {
         self.id = id
         self.promptTokens = promptTokens
         self.maximumTokenCount = maximumTokenCount
         self.sampling = sampling
         self.stopTokens = stopTokens
+        self.owner = owner
     }
 }
 
@@ -36,8 +41,10 @@ public struct KeptStream: Codable, Sendable, Equatable {
     }
 }
 
-/// What a running generation reports, in order: tokens, then one `finished`.
+/// What a running generation reports, in order: perhaps `reused`, tokens, then one `finished`.
 public enum GenerationEvent: Sendable, Equatable {
+    /// So many tokens of the prompt were not computed, as those of an earlier request were at hand.
+    case reused(tokenCount: Int)
     case token(TokenChoice)
     case finished(FinishReason)
 }

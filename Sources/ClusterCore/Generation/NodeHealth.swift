@@ -55,6 +55,8 @@ public struct NodeHealth: Codable, Sendable, Equatable {
     public var threadCount: Int
     public var memoryUsedByteCount: UInt64
     public var memoryFreeByteCount: UInt64
+    /// The replica that it belongs to, as a spare, too; nil if it is not there.
+    public var replica: Int?
     /// The placement in which it has a part; nil if it has none.
     public var epoch: UInt64?
     /// Position of its stage in the pipeline; nil if it has none.
@@ -94,7 +96,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         case threadCount = "thread_count"
         case memoryUsedByteCount = "memory_used_byte_count"
         case memoryFreeByteCount = "memory_free_byte_count"
-        case epoch, stage, rank
+        case replica, epoch, stage, rank
         case firstLayer = "first_layer"
         case endLayer = "end_layer"
         case firstKeyValueHead = "first_key_value_head"
@@ -156,6 +158,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         try container.encode(threadCount, forKey: .threadCount)
         try container.encode(memoryUsedByteCount, forKey: .memoryUsedByteCount)
         try container.encode(memoryFreeByteCount, forKey: .memoryFreeByteCount)
+        try container.encode(replica, forKey: .replica)
         try container.encode(epoch, forKey: .epoch)
         try container.encode(stage, forKey: .stage)
         try container.encode(rank, forKey: .rank)

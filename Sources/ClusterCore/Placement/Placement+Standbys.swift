@@ -41,6 +41,9 @@ extension Placement {
         workers.contains { $0.peer.node == node && $0.heldPart == part }
     }
 
+    /// Whether any worker says that it has loaded that part.
+    func holds(_ part: UInt64) -> Bool { workers.contains { $0.heldPart == part } }
+
     /// The last stages again, with those in the place of workers that went that have loaded just their parts; nil if there
     /// are none, or nobody went.
     var repeatedStages: [PlacedPipeline.Stage]? {

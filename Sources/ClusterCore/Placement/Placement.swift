@@ -105,6 +105,9 @@ public struct Placement: Sendable {
     /// The newest epoch that was opened; before the first, the one before it.
     public var epoch: Epoch { Epoch(nextEpoch == 0 ? 0 : nextEpoch - 1) }
 
+    /// Opens no epoch up to that one: another placement of the cluster has.
+    mutating func skip(_ epoch: Epoch) { nextEpoch = max(nextEpoch, epoch.number + 1) }
+
     /// How many expected workers are not there, or set aside.
     public var missingWorkerCount: Int {
         switch configuration.selection {

@@ -7,6 +7,11 @@ public enum WorkerSelection: Sendable, Equatable {
     /// These, in this order. At least one; either all have layers or none.
     case named([NamedWorker])
 
+    /// Whether the operator has put workers in by name.
+    public var isNamed: Bool {
+        if case .named = self { true } else { false }
+    }
+
     /// How many workers the operator expects.
     public var workerCount: Int {
         switch self {

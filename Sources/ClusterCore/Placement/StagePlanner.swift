@@ -4,14 +4,35 @@ import Transport
 public struct PlacementPlanning: Sendable, Equatable {
     public var model: ModelCosts
     public var constraints: PlanConstraints
+    public var objective: PlanObjective
+    /// Streams that decode at a time, for the throughput.
+    public var concurrency: Int
 
-    public init(model: ModelCosts, constraints: PlanConstraints = PlanConstraints()) {
+    public init(
+        model: ModelCosts, constraints: PlanConstraints = PlanConstraints(), objective: PlanObjective = .latency,
+        concurrency: Int = 8
+    ) {
         self.model = model
         self.constraints = constraints
+        self.objective = objective
+        self.concurrency = concurrency
+    }
+
+    /// Whether the plan also says how often the model is placed.
+    var plansReplicas: Bool { objective == .throughput }
+}
+
+extension PlacementConfiguration {
+    /// What the planner is asked for.
+    func planRequest(_ planning: PlacementPlanning, among names: [String]) -> PlanRequest {
+        PlanRequest(
+            objective: planning.objective, concurrency: planning.concurrency, contextLength: contextLength,
+            keyValueTokenCapacity: keyValueTokenCapacity, maximumStepRowCount: maximumStepRowCount,
+            constraints: planning.constraints.limited(to: names))
     }
 }
 
-/// Plans the stages of the next pipeline from what was measured, for the latency of one stream.
+/// Plans the stages of the next pipeline of a replica from what was measured.
 struct StagePlanner: Sendable {
     private let planning: PlacementPlanning
     private var measurements: ClusterMeasurements?
@@ -53,13 +74,9 @@ struct StagePlanner: Sendable {
         let nodes = workers.map(\.node).sorted()
         guard nodes != refused else { return nil }
         do throws(PlanError) {
-            let plan = try Planner.plan(
-                measurements, planning.model,
-                PlanRequest(
-                    contextLength: configuration.contextLength,
-                    keyValueTokenCapacity: configuration.keyValueTokenCapacity,
-                    maximumStepRowCount: configuration.maximumStepRowCount,
-                    constraints: planning.constraints.limited(to: names)))
+            var request = configuration.planRequest(planning, among: names)
+            request.allowsReplicas = false
+            let plan = try Planner.plan(measurements, planning.model, request)
             problem = nil
             return plan.chosen.placement.replicas[0].stages.map { stage in
                 PlacedPipeline.Stage(

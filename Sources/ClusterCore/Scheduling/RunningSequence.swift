@@ -12,6 +12,10 @@ struct RunningSequence: Sendable {
     /// The number of the last step with a slice of it, for fairness; 0 before the first.
     var lastStepNumber: UInt64 = 0
     var score: ScoreAssembly?
+    /// Tokens that it did not send, as stages had kept their KV.
+    private(set) var reusedTokenCount = 0
+    /// The sequence that it goes on from; nil if it began anew, or has sent its first slice.
+    var takenOver: KeptSequence?
 
     init(_ request: RequestRecord, id: SequenceID, blockCount: Int) {
         self.request = request
@@ -20,7 +24,25 @@ struct RunningSequence: Sendable {
         if case .scoring(let text) = request.work { score = ScoreAssembly(tokenCount: text.tokens.count) }
     }
 
+    /// Goes on from a kept sequence, of which it has that many tokens in common.
+    init(_ request: RequestRecord, takingOver kept: KeptSequence, reusedTokenCount: Int) {
+        self.init(request, id: kept.id, blockCount: request.blockCount)
+        takenOver = kept
+        sentTokenCount = reusedTokenCount
+        self.reusedTokenCount = reusedTokenCount
+    }
+
     var ticket: Ticket? { request.ticket }
+    /// Whether it has sent anything.
+    var hasBegun: Bool { sentTokenCount > reusedTokenCount }
+
+    /// What stages can keep of it when its request has ended; nil if nothing is to be kept.
+    var remainder: KeptSequence? {
+        // Stages have heard of no other request yet.
+        if let takenOver { return takenOver }
+        guard case .generation(let generation) = request.work, request.ticket != nil else { return nil }
+        return KeptSequence(id: id, owner: generation.owner, tokens: Array(request.tokens[..<sentTokenCount]))
+    }
 
     /// Tokens known but not yet sent of a sequence that does not decode: of its prompt or text, and of what it had
     /// sampled on pipelines before this one.
@@ -60,7 +82,8 @@ struct RunningSequence: Sendable {
         return SequenceSlice(
             sequence: id, startPosition: sentTokenCount, tokens: Array(request.tokens[sentTokenCount..<end]),
             output: end == request.tokens.count
-                ? .sample(generation.sampling, promptLength: generation.promptTokens.count) : .none)
+                ? .sample(generation.sampling, promptLength: generation.promptTokens.count) : .none,
+            rewinds: takenOver != nil)
     }
 }
 

@@ -1,7 +1,7 @@
 import Transport
 
 extension Scheduler {
-    mutating func submit(_ request: RequestRecord) -> [Effect] {
+    mutating func submit(_ request: RequestRecord, queuedElsewhereCount: Int) -> [Effect] {
         guard let ticket = request.ticket else { return [] }
         guard line != nil || outage != nil else { return [.failed(ticket, .unavailable("no pipeline is ready"))] }
         let contextLength = line?.contextLength ?? configuration.contextLength
@@ -12,7 +12,9 @@ extension Scheduler {
         }
         waiting.append(request)
         admit()
-        guard waiting.count > configuration.queueLimit else { return [] }
+        guard waiting.last?.ticket == ticket, waiting.count + queuedElsewhereCount > configuration.queueLimit else {
+            return []
+        }
         waiting.removeLast()
         let limit = configuration.queueLimit
         return [.failed(ticket, .queueFull(limit: limit, retryAfterSeconds: retryAfterSeconds))]
@@ -36,9 +38,9 @@ extension Scheduler {
     /// Lets those that wait run, in order, while there is room.
     mutating func admit() {
         while let first = waiting.first, runningRequestCount < configuration.maximumRunningCount {
-            guard budget.reserve(first.blockCount) else { return }
+            guard budget.canReserve(first.blockCount) else { return }
             waiting.removeFirst()
-            newSequence(first)
+            begin(first)
         }
     }
 
@@ -58,16 +60,19 @@ extension Scheduler {
 
     /// Sends one token through all stages, to see that they work.
     mutating func probe() {
-        guard running.isEmpty, budget.reserve(1) else { return }
+        guard running.isEmpty, budget.canReserve(1) else { return }
         let request = GenerationRequest(
             id: "probe", promptTokens: [0], maximumTokenCount: 1, sampling: SamplingParameters(temperature: 0),
             stopTokens: [])
-        newSequence(RequestRecord(ticket: nil, work: .generation(request)))
+        begin(RequestRecord(ticket: nil, work: .generation(request)))
     }
 
-    /// A sequence is over: its blocks are free, and the stages hear of it with the next step.
-    mutating func end(_ index: Int, at now: Instant) {
-        guard release(index).ticket != nil else { return }
+    /// A request is over: its blocks are free, and the stages hear of it with the next step.
+    ///
+    /// - Parameter keepsPrefix: whether stages keep what was sent of it, for a request that begins alike.
+    mutating func end(_ index: Int, keepsPrefix: Bool = false, at now: Instant) {
+        let sequence = keepsPrefix ? keep(index) : release(index)
+        guard sequence.ticket != nil else { return }
         if let lastEndAt {
             secondsBetweenEnds += (lastEndAt.duration(to: now).secondCount - secondsBetweenEnds) / 8
         }

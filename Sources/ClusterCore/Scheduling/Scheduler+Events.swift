@@ -8,8 +8,9 @@ extension Scheduler {
         case closed(because: String, isLoss: Bool = true)
         /// Another pipeline is being loaded.
         case loading
-        /// `committed` are tokens that were sampled before, from which it goes on.
-        case submitted(Ticket, Work, committed: [Int32] = [])
+        /// `committed` are tokens that were sampled before, from which it goes on. The limit of the queue holds for this
+        /// one and what waits elsewhere together.
+        case submitted(Ticket, Work, committed: [Int32] = [], queuedElsewhereCount: Int = 0)
         /// A request that was let in by the coordinator before this one. It waits for a pipeline like one that lost its own.
         case restored(Ticket, Work, committed: [Int32])
         /// Nobody waits for the answer any more.
@@ -25,6 +26,9 @@ extension Scheduler {
     public enum Effect: Sendable, Equatable {
         /// Send the step to the first stage. Steps are to arrive in the order of these effects.
         case send(Step)
+        /// So many tokens of a request were not computed, as the KV of an earlier one was at hand. Comes before its
+        /// first token, if at all.
+        case reused(Ticket, tokenCount: Int)
         case token(Ticket, TokenChoice)
         /// Each request ends with one of `finished`, `scored`, `failed` and `outwaited`, unless it is cancelled.
         case finished(Ticket, FinishReason)

@@ -14,6 +14,7 @@ extension Scheduler {
         guard line != nil || outage != nil else { return [] }
         let lost = running
         running = []
+        kept = []
         inFlight = []
         unreleased = []
         releasedAlone = []
@@ -44,7 +45,7 @@ extension Scheduler {
             var request = sequence.request
             guard let ticket = request.ticket else { continue }
             // What no stage has seen has broken none.
-            if sequence.sentTokenCount > 0 {
+            if sequence.hasBegun {
                 request.hasBegun = true
                 if isLoss { request.lossCount += 1 }
             }

@@ -12,6 +12,7 @@ extension Scheduler {
         let earlier = inFlight[..<index].flatMap { $0.step.slices.map(\.sequence) }
         if step.slices.contains(where: { earlier.contains($0.sequence) }) { return [.lost(inFlight[0].step.id)] }
         if let problem = mismatch(of: result, with: step) { return [.brokenResult(result.id, problem)] }
+        pace.note(step, sentAt: inFlight[index].sentAt, previousResultAt: lastProgressAt, at: now)
         inFlight.remove(at: index)
         for earlier in inFlight[..<index].indices {
             inFlight[earlier].overtakenAt = inFlight[earlier].overtakenAt ?? now
@@ -41,14 +42,18 @@ extension Scheduler {
             return []
         }
         tokenRate.add(1, at: now)
+        let isFirst = running[index].request.committedTokenCount == 0
+        let reusedTokenCount = running[index].reusedTokenCount
+        var effects: [Effect] = isFirst && reusedTokenCount > 0 ? [.reused(ticket, tokenCount: reusedTokenCount)] : []
         running[index].request.commit(choice.token)
+        effects.append(.token(ticket, choice))
         let isStop = request.stopTokens.contains(choice.token)
         guard isStop || running[index].request.committedTokenCount >= request.maximumTokenCount else {
             running[index].isDecoding = true
-            return [.token(ticket, choice)]
+            return effects
         }
-        end(index, at: now)
-        return [.token(ticket, choice), .finished(ticket, isStop ? .stop : .length)]
+        end(index, keepsPrefix: true, at: now)
+        return effects + [.finished(ticket, isStop ? .stop : .length)]
     }
 
     /// How a result fails to answer its step; nil if it does not.
@@ -82,6 +87,7 @@ extension Scheduler {
         if isRetryable, let lost = lostStep(before: position) { return [.lost(lost)] }
         let step = inFlight.remove(at: position).step
         unreleased += step.released
+        forgetKept(in: step)
         lastProgressAt = now
         let hit = running.indices.filter { index in step.slices.contains { $0.sequence == running[index].id } }
         guard isRetryable else {

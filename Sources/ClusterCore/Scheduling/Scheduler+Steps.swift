@@ -59,6 +59,8 @@ extension Scheduler {
             guard let index = running.firstIndex(where: { $0.id == slice.sequence }) else { continue }
             running[index].sentTokenCount = slice.startPosition + slice.tokens.count
             running[index].lastStepNumber = number
+            guard running[index].takenOver.take() != nil else { continue }
+            reusedTokenCount += UInt64(running[index].reusedTokenCount)
         }
     }
 }

@@ -12,12 +12,15 @@ import Transport
 ///   come first; their prompts and committed tokens go through it like prompts, and they go on from there.
 /// - KV is given back in the next step that is sent, and if that has no rows, once more in the next one that has. As steps
 ///   pass each stage in order, a sequence admitted later can rely on it.
+/// - A request that ends leaves its KV to one that begins with the same tokens, as long as nobody else needs it.
 public struct Scheduler: Sendable {
     public let configuration: SchedulerConfiguration
     /// In order of arrival; before them, those that are to be rebuilt, in their order of admission.
     var waiting: [RequestRecord] = []
     /// In order of admission.
     var running: [RunningSequence] = []
+    /// Those whose requests have ended; the one that was used last comes last.
+    var kept: [KeptSequence] = []
     /// In order of sending.
     var inFlight: [InFlightStep] = []
     /// Sequences that the stages still hold KV for.
@@ -37,6 +40,10 @@ public struct Scheduler: Sendable {
     var lastEndAt: Instant?
     var secondsBetweenEnds = 1.0
     var tokenRate = RateWindow()
+    /// Tokens that were not computed, as the KV of earlier requests was at hand, since the beginning.
+    public internal(set) var reusedTokenCount: UInt64 = 0
+    /// Of the open pipeline.
+    var pace = Pace()
 
     /// When rows last came back through all stages; nil if none ever have.
     public internal(set) var lastTokenPassedAt: Instant?
@@ -80,8 +87,10 @@ public struct Scheduler: Sendable {
     public var isInterrupted: Bool { outage != nil }
     /// Steps sent that have had no result.
     public var inFlightStepCount: Int { inFlight.count }
-    /// KV promised to sequences, in tokens.
+    /// KV promised to sequences that run, in tokens.
     public var reservedTokenCount: Int { budget.reservedBlockCount * KeyValueBudget.blockTokenCount }
+    /// KV of the open pipeline, in tokens; 0 without one.
+    public var keyValueTokenCapacity: Int { budget.tokenCapacity }
     /// Rows of the steps in flight but the oldest.
     var newerInFlightRowCount: Int { inFlight.dropFirst().reduce(0) { $0 + $1.step.rowCount } }
     /// Sampled tokens per second over the last ten seconds, those of probes left out.
@@ -97,13 +106,17 @@ public struct Scheduler: Sendable {
         case .loading:
             noteLoading(at: now)
             effects = []
-        case .submitted(let ticket, let work, let committed):
-            effects = submit(RequestRecord(ticket: ticket, work: work, committed: committed))
+        case .submitted(let ticket, let work, let committed, let queuedElsewhereCount):
+            effects = submit(
+                RequestRecord(ticket: ticket, work: work, committed: committed),
+                queuedElsewhereCount: queuedElsewhereCount)
         case .restored(let ticket, let work, let committed):
             effects = restore(RequestRecord(ticket: ticket, work: work, committed: committed), at: now)
         case .cancelled(let ticket):
             waiting.removeAll { $0.ticket == ticket }
-            if let index = running.firstIndex(where: { $0.ticket == ticket }) { end(index, at: now) }
+            if let index = running.firstIndex(where: { $0.ticket == ticket }) {
+                end(index, keepsPrefix: true, at: now)
+            }
             effects = []
         case .result(let result):
             effects = take(result, at: now)
@@ -136,6 +149,7 @@ public struct Scheduler: Sendable {
         let contextLength = min(configuration.contextLength, budget.tokenCapacity)
         line = Line(stageCount: max(1, stageCount), contextLength: contextLength, openedAt: now)
         outage = nil
+        pace = Pace()
         lastStepNumber = 0
         lastProgressAt = now
         probe()

@@ -19,6 +19,10 @@ public struct SchedulerConfiguration: Sendable, Equatable {
     public var outageLimit: Duration
     /// How often a request may be computed anew after a loss.
     public var rebuildLimit: Int
+    /// Whether the KV of requests that have ended is kept for those that begin with the same tokens.
+    public var reusesPrefixes = true
+    /// Most sequences that it is kept of, at least 1.
+    public var keptSequenceLimit = 64
 
     public init(
         contextLength: Int, vocabularySize: Int, maximumRunningCount: Int = 8, queueLimit: Int = 64,

@@ -4,7 +4,7 @@ import Transport
 extension ClusterConfiguration {
     /// What does not fit together, whether it comes from a file or a command line; empty if all does.
     public func conflicts() -> [ConfigurationProblem] {
-        timeConflicts + memoryConflicts + endpointConflicts + placementConflicts + workerConflicts
+        timeConflicts + memoryConflicts + endpointConflicts + placementConflicts + replicaConflicts + workerConflicts
             + planningConflicts
     }
 

@@ -26,7 +26,10 @@ extension ClusterConfiguration {
         var placement = PlacementConfiguration(
             selection: workers, shape: placement,
             planning: plansPlacement
-                ? model.costs.map { PlacementPlanning(model: $0, constraints: planConstraints) } : nil,
+                ? model.costs.map {
+                    PlacementPlanning(
+                        model: $0, constraints: planConstraints, objective: objective, concurrency: concurrency ?? 8)
+                } : nil,
             layout: layout, parts: model.parts, modelFile: model.file,
             contextLength: contextLength,
             keyValueTokenCapacity: Self.wholeBlocks(keyValueTokenCapacity ?? 2 * contextLength),
@@ -35,11 +38,12 @@ extension ClusterConfiguration {
             activationGrid: activationGrid, loadingTimeout: loadingTimeout, replanDelay: replanDelay,
             firstEpoch: firstEpoch)
         placement.keepsSparesWarm = spares == .warm
-        let scheduler = SchedulerConfiguration(
+        var scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: maximumRunningCount, queueLimit: queueLimit,
             maximumStepRowCount: resolvedStepRowCount(of: model), stepTimeout: stepTimeout,
             probeInterval: probeInterval, outageLimit: outageLimit, rebuildLimit: rebuildLimit)
+        scheduler.reusesPrefixes = reusesPrefixes
         var coordination = CoordinationConfiguration(
             clusterID: clusterID, modelName: model.name, dataEndpoint: dataEndpoint,
             heartbeatInterval: heartbeatInterval, membership: MembershipConfiguration(detectionBound: detectionBound),
@@ -48,6 +52,7 @@ extension ClusterConfiguration {
             hostID: HostIdentity.current,
             model: model.costs, constraints: planConstraints)
         coordination.weightsEndpoint = weightsEndpoint
+        coordination.replicaCount = replicaCount
         return coordination
     }
 
@@ -97,8 +102,8 @@ extension ClusterConfiguration {
             add(.placement, "it is planned, but what \(model.name) costs is not known", "list the ranks of each stage")
         }
         problems += placementConflicts(with: model) + planningConflicts(with: model)
-        if case .named(let named) = workers, let end = named.compactMap({ $0.layers?.upperBound }).max(),
-            end != model.layerCount
+        if case .named(let named) = workers,
+            let end = ends(of: named).first(where: { $0 != model.layerCount })
         {
             add(
                 .workers, "their layers end with \(end - 1), those of \(model.name) with \(model.layerCount - 1)",

@@ -4,17 +4,53 @@ import Transport
 extension ClusterConfiguration {
     /// Where the placement and the workers disagree.
     var placementConflicts: [ConfigurationProblem] {
-        guard let placement, workers.workerCount != placementRankCount else { return [] }
+        guard let placement else { return [] }
+        // A list names the workers of all replicas.
+        let wanted = workers.isNamed ? placementRankCount * replicaCount : placementRankCount
+        guard workers.workerCount != wanted else { return [] }
         let remedy =
-            if case .named = workers { "list as many workers" } else {
-                "make workers \(placementRankCount) or leave it out"
-            }
+            if case .named = workers { "list as many workers" } else { "make workers \(wanted) or leave it out" }
         return [
             conflict(
                 .placement,
-                "\(placement.rankListText) has room for \(placementRankCount) workers, and workers: says \(workers.workerCount)",
+                "\(placement.rankListText) has room for \(wanted) workers, and workers: says \(workers.workerCount)",
                 remedy)
         ]
+    }
+
+    /// What of the replicas contradicts something else.
+    var replicaConflicts: [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
+        if plansReplicas, replicaCount > 1 {
+            problems.append(
+                conflict(
+                    .replicas, "how many there are is planned, as the objective is throughput",
+                    "leave it out, or write objective: latency"))
+        }
+        if objective == .throughput, !plansPlacement {
+            problems.append(
+                conflict(
+                    .objective, "nothing is planned for it", "write placement: auto, or leave it out for replicas:"))
+        }
+        if concurrency != nil, objective == .latency {
+            problems.append(
+                conflict(.concurrency, "it is for plans of throughput only", "write objective: throughput"))
+        }
+        if case .named(let named) = workers, !named.count.isMultiple(of: replicaCount) {
+            problems.append(
+                conflict(
+                    .replicas, "\(named.count) workers cannot be parted into \(replicaCount) replicas",
+                    "list as many workers for each"))
+        }
+        return problems
+    }
+
+    /// With which layers the workers of each replica end, of those that have layers.
+    func ends(of named: [NamedWorker]) -> [Int] {
+        let size = max(1, named.count / replicaCount)
+        return stride(from: 0, to: named.count, by: size).compactMap { first in
+            named[first..<min(first + size, named.count)].compactMap { $0.layers?.upperBound }.max()
+        }
     }
 
     /// What is wrong with the workers that the file names.
@@ -29,7 +65,10 @@ extension ClusterConfiguration {
                         "give each its own name"))
             }
         }
-        guard workers.contains(where: { $0.layers != nil }), placementConflicts.isEmpty else { return problems }
+        guard workers.contains(where: { $0.layers != nil }), placementConflicts.isEmpty, replicaConflicts.isEmpty else {
+            return problems
+        }
+        let size = workers.count / replicaCount
         let firsts = firstWorkers(of: workers.count)
         for (index, worker) in workers.enumerated() {
             guard let layers = worker.layers else {
@@ -41,7 +80,8 @@ extension ClusterConfiguration {
             }
             let problem =
                 firsts.contains(index)
-                ? rangeConflict(layers, at: index, of: workers, firsts.filter { $0 < index })
+                ? rangeConflict(
+                    layers, at: index, of: workers, firsts.filter { $0 < index && $0 / size == index / size })
                 : rankConflict(layers, at: index, of: workers, firsts.last { $0 < index } ?? 0)
             if let problem { problems.append(problem) }
         }
@@ -52,7 +92,7 @@ extension ClusterConfiguration {
     private func firstWorkers(of workerCount: Int) -> [Int] {
         guard let placement else { return Array(0..<workerCount) }
         var next = 0
-        return placement.map { rankCount in
+        return (0..<replicaCount).flatMap { _ in placement }.map { rankCount in
             defer { next += rankCount }
             return next
         }

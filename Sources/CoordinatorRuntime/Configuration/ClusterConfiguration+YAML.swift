@@ -121,6 +121,9 @@ extension ClusterConfiguration {
         case .placement:
             plansPlacement = node.plainOrQuotedText == "auto"
             if !plansPlacement { placement = reader.placement(node, path) }
+        case .replicas: replicaCount = reader.wholeNumber(node, path, in: 1...64) ?? replicaCount
+        case .objective: objective = reader.choice(node, path) ?? objective
+        case .concurrency: concurrency = reader.wholeNumber(node, path, in: 1...65_536)
         case .measureLinks: measuresLinks = reader.flag(node, path) ?? measuresLinks
         case .planning: planning = reader.planning(node, path) ?? planning
         case .activationGrid: activationGrid = reader.choice(node, path) ?? activationGrid
@@ -130,6 +133,7 @@ extension ClusterConfiguration {
             keyValueTokenCapacity = reader.wholeNumber(node, path, in: 256...(1 << 30)) ?? keyValueTokenCapacity
         case .maximumRunning: maximumRunningCount = reader.wholeNumber(node, path, in: 1...256) ?? maximumRunningCount
         case .queueLimit: queueLimit = reader.wholeNumber(node, path, in: 0...4096) ?? queueLimit
+        case .reusePrefixes: reusesPrefixes = reader.flag(node, path) ?? reusesPrefixes
         case .stepRows: maximumStepRowCount = reader.wholeNumber(node, path, in: 1...8192)
         case .heartbeatSeconds: heartbeatInterval = reader.seconds(node, path, in: 0.01...60) ?? heartbeatInterval
         case .detectionSeconds: detectionBound = reader.seconds(node, path, in: 0.1...3600) ?? detectionBound

@@ -36,6 +36,12 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var activationGrid = ActivationGrid.exact
     /// Whether the placement is planned from what workers and links measure; there is none given then.
     public var plansPlacement = false
+    /// How often the model is placed, each time on workers and a placement as above.
+    public var replicaCount = 1
+    /// What a planned placement is to be best at. For throughput it is also planned how often the model is placed.
+    public var objective = PlanObjective.latency
+    /// Streams that decode at a time, for the throughput; nil: 8.
+    public var concurrency: Int?
     /// Whether links between workers are measured without a request, while nothing is computed.
     public var measuresLinks = true
     /// What plans have to go by besides placement and workers.
@@ -48,6 +54,8 @@ public struct ClusterConfiguration: Sendable, Equatable {
     public var maximumRunningCount = 8
     /// Most requests that wait.
     public var queueLimit = 64
+    /// Whether requests go on from the KV that is kept of earlier ones which begin with the same tokens.
+    public var reusesPrefixes = true
     /// Most rows in a step; nil takes 512, or fewer for a model whose hidden states would not fit a message.
     public var maximumStepRowCount: Int?
     public var heartbeatInterval = Duration.milliseconds(250)
@@ -89,6 +97,9 @@ public struct ClusterConfiguration: Sendable, Equatable {
         get { selection ?? .count(placement?.reduce(0, +) ?? 1) }
         set { selection = newValue }
     }
+
+    /// Whether it is planned how often the model is placed.
+    var plansReplicas: Bool { plansPlacement && objective == .throughput }
 }
 
 /// When the model is placed on more workers, where it is placed on fewer than wanted and others have come.
@@ -128,13 +139,14 @@ enum Setting: String, CaseIterable {
     case cluster, model, http, control, data, weights, advertise
     case security, keys
     case httpSecurity = "http_security"
-    case workers, placement, planning, head
+    case workers, placement, replicas, objective, concurrency, planning, head
     case measureLinks = "measure_links"
     case activationGrid = "activation_grid"
     case contextLength = "context_length"
     case keyValueTokens = "kv_tokens"
     case maximumRunning = "maximum_running"
     case queueLimit = "queue_limit"
+    case reusePrefixes = "reuse_prefixes"
     case stepRows = "step_rows"
     case heartbeatSeconds = "heartbeat_seconds"
     case detectionSeconds = "detection_seconds"

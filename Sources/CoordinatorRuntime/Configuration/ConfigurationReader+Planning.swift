@@ -85,7 +85,8 @@ extension ClusterConfiguration {
     var planConstraints: PlanConstraints {
         var constraints = planning
         constraints.rankCounts = placement
-        if case .named(let workers) = workers {
+        // A plan of one placement knows of no workers of another.
+        if case .named(let workers) = workers, replicaCount == 1 {
             let settled = workers.compactMap { worker in
                 worker.layers.map { PlanConstraints.Pin(node: worker.node.name, layers: $0) }
             }

@@ -13,6 +13,8 @@ enum JournalRecord: Codable, Equatable {
     case stream(KeptStream, at: Int)
     /// A request of a stream was let in. Its number is what later records call it by.
     case request(UInt32, GenerationRequest, at: Int)
+    /// So many of its tokens were not computed, as those of an earlier request were at hand.
+    case reused(UInt32, tokenCount: Int)
     /// A token was sampled for it.
     case token(UInt32, TokenChoice)
     case state(UInt32, RequestState, at: Int)

@@ -17,6 +17,8 @@ struct RequestArchive {
     struct Request: Equatable {
         var number: UInt32
         var request: GenerationRequest
+        /// Tokens that were not computed for it.
+        var reusedTokenCount = 0
         /// Sampled so far.
         var choices: [TokenChoice] = []
         var state = JournalRecord.RequestState.open
@@ -84,6 +86,7 @@ struct RequestArchive {
             lastNumber = max(lastNumber, number)
             numbers[request.id] = number
             requests[number] = Request(number: number, request: request, touchedAt: time)
+        case .reused(let number, let tokenCount): requests[number]?.reusedTokenCount = tokenCount
         case .token(let number, let choice):
             // Not copied: the list of its choices is long.
             guard requests[number].map({ $0.choices.count < $0.request.maximumTokenCount }) == true else { return }
@@ -141,6 +144,8 @@ struct RequestArchive {
             + streams.values.sorted { $0.stream.id < $1.stream.id }.map { .stream($0.stream, at: $0.touchedAt) }
             + requests.values.sorted { $0.number < $1.number }.flatMap { request in
                 [.request(request.number, request.request, at: request.touchedAt)]
+                    + (request.reusedTokenCount > 0
+                        ? [.reused(request.number, tokenCount: request.reusedTokenCount)] : [])
                     + request.choices.map { .token(request.number, $0) }
                     + [.state(request.number, request.state, at: request.touchedAt)]
             }

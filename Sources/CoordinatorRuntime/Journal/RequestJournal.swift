@@ -143,6 +143,13 @@ final class RequestJournal {
         }
     }
 
+    /// How many tokens were not computed for a request, as a client was told; 0 if it is not known.
+    func reusedTokenCount(of requestID: String) -> Int { archive[requestID]?.reusedTokenCount ?? 0 }
+
+    func noteReused(_ tokenCount: Int, for ticket: Ticket) {
+        if let number = numbers[ticket] { write(.reused(number, tokenCount: tokenCount)) }
+    }
+
     /// To be called before anyone is told of the token.
     func commit(_ choice: TokenChoice, to ticket: Ticket) {
         if let number = numbers[ticket] { write(.token(number, choice)) }

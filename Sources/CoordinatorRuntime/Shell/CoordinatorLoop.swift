@@ -21,7 +21,7 @@ final class CoordinatorLoop {
     private var sinks: [Ticket: RequestSink] = [:]
     private var dropLog = DropLog()
     private var tickHold: TickHold
-    /// The ranks of the first stage, to which there are links.
+    /// The ranks of the first stages, to which there are links.
     private var entrances: [NodeID] = []
     /// Whether the cores have ended the cluster.
     private var isShutDown = false
@@ -113,7 +113,7 @@ final class CoordinatorLoop {
         case .operate(let operation, let reply):
             let refusal = core.refusal(of: operation, at: clock.now)
             if refusal == nil { apply(.operation(operation)) }
-            journal.noteDrained(core.placement.drained)
+            journal.noteDrained(core.drained)
             reply.answer(refusal)
         }
     }
@@ -173,6 +173,8 @@ extension CoordinatorLoop {
         _ accepted: Reply<Result<Ticket, GenerationError>>
     ) {
         let known = journal.known(request.id)
+        let reusedTokenCount = journal.reusedTokenCount(of: request.id)
+        if reusedTokenCount > 0 { buffer.append(.reused(tokenCount: reusedTokenCount)) }
         for choice in known.choices { buffer.append(.token(choice)) }
         switch known {
         case .finished(_, let reason):
@@ -215,7 +217,7 @@ extension CoordinatorLoop {
     ) -> CoordinatorCore<ConnectionID>.Event? {
         switch effect {
         case .answer(let envelope, let connection): control.send(envelope, to: connection)
-        case .connect(let peers): connect(to: peers)
+        case .connect(let peers, let kept): connect(to: peers, keeping: kept)
         case .sendStep(let envelope, let step, let nodes):
             for node in nodes {
                 do throws(LinkError) {
@@ -224,6 +226,9 @@ extension CoordinatorLoop {
                     return .stepNotSent(step.id, envelope.epoch, to: node, error)
                 }
             }
+        case .reused(let ticket, let tokenCount):
+            journal.noteReused(tokenCount, for: ticket)
+            if case .generation(let buffer)? = sinks[ticket] { buffer.append(.reused(tokenCount: tokenCount)) }
         case .token(let ticket, let choice):
             journal.commit(choice, to: ticket)
             if case .generation(let buffer)? = sinks[ticket] { buffer.append(.token(choice)) }
@@ -236,7 +241,7 @@ extension CoordinatorLoop {
             journal.giveUp(ticket)
             sinks.removeValue(forKey: ticket)?.fail(error)
         case .notice(let notice):
-            if case .epochOpened(let pipeline) = notice { journal.noteEpoch(pipeline.epoch) }
+            if case .epochOpened(let pipeline, _) = notice { journal.noteEpoch(pipeline.epoch) }
             notice.log(to: logger)
         case .shutDown:
             isShutDown = true
@@ -244,9 +249,9 @@ extension CoordinatorLoop {
         return nil
     }
 
-    private func connect(to peers: [Peer]) {
-        for node in entrances { links.disconnect(from: node) }
-        entrances = peers.map(\.node)
+    private func connect(to peers: [Peer], keeping kept: [NodeID]) {
+        for node in entrances where !kept.contains(node) { links.disconnect(from: node) }
+        entrances = entrances.filter(kept.contains) + peers.map(\.node)
         for peer in peers {
             do throws(LinkError) {
                 try links.connect(to: peer)

@@ -30,8 +30,13 @@ extension Notice {
             (.warning, "worker lost", ["node": "\(node)", "reason": "\(reason)"])
         case .left(let node, let reason):
             (.info, "worker left", ["node": "\(node)", "reason": "\(reason)"])
-        case .epochOpened(let pipeline):
-            (.info, "epoch opened", ["epoch": "\(pipeline.epoch.number)", "stages": "\(pipeline.summary)"])
+        case .epochOpened(let pipeline, let replica):
+            (
+                .info, "epoch opened",
+                [
+                    "epoch": "\(pipeline.epoch.number)", "replica": "\(replica)", "stages": "\(pipeline.summary)",
+                ]
+            )
         case .stageReady(let node, let ready):
             (
                 .info, "stage ready",
@@ -69,6 +74,25 @@ extension Notice {
             (.notice, "worker is resumed", ["node": "\(node)"])
         case .shuttingDown(let openRequestCount):
             (.notice, "the cluster is shutting down", ["open_requests": "\(openRequestCount)"])
+        case .replicasPlanned(let replicas):
+            (
+                .notice, "replicas planned",
+                [
+                    "replicas": "\(replicas.count)",
+                    "workers": "\(replicas.map { $0.map(\.name).joined(separator: "+") }.joined(separator: ", "))",
+                ]
+            )
+        case .workerMoved(let node, let from, let to):
+            (.notice, "worker goes to another replica", ["node": "\(node)", "from": "\(from)", "to": "\(to)"])
+        case .requestsMoved(let count, let from):
+            (.notice, "requests go to other replicas", ["requests": "\(count)", "from": "\(from)"])
+        case .breakerOpened(let replica, let backOff):
+            (
+                .warning, "circuit breaker opens",
+                ["replica": "\(replica)", "seconds": "\(backOff.plainSeconds)"]
+            )
+        case .breakerClosed(let replica):
+            (.notice, "circuit breaker closes", ["replica": "\(replica)"])
         case .measured(let linkCount):
             (.info, "workers and links measured", ["links": "\(linkCount)"])
         case .notMeasured(let reason):

@@ -47,6 +47,8 @@ struct GenerationSession {
     /// What the client has of a kept stream; nil if the answer is not kept.
     private let start: StreamPosition?
     private var assemblers: [ChoiceAssembler]
+    /// Tokens of each choice's prompt that were not computed for it.
+    private var reusedTokenCounts: [Int]
     /// The generation of each choice, while it runs.
     private var streams: [Stream?]
     private var runningCount = 0
@@ -72,10 +74,30 @@ struct GenerationSession {
                 codec: codec, options: choice.options, textOffset: choice.echo?.text.unicodeScalars.count ?? 0)
         }
         streams = Array(repeating: nil, count: plan.choices.count)
+        reusedTokenCounts = Array(repeating: 0, count: plan.choices.count)
     }
 
-    /// Tokens generated so far, over all choices.
-    var completionTokenCount: Int { assemblers.reduce(0) { $0 + $1.tokenCount } }
+    /// What it has cost so far, over all choices.
+    var usage: Usage {
+        Usage(
+            promptTokens: plan.promptTokenCount,
+            completionTokens: assemblers.reduce(0) { $0 + $1.tokenCount }, cachedTokens: cachedTokenCount)
+    }
+
+    /// Each prompt counts once, with what was reused for any of its choices, which stand side by side.
+    private var cachedTokenCount: Int {
+        var total = 0
+        var prompt: [Int32]?
+        var most = 0
+        for (choice, count) in zip(plan.choices, reusedTokenCounts) {
+            if choice.request?.promptTokens != prompt {
+                total += most
+                (prompt, most) = (choice.request?.promptTokens, 0)
+            }
+            most = max(most, min(count, prompt?.count ?? 0))
+        }
+        return total + most
+    }
 
     /// Hands the first choice to the engine and waits a while for its first token, so that what fails early can still
     /// be answered with a status. Nil if the first choice generates nothing. The stream is a kept one.
@@ -139,6 +161,9 @@ struct GenerationSession {
             nextChoice -= 1
         case .refused(let error):
             throw error
+        case .event(let choice, .reused(let tokenCount)):
+            reusedTokenCounts[choice] = tokenCount
+            pull(choice, in: &group)
         case .event(let choice, .token(let token)):
             let delta = assemblers[choice].append(token)
             try await advance(choice, delta, in: &group, report)

@@ -25,7 +25,7 @@ extension API {
             choices[choice].tokens += delta.tokens
             choices[choice].finishReason = delta.finishReason
         }
-        let usage = Usage(promptTokens: plan.promptTokenCount, completionTokens: session.completionTokenCount)
+        let usage = session.usage
         log(plan, usage)
         return Response(
             status: .ok, headers: headers(plan, contentType: "application/json"),
@@ -70,8 +70,7 @@ extension API {
                             try await writer.write(event)
                         }
                     }
-                    let usage = Usage(
-                        promptTokens: plan.promptTokenCount, completionTokens: session.completionTokenCount)
+                    let usage = session.usage
                     if answer.includesUsage {
                         position.hasUsage = true
                         try await writer.write(identified(try format.event(usage)))
@@ -103,7 +102,7 @@ extension API {
             "request answered",
             metadata: [
                 "request": "\(plan.id)", "promptTokens": "\(usage.promptTokens)",
-                "completionTokens": "\(usage.completionTokens)",
+                "completionTokens": "\(usage.completionTokens)", "cachedTokens": "\(usage.cachedTokens)",
             ])
     }
 }

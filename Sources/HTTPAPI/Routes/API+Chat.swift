@@ -11,11 +11,11 @@ extension API {
         let identity = AnswerIdentity(prefix: "chatcmpl", model: model.id)
         let answer = AnswerDescription(
             form: .chat, identity: identity, reportsLogProbabilities: chat.topLogProbabilityCount != nil,
-            includesUsage: chat.common.includesUsage, plan: try plan(chat, identity))
+            includesUsage: chat.common.includesUsage, plan: try plan(chat, identity, owner: context.owner))
         return try await write(answer, streams: chat.common.streams, context)
     }
 
-    private func plan(_ chat: ChatRequest, _ identity: AnswerIdentity) throws -> GenerationPlan {
+    private func plan(_ chat: ChatRequest, _ identity: AnswerIdentity, owner: String?) throws -> GenerationPlan {
         let text: String
         do {
             text = try codec.renderChat(
@@ -32,7 +32,7 @@ extension API {
         let limit = try tokenLimit(chat.maximumTokenCount, promptTokenCount: prompt.count)
         let choices = (0..<chat.common.choiceCount).map { index in
             choice(
-                index, of: identity, prompt: prompt, tokenLimit: limit, common: chat.common,
+                index, of: identity, owner: owner, prompt: prompt, tokenLimit: limit, common: chat.common,
                 topLogProbabilityCount: chat.topLogProbabilityCount)
         }
         return GenerationPlan(id: identity.id, promptTokenCount: prompt.count, choices: choices)

@@ -17,12 +17,12 @@ extension API {
         let answer = AnswerDescription(
             form: .text, identity: identity, reportsLogProbabilities: completion.topLogProbabilityCount != nil,
             includesUsage: completion.common.includesUsage,
-            plan: try await plan(completion, identity, interruptions(context)))
+            plan: try await plan(completion, identity, owner: context.owner, interruptions(context)))
         return try await write(answer, streams: completion.common.streams, context)
     }
 
     private func plan(
-        _ completion: CompletionRequest, _ identity: AnswerIdentity, _ interruptions: Interruptions
+        _ completion: CompletionRequest, _ identity: AnswerIdentity, owner: String?, _ interruptions: Interruptions
     ) async throws -> GenerationPlan {
         // All prompts are checked before the engine has work with any.
         var prompts: [(tokens: [Int32], limit: Int)] = []
@@ -40,8 +40,9 @@ extension API {
             let echo = try await echo(completion, index, prompt.tokens, interruptions)
             for _ in 0..<completion.common.choiceCount {
                 var choice = choice(
-                    plan.choices.count, of: identity, prompt: prompt.tokens, tokenLimit: prompt.limit,
-                    common: completion.common, topLogProbabilityCount: completion.topLogProbabilityCount)
+                    plan.choices.count, of: identity, owner: owner, prompt: prompt.tokens,
+                    tokenLimit: prompt.limit, common: completion.common,
+                    topLogProbabilityCount: completion.topLogProbabilityCount)
                 choice.echo = echo
                 if completion.maximumTokenCount == 0 { choice.request = nil }
                 plan.choices.append(choice)

@@ -17,17 +17,19 @@ extension API {
 
     /// One choice that generates.
     ///
-    /// - Parameter index: its position among all choices of the request.
+    /// - Parameters:
+    ///   - index: its position among all choices of the request.
+    ///   - owner: see `GenerationRequest.owner`.
     func choice(
-        _ index: Int, of identity: AnswerIdentity, prompt: [Int32], tokenLimit: Int, common: SamplingFields,
-        topLogProbabilityCount: Int?
+        _ index: Int, of identity: AnswerIdentity, owner: String?, prompt: [Int32], tokenLimit: Int,
+        common: SamplingFields, topLogProbabilityCount: Int?
     ) -> ChoicePlan {
         let endTokens = common.ignoresEndOfGeneration ? [] : codec.endOfGenerationTokens
         let request = GenerationRequest(
             id: "\(identity.id)-\(index)", promptTokens: prompt, maximumTokenCount: tokenLimit,
             sampling: common.sampling(
                 choice: index % common.choiceCount, topLogProbabilityCount: topLogProbabilityCount),
-            stopTokens: endTokens + common.stopTokens.filter { !endTokens.contains($0) })
+            stopTokens: endTokens + common.stopTokens.filter { !endTokens.contains($0) }, owner: owner)
         return ChoicePlan(
             request: request,
             options: .init(

@@ -52,7 +52,8 @@ struct API: Sendable {
     ) {
         let access = role == nil ? nil : access
         let handler = { @Sendable (request: Request, context: ConnectionContext) async throws -> Response in
-            try access?.check(request, for: role ?? .client)
+            var context = context
+            context.owner = try access?.check(request, for: role ?? .client)
             return try await answer(request, context)
         }
         router.on(path, method: method, use: handler)

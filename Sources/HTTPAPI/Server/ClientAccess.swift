@@ -18,8 +18,9 @@ public final class ClientAccess: Sendable {
         roles.withLock { $0 = known }
     }
 
+    /// - Returns: what tells the client from others.
     /// - Throws: `APIError.keyMissing`, `.keyUnknown` or `.keyInsufficient`.
-    func check(_ request: Request, for role: ClientKey.Role) throws(APIError) {
+    func check(_ request: Request, for role: ClientKey.Role) throws(APIError) -> String {
         guard let field = request.headers[.authorization] else { throw .keyMissing }
         let parts = field.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw .keyMissing }
@@ -27,6 +28,7 @@ public final class ClientAccess: Sendable {
         let digest = Array(SHA256.hash(data: Data(parts[1].utf8)))
         guard let known = roles.withLock({ $0[digest] }) else { throw .keyUnknown }
         guard role == .client || known == .operator else { throw .keyInsufficient }
+        return digest.prefix(16).hexadecimal
     }
 
     private static func roles(_ keys: [ClientKey]) -> [[UInt8]: ClientKey.Role] {

@@ -79,6 +79,8 @@ extension ConnectionWatch: Sendable {}
 struct ConnectionContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     let channel: any Channel
+    /// Tells the client from others, where clients have keys.
+    var owner: String?
 
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)

@@ -6,7 +6,8 @@ struct TokenHistory {
     private(set) var tokens: [Int32] = []
 
     mutating func append(_ more: [Int32], at position: Int) {
-        // A slice always continues its sequence: the sequence table has checked it.
+        // A slice continues its sequence or rewinds it: the sequence table has checked it. What follows the position is of
+        // another request.
         tokens.removeSubrange(min(position, tokens.count)...)
         tokens += more
     }

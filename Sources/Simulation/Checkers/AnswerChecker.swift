@@ -23,6 +23,8 @@ struct AnswerChecker {
     /// By number of ticket.
     private var requests: [Request] = []
     private(set) var tokenCount = 0
+    /// Of prompts, those that were not computed.
+    private(set) var reusedTokenCount = 0
 
     init(_ model: HashModel) { self.model = model }
 
@@ -64,6 +66,15 @@ struct AnswerChecker {
         }
         requests[index].receivedCount += 1
         tokenCount += 1
+        return nil
+    }
+
+    mutating func reused(_ ticket: Ticket, _ count: Int) -> String? {
+        let request = requests[Int(ticket.number)]
+        guard case .generation(let generation) = request.work, request.ending == nil, request.receivedCount == 0,
+            (1..<generation.promptTokens.count).contains(count)
+        else { return "request \(ticket.number) is said to have reused \(count) tokens" }
+        reusedTokenCount += count
         return nil
     }
 

@@ -32,6 +32,10 @@ final class Referee {
         violate(.tokens, at: now, if: answers.token(ticket, choice))
     }
 
+    func noteReused(_ ticket: Ticket, _ tokenCount: Int, at now: Instant) {
+        violate(.tokens, at: now, if: answers.reused(ticket, tokenCount))
+    }
+
     func noteFinished(_ ticket: Ticket, _ reason: FinishReason, at now: Instant) {
         violate(.tokens, at: now, if: answers.finished(ticket, reason))
     }
@@ -49,9 +53,9 @@ final class Referee {
 
     func note(_ notice: Notice, at now: Instant) {
         switch notice {
-        case .epochOpened(let pipeline):
+        case .epochOpened(let pipeline, let replica):
             violate(.epochs, at: now, if: epochs.opened(pipeline.epoch))
-            violate(.placements, at: now, if: placements.opened(pipeline))
+            violate(.placements, at: now, if: placements.opened(pipeline, replica: replica))
         case .serving(let pipeline, _, _): violate(.placements, at: now, if: placements.serving(pipeline.epoch))
         case .epochEnded(let epoch, _, _, _): violate(.placements, at: now, if: placements.ended(epoch))
         default: break

@@ -5,11 +5,11 @@ public enum Rule: String, CaseIterable, Sendable {
     /// No token that was committed is lost, repeated or another one than without faults.
     case tokens = "no token is lost, repeated or changed"
     case epochs = "epochs never go back"
-    case placements = "at most one placement is active"
+    case placements = "at most one placement is active for each replica, and a worker has a place in one"
     /// Once faults have stopped.
     case ends = "every request ends in time"
     case service = "service resumes once faults have stopped"
-    case memory = "KV cache and queues return to nothing"
+    case memory = "KV cache and queues return to nothing, but what is kept for later requests"
     case limits = "no message breaks a limit of the protocol"
 }
 

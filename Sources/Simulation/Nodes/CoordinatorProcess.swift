@@ -25,7 +25,7 @@ final class CoordinatorProcess {
     private var deliveries = Deque<Envelope>()
     /// Requests whose client still waits.
     private var sinks: Set<Ticket> = []
-    /// The ranks of the first stage, to which there are links.
+    /// The ranks of the first stages, to which there are links.
     private var entrances: [(node: NodeID, channel: Channel)] = []
     private var turn = Turn()
     /// How far its thread has got, which waits to send.
@@ -111,23 +111,44 @@ final class CoordinatorProcess {
     }
 
     private func apply(_ event: Core.Event) {
-        let epoch = core.placement.isServing ? core.placement.pipeline?.epoch : nil
-        let tampered = tampering?.event(event, core.placement.epoch) ?? event
+        let tampered = tampering?.event(event, epoch(toTake: event)) ?? event
         let result = Self.result(in: event)
+        let isStale = result.map { core.servingReplica(of: $0) == nil } ?? false
         let staleCount = staleDropCount
         core.run(tampered, at: { self.time }) { effect in
-            if let result, result != epoch { world.referee.noteConsequence(effect, ofResultIn: result, at: world.now) }
+            if let result, isStale { world.referee.noteConsequence(effect, ofResultIn: result, at: world.now) }
             guard let tampering else { return perform(effect) }
             for effect in tampering.effect(effect) {
                 if let event = perform(effect) { return event }
             }
             return nil
         }
-        if let result, result != epoch, staleDropCount != staleCount + 1 {
+        checkMemory()
+        if let result, isStale, staleDropCount != staleCount + 1 {
             world.referee.violate(
                 .placements, "a result of epoch \(result.number), which is not served, was not dropped as such",
                 at: world.now)
         }
+    }
+
+    /// What is kept never takes what is promised, and ends with its pipeline.
+    private func checkMemory() {
+        for scheduler in core.replicas.map(\.scheduler) {
+            let count = scheduler.keptTokenCount + scheduler.reservedTokenCount
+            let capacity = scheduler.isOpen ? scheduler.keyValueTokenCapacity : 0
+            guard count > capacity else { continue }
+            world.referee.violate(
+                .memory,
+                "\(scheduler.reservedTokenCount) KV tokens are reserved and \(scheduler.keptTokenCount) kept of \(capacity)",
+                at: world.now)
+        }
+    }
+
+    /// In which epoch a message would have to be for its sender to be listened to.
+    private func epoch(toTake event: Core.Event) -> Epoch {
+        guard case .data(let envelope) = event else { return core.epoch }
+        let pipelines = core.replicas.compactMap(\.placement.pipeline)
+        return pipelines.first { $0.answering == envelope.sender }?.epoch ?? core.epoch
     }
 
     /// Messages that were dropped as those of another placement.
@@ -143,8 +164,9 @@ final class CoordinatorProcess {
         let referee = world.referee
         switch effect {
         case .answer(let envelope, let connection): send(envelope, to: connection)
-        case .connect(let peers): connect(to: peers)
+        case .connect(let peers, let kept): connect(to: peers, keeping: kept)
         case .sendStep(let envelope, let step, let nodes): return send(envelope, step, to: nodes)
+        case .reused(let ticket, let tokenCount): referee.noteReused(ticket, tokenCount, at: world.now)
         case .token(let ticket, let choice): referee.noteToken(ticket, choice, at: world.now)
         case .finished(let ticket, let reason):
             sinks.remove(ticket)
@@ -177,9 +199,10 @@ final class CoordinatorProcess {
         }
     }
 
-    private func connect(to peers: [Peer]) {
-        for entrance in entrances { world.network.close(entrance.channel) }
-        entrances = peers.map { peer in
+    private func connect(to peers: [Peer], keeping kept: [NodeID]) {
+        for entrance in entrances where !kept.contains(entrance.node) { world.network.close(entrance.channel) }
+        entrances.removeAll { !kept.contains($0.node) }
+        entrances += peers.map { peer in
             let target = world.machines.firstIndex { $0.node == peer.node } ?? 0
             return (
                 peer.node, world.network.open(.data, from: machine.index, to: target, at: peer.dataEndpoint)
@@ -215,7 +238,7 @@ final class CoordinatorProcess {
 package struct Tampering: Sendable {
     package typealias Core = CoordinatorCore<SimulatedConnection>
 
-    /// What the core is told instead of an event; it also gets the core's epoch.
+    /// What the core is told instead of an event; it also gets the epoch of the placement in which the sender is.
     package var event: @Sendable (Core.Event, Epoch) -> Core.Event
     /// What is done instead of an effect.
     package var effect: @Sendable (Core.Effect) -> [Core.Effect]

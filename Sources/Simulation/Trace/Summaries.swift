@@ -47,8 +47,8 @@ extension Notice {
         case .recovered(let node): "\(node) recovered"
         case .lost(let node, let reason): "\(node) lost: \(reason)"
         case .left(let node, let reason): "\(node) left: \(reason)"
-        case .epochOpened(let pipeline):
-            "epoch \(pipeline.epoch.number) opened: \(pipeline.nodes.map(\.name).joined(separator: " "))"
+        case .epochOpened(let pipeline, let replica):
+            "epoch \(pipeline.epoch.number) opened, replica \(replica): \(pipeline.nodes.map(\.name).joined(separator: " "))"
         case .stageReady(let node, _): "\(node) ready"
         case .loadingFailed(let node, let reason): "\(node) could not load: \(reason)"
         case .serving(let pipeline, _, let count): "epoch \(pipeline.epoch.number) serves, \(count) interrupted"

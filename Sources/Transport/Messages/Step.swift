@@ -26,12 +26,18 @@ public struct SequenceSlice: Equatable, Sendable {
     public var startPosition: Int
     public var tokens: [Int32]
     public var output: SliceOutput
+    /// Whether stages first forget what they hold of the sequence from `startPosition` on: another request goes on from
+    /// there. Only such a slice may begin before the end of what is held, so that a repeated or lost one is noticed.
+    public var rewinds: Bool
 
-    public init(sequence: SequenceID, startPosition: Int, tokens: [Int32], output: SliceOutput) {
+    public init(
+        sequence: SequenceID, startPosition: Int, tokens: [Int32], output: SliceOutput, rewinds: Bool = false
+    ) {
         self.sequence = sequence
         self.startPosition = startPosition
         self.tokens = tokens
         self.output = output
+        self.rewinds = rewinds
     }
 }
 

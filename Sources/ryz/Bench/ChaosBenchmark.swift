@@ -55,7 +55,7 @@ struct ChaosBenchmark: AsyncParsableCommand {
         let workerCount = try shape.workerCount ?? 4
         var options = LocalClusterOptions(
             modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount))
+            threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount * shape.replicas))
         shape.apply(to: &options)
         options.spareCount = spares
         options.workerLoss = .restarts

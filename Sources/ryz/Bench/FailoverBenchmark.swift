@@ -47,11 +47,13 @@ struct FailoverBenchmark: AsyncParsableCommand {
         let workerCount = try shape.workerCount ?? 2
         var options = LocalClusterOptions(
             modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount))
+            threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount * shape.replicas))
         shape.apply(to: &options)
         options.spareCount = spares
         options.keepsSparesWarm = warmSpares
         options.workerLoss = .restarts
+        // The same question comes again and again, and is to be struck in its middle.
+        options.reusesPrefixes = false
         options.logLevel = "critical"
         let progress = ProgressLine()
         defer { progress.clear() }

@@ -49,7 +49,8 @@ struct ModelMeasurement {
         self.pool = pool
     }
 
-    /// All rounds; each measures the roofs anew, as they move from one to the next.
+    /// All rounds; each measures the roofs anew, as they move from one to the next, and that of decode right before and
+    /// behind it, of which the mean counts.
     mutating func run(progress: (String) -> Void) throws -> ModelFigures {
         var figures = ModelFigures(
             name: task.model.displayName, weightsByteCount: stage.weightsByteCount,
@@ -59,10 +60,11 @@ struct ModelMeasurement {
             decode: PhaseFigures(tokens: task.generatedCount, workPerToken: Double(stage.weightsByteCount)))
         // What is computed first pays for memory that nobody has touched yet.
         _ = try prefill()
+        progress("bench: roofs")
+        let roofs = try RoofMeasurement(pool)
         for round in 0..<task.rounds {
             let threads = "\(pool.threadCount) \(pool.threadCount == 1 ? "thread" : "threads")"
             let place = "with \(threads), round \(round + 1) of \(task.rounds)"
-            let roofs = try RoofMeasurement.run(pool) { _ in progress("bench: roofs, \(place)") }
             var peer: LlamaBench.Rates?
             if let program = task.peer {
                 progress("bench: the peer, \(place)")
@@ -74,12 +76,14 @@ struct ModelMeasurement {
             progress("bench: prefill, \(place)")
             figures.prefill.rounds.append(
                 PhaseFigures.Round(
-                    tokensPerSecond: Double(task.promptLength) / (try prefill()), roof: roofs.dotProductsPerSecond,
+                    tokensPerSecond: Double(task.promptLength) / (try prefill()), roof: roofs.dotPeak,
                     peerTokensPerSecond: peer?.prefill))
             progress("bench: decode, \(place)")
+            let before = roofs.readRate
+            let seconds = try decode()
             figures.decode.rounds.append(
                 PhaseFigures.Round(
-                    tokensPerSecond: Double(task.generatedCount) / (try decode()), roof: roofs.readBytesPerSecond,
+                    tokensPerSecond: Double(task.generatedCount) / seconds, roof: (before + roofs.readRate) / 2,
                     peerTokensPerSecond: peer?.decode))
         }
         return figures

@@ -1,24 +1,38 @@
 import Kernels
 import OperatorTools
 
-enum RoofMeasurement {
+/// Measures what no computation on this machine is faster than: reading memory, and int8 dot products from registers.
+struct RoofMeasurement: ~Copyable {
     /// Far beyond every cache.
     private static let largestBuffer: UInt64 = 1 << 30
     private static let repetitions = 5
+    private let compute: Compute
+    private let buffer: ReadBuffer
 
-    static func run(_ pool: PoolShape, progress: (String) -> Void) throws -> Roofs {
+    init(_ pool: PoolShape) throws {
         let compute = try pool.makeCompute()
-        progress("bench: read roof")
-        let byteCount = Int(min(largestBuffer, max(Processor.memory.available / 4, 1 << 26)))
+        let byteCount = Int(min(Self.largestBuffer, max(Processor.memory.available / 4, 1 << 26)))
         let buffer = try ReadBuffer(byteCount: byteCount)
-        let readRate = compute.readRate(buffer, rounds: repetitions)
-        progress("bench: dot-product peak")
-        return Roofs(
-            readBytesPerSecond: readRate, dotProductsPerSecond: peak(compute),
-            bufferByteCount: byteCount)
+        self.compute = compute
+        self.buffer = buffer
     }
 
-    private static func peak(_ compute: borrowing Compute) -> Double {
+    /// Both.
+    static func run(_ pool: PoolShape, progress: (String) -> Void) throws -> Roofs {
+        progress("bench: read roof")
+        let measurement = try RoofMeasurement(pool)
+        let readRate = measurement.readRate
+        progress("bench: dot-product peak")
+        return Roofs(
+            readBytesPerSecond: readRate, dotProductsPerSecond: measurement.dotPeak,
+            bufferByteCount: measurement.buffer.byteCount)
+    }
+
+    /// Bytes a second.
+    var readRate: Double { compute.readRate(buffer, rounds: Self.repetitions) }
+
+    /// Multiply–adds a second.
+    var dotPeak: Double {
         // Long enough that starting the threads does not count.
         var iterations: UInt64 = 1 << 12
         while iterations < 1 << 40 {
@@ -27,7 +41,7 @@ enum RoofMeasurement {
             iterations *= 2
         }
         var products: UInt64 = 0
-        let seconds = Stopwatch.best(of: repetitions) { products = compute.dotPeak(iterations: iterations) }
+        let seconds = Stopwatch.best(of: Self.repetitions) { products = compute.dotPeak(iterations: iterations) }
         return Double(products) / seconds
     }
 }

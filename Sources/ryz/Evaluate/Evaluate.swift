@@ -100,7 +100,7 @@ struct Evaluate: AsyncParsableCommand {
         }
         var options = LocalClusterOptions(
             modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(threads, workerCount: workerCount))
+            threadsPerWorker: ThreadOptions.threadsPerWorker(threads, workerCount: workerCount * shape.replicas))
         shape.apply(to: &options)
         options.contextLength = contextLength
         options.headPrecision = head

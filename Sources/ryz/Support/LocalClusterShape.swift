@@ -8,6 +8,8 @@ struct LocalClusterShape: ParsableArguments {
     @Option(help: "How many workers share the model.")
     var workers: Int?
     @OptionGroup var placement: PlacementOptions
+    @Option(help: "How often the model is placed, each time on as many workers; requests are spread over the replicas.")
+    var replicas = 1
     @Option(
         name: .customLong("worker-isa"),
         help: ArgumentHelp(
@@ -25,15 +27,18 @@ struct LocalClusterShape: ParsableArguments {
 
     /// Whether an option was given that says something of workers.
     var needsCluster: Bool {
-        workers != nil || placement.ranks != nil || placement.isPlanned || instructionSets != nil || noSharedMemory
+        workers != nil || replicas > 1 || placement.ranks != nil || placement.isPlanned || instructionSets != nil
+            || noSharedMemory
     }
 
     func validate() throws {
         try ThreadOptions.check(workers, "--workers", in: 1...256)
+        try ThreadOptions.check(replicas, "--replicas", in: 1...64)
         _ = try workerCount
     }
 
     func apply(to options: inout LocalClusterOptions) {
+        options.replicaCount = replicas
         options.placement = placement.ranks
         options.plansPlacement = placement.isPlanned
         options.activationGrid = placement.activationGrid

@@ -19,6 +19,8 @@ final class ScriptedEngine: GenerationEngine {
         var ending = Ending.byItself
         /// Thrown instead of starting.
         var refusal: GenerationError?
+        /// Tokens that are reported as reused; 0 reports none.
+        var reusedTokenCount = 0
     }
 
     private struct State {
@@ -103,6 +105,7 @@ final class ScriptedEngine: GenerationEngine {
         _ script: Script, of request: GenerationRequest,
         into continuation: AsyncThrowingStream<GenerationEvent, any Error>.Continuation
     ) {
+        if script.reusedTokenCount > 0 { continuation.yield(.reused(tokenCount: script.reusedTokenCount)) }
         for (index, token) in script.tokens.prefix(request.maximumTokenCount).enumerated() {
             continuation.yield(.token(Self.choice(token, index, request.sampling.topLogProbabilityCount)))
             if request.stopTokens.contains(token) {

@@ -476,7 +476,7 @@ const ProtobufCMessageDescriptor ryz__v1__step__descriptor =
   (ProtobufCMessageInit) ryz__v1__step__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__sequence_slice__field_descriptors[5] =
+static const ProtobufCFieldDescriptor ryz__v1__sequence_slice__field_descriptors[6] =
 {
   {
     "sequence",
@@ -538,8 +538,21 @@ static const ProtobufCFieldDescriptor ryz__v1__sequence_slice__field_descriptors
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rewinds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__SequenceSlice, rewinds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__sequence_slice__field_indices_by_name[] = {
+  5,   /* field[5] = rewinds */
   3,   /* field[3] = sample */
   4,   /* field[4] = score */
   0,   /* field[0] = sequence */
@@ -549,7 +562,7 @@ static const unsigned ryz__v1__sequence_slice__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__sequence_slice__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor ryz__v1__sequence_slice__descriptor =
 {
@@ -559,7 +572,7 @@ const ProtobufCMessageDescriptor ryz__v1__sequence_slice__descriptor =
   "Ryz__V1__SequenceSlice",
   "ryz.v1",
   sizeof(Ryz__V1__SequenceSlice),
-  5,
+  6,
   ryz__v1__sequence_slice__field_descriptors,
   ryz__v1__sequence_slice__field_indices_by_name,
   1,  ryz__v1__sequence_slice__number_ranges,

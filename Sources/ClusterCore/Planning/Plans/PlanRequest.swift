@@ -22,6 +22,8 @@ public struct PlanRequest: Sendable, Equatable {
     /// Whether logits are brought together, as sampling needs them unless it is greedy.
     public var gathersLogits: Bool
     public var constraints: PlanConstraints
+    /// Whether the model may be placed more than once, where that gives more throughput.
+    public var allowsReplicas = true
 
     /// - Parameter keyValueTokenCapacity: nil takes two full contexts, as the coordinator does.
     public init(

@@ -79,7 +79,7 @@ struct PlacementSearch {
         // Without groups, so that there is a pipeline to compare with; and to find the layers of a long one.
         search.rankCounts = nil
         starts += pipelinesOfSingleNodes(nodes, orders: orders)
-        if request.objective == .throughput {
+        if request.objective == .throughput, request.allowsReplicas {
             starts += ReplicaSearch(predictor: predictor, order: order).candidates()
         }
         return starts

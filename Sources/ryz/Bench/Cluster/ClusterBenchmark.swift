@@ -97,6 +97,8 @@ struct ClusterBenchmark: AsyncParsableCommand {
         options.activationGrid = activationGrid
         options.sharesMemory = !noSharedMemory
         options.contextLength = prompt + generate
+        // The same prompt comes again and again.
+        options.reusesPrefixes = false
         // That workers leave when a round is over is no news.
         options.logLevel = "error"
         return options

@@ -70,6 +70,11 @@ struct  Ryz__V1__SequenceSlice
   uint32_t start_position;
   size_t n_tokens;
   int32_t *tokens;
+  /*
+   * What is held of the sequence from start_position on is forgotten first, as another request goes on from there.
+   * Without it a slice begins exactly where what is held ends.
+   */
+  protobuf_c_boolean rewinds;
   Ryz__V1__SequenceSlice__OutputCase output_case;
   union {
     Ryz__V1__SampleOutput *sample;
@@ -78,7 +83,7 @@ struct  Ryz__V1__SequenceSlice
 };
 #define RYZ__V1__SEQUENCE_SLICE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__sequence_slice__descriptor) \
-    , 0, 0, 0,NULL, RYZ__V1__SEQUENCE_SLICE__OUTPUT__NOT_SET, {0} }
+    , 0, 0, 0,NULL, 0, RYZ__V1__SEQUENCE_SLICE__OUTPUT__NOT_SET, {0} }
 
 
 /*
