@@ -53,12 +53,8 @@ struct Local: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let workerCount = try shape.workerCount ?? 1
-        var options = LocalClusterOptions(
-            modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(
-                threadsPerWorker, workerCount: workerCount * shape.replicas))
-        shape.apply(to: &options)
+        var options = try shape.clusterOptions(
+            modelPath: model, defaultWorkerCount: 1, threadsPerWorker: threadsPerWorker)
         options.spareCount = spares
         options.keepsSparesWarm = warmSpares
         options.workerLoss = restart ? .restarts : .isLeft
@@ -73,13 +69,13 @@ struct Local: AsyncParsableCommand {
         let progress = ProgressLine()
         defer { progress.clear() }
         do {
-            try await run(options, workerCount: workerCount, progress)
+            try await run(options, progress)
         } catch LocalClusterError.shutDown {
             // As it was asked to.
         }
     }
 
-    private func run(_ options: LocalClusterOptions, workerCount: Int, _ progress: ProgressLine) async throws {
+    private func run(_ options: LocalClusterOptions, _ progress: ProgressLine) async throws {
         _ = try await Interruption.cancelling {
             try await LocalCluster.run(
                 options, report: progress.show, notice: { Terminal.writeError($0) }
@@ -90,7 +86,7 @@ struct Local: AsyncParsableCommand {
                     let spareText = spares > 0 ? " and \(spares) spare" : ""
                     let replicaText = shape.replicas > 1 ? "\(shape.replicas) replicas of " : ""
                     Terminal.writeError(
-                        "\(replicaText)\(workerCount) workers\(spareText) are ready; Ctrl-C ends the cluster")
+                        "\(replicaText)\(options.workerCount) workers\(spareText) are ready; Ctrl-C ends the cluster")
                 }
                 // Until Ctrl-C, or until the cluster is shut down.
                 while true { try await Task.sleep(for: .seconds(3600)) }

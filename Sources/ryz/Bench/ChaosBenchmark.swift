@@ -11,8 +11,9 @@ struct ChaosBenchmark: AsyncParsableCommand {
               ryz bench chaos --model ~/.ryz/models/SmolLM2-135M-Instruct.Q4_1.gguf --workers 4 --seconds 120 --seed 7
 
             Workers are killed (SIGKILL), or stand still for a moment (SIGSTOP and SIGCONT); those that ended are started
-            anew. scripts/chaos --link-cuts cuts their links for a while, too. Prints what the processes took of the machine meanwhile, which should not grow. The exit status is 1 if an
-            answer is not that of the undisturbed cluster or ends in an error, or if a process is left over.
+            anew. scripts/chaos --link-cuts cuts their links for a while, too. Prints what the processes took of the machine
+            meanwhile, which should not grow. The exit status is 1 if an answer is not that of the undisturbed cluster or ends
+            in an error, or if a process is left over.
             """)
 
     @Option(help: "A GGUF file or Hugging Face folder.")
@@ -52,11 +53,7 @@ struct ChaosBenchmark: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let workerCount = try shape.workerCount ?? 4
-        var options = LocalClusterOptions(
-            modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount * shape.replicas))
-        shape.apply(to: &options)
+        var options = try shape.clusterOptions(modelPath: model, defaultWorkerCount: 4)
         options.spareCount = spares
         options.workerLoss = .restarts
         options.logLevel = "critical"
@@ -67,7 +64,7 @@ struct ChaosBenchmark: AsyncParsableCommand {
         defer { progress.clear() }
         var chaosOptions = Chaos.Options(
             duration: .seconds(seconds), clientCount: clients, interval: .seconds(interval), seed: seed)
-        for (index, network) in networks.enumerated() { chaosOptions.networks["worker-\(index + 1)"] = network }
+        chaosOptions.networks = options.networksByWorker
         let chaos = Chaos(chaosOptions, questions: FailoverTrial.stories(generate: generate))
         let outcome = try await Interruption.cancelling { [options] in
             try await LocalCluster.run(options, report: progress.show) { cluster in

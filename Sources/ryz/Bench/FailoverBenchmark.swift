@@ -44,11 +44,7 @@ struct FailoverBenchmark: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let workerCount = try shape.workerCount ?? 2
-        var options = LocalClusterOptions(
-            modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount * shape.replicas))
-        shape.apply(to: &options)
+        var options = try shape.clusterOptions(modelPath: model, defaultWorkerCount: 2)
         options.spareCount = spares
         options.keepsSparesWarm = warmSpares
         options.workerLoss = .restarts
@@ -57,7 +53,7 @@ struct FailoverBenchmark: AsyncParsableCommand {
         options.logLevel = "critical"
         let progress = ProgressLine()
         defer { progress.clear() }
-        let placement = options.placement ?? [Int](repeating: 1, count: workerCount)
+        let placement = options.placement ?? [Int](repeating: 1, count: options.workerCount)
         let report = try await Interruption.cancelling { [options] in
             try await LocalCluster.run(options, report: progress.show) { cluster in
                 var report = FailoverReport()

@@ -46,11 +46,7 @@ struct FuzzBenchmark: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let workerCount = try shape.workerCount ?? 2
-        var options = LocalClusterOptions(
-            modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(nil, workerCount: workerCount))
-        shape.apply(to: &options)
+        var options = try shape.clusterOptions(modelPath: model, defaultWorkerCount: 2)
         options.logLevel = logLevel
         var fuzzOptions = Fuzz.Options(
             frameCount: frames, limit: .seconds(seconds), clientCount: clients, seed: seed)

@@ -87,11 +87,8 @@ struct TurnBenchmark: AsyncParsableCommand {
     }
 
     private func options(_ reuses: Bool) throws -> LocalClusterOptions {
-        let workerCount = try shape.workerCount ?? 1
-        var options = LocalClusterOptions(
-            modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(threadsPerWorker, workerCount: workerCount))
-        shape.apply(to: &options)
+        var options = try shape.clusterOptions(
+            modelPath: model, defaultWorkerCount: 1, threadsPerWorker: threadsPerWorker)
         options.reusesPrefixes = reuses
         options.logLevel = "error"
         return options

@@ -98,10 +98,8 @@ struct Evaluate: AsyncParsableCommand {
         guard let workerCount = try shape.workerCount else {
             return try score(tokens, file, contextLength: contextLength, grid: shape.placement.activationGrid)
         }
-        var options = LocalClusterOptions(
-            modelPath: model, workerCount: workerCount,
-            threadsPerWorker: ThreadOptions.threadsPerWorker(threads, workerCount: workerCount * shape.replicas))
-        shape.apply(to: &options)
+        var options = try shape.clusterOptions(
+            modelPath: model, defaultWorkerCount: workerCount, threadsPerWorker: threads)
         options.contextLength = contextLength
         options.headPrecision = head
         options.ternaryLayout = kernels.layout

@@ -37,13 +37,26 @@ struct LocalClusterShape: ParsableArguments {
         _ = try workerCount
     }
 
-    func apply(to options: inout LocalClusterOptions) {
+    /// A cluster of that shape.
+    ///
+    /// - Parameters:
+    ///   - defaultWorkerCount: workers of each replica, unless the options say how many.
+    ///   - threadsPerWorker: nil parts all cores among the workers.
+    func clusterOptions(
+        modelPath: String?, defaultWorkerCount: Int, threadsPerWorker: Int? = nil
+    ) throws -> LocalClusterOptions {
+        let workerCount = try workerCount ?? defaultWorkerCount
+        var options = LocalClusterOptions(
+            modelPath: modelPath, workerCount: workerCount,
+            threadsPerWorker: ThreadOptions.threadsPerWorker(
+                threadsPerWorker, workerCount: workerCount * replicas))
         options.replicaCount = replicas
         options.placement = placement.ranks
         options.plansPlacement = placement.isPlanned
         options.activationGrid = placement.activationGrid
         options.instructionSets = instructionSets?.sets ?? []
         options.sharesMemory = !noSharedMemory
+        return options
     }
 }
 
