@@ -37,11 +37,15 @@ extension Scheduler {
 
     /// Lets those that wait run, in order, while there is room.
     mutating func admit() {
-        while let first = waiting.first, runningRequestCount < configuration.maximumRunningCount {
-            guard budget.canReserve(first.blockCount) else { return }
+        while let first = waiting.first, canBegin(first) {
             waiting.removeFirst()
             begin(first)
         }
+    }
+
+    /// Whether there is room for a request among those that run.
+    func canBegin(_ request: RequestRecord) -> Bool {
+        runningRequestCount < configuration.maximumRunningCount && budget.canReserve(request.blockCount)
     }
 
     /// Ends the requests that wait and have a problem.

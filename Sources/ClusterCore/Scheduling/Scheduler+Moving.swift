@@ -15,15 +15,12 @@ extension Scheduler {
 
     /// Whether a request that is possible on some pipeline is on the open one.
     func fits(_ request: RequestRecord) -> Bool {
-        guard let line else { return false }
-        let room = line.contextLength - request.work.knownTokens.count
-        return room >= 0 && request.work.maximumNewTokenCount <= room
+        line.map { request.work.fits(contextLength: $0.contextLength) } ?? false
     }
 
     /// Whether a request could begin at once.
     func hasRoom(for request: RequestRecord) -> Bool {
-        line != nil && waiting.isEmpty && runningRequestCount < configuration.maximumRunningCount
-            && budget.canReserve(request.blockCount)
+        line != nil && waiting.isEmpty && canBegin(request)
     }
 
     /// Takes a request out of the queue; nil if it does not wait there.

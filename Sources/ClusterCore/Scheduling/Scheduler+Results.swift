@@ -98,6 +98,12 @@ extension Scheduler {
         return rebuild(hit.reversed().map { release($0) }.reversed(), because: error.description)
     }
 
+    /// Whether a sequence that runs waits for that step's result.
+    func isAwaited(_ step: StepID) -> Bool {
+        guard let sent = inFlight.first(where: { $0.step.id == step }) else { return false }
+        return sent.step.slices.contains { slice in running.contains { $0.id == slice.sequence } }
+    }
+
     /// The step that was lost with a connection between two stages, so that one behind it does not fit what the stage
     /// holds: it lacks a part of its sequence, or the KV that was given back. The news of a failure would have come
     /// before. At worst, nothing was lost and the pipeline begins anew in vain.

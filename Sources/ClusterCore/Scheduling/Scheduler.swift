@@ -87,11 +87,6 @@ public struct Scheduler: Sendable {
     public var isInterrupted: Bool { outage != nil }
     /// Steps sent that have had no result.
     public var inFlightStepCount: Int { inFlight.count }
-    /// Whether a sequence that runs waits for that step's result.
-    func isAwaited(_ step: StepID) -> Bool {
-        guard let sent = inFlight.first(where: { $0.step.id == step }) else { return false }
-        return sent.step.slices.contains { slice in running.contains { $0.id == slice.sequence } }
-    }
     /// KV promised to sequences that run, in tokens.
     public var reservedTokenCount: Int { budget.reservedBlockCount * KeyValueBudget.blockTokenCount }
     /// KV of the open pipeline, in tokens; 0 without one.

@@ -53,6 +53,11 @@ public enum Work: Sendable, Equatable {
 }
 
 extension Work {
+    /// Whether the tokens that are known, and those that can come to be, are no more than that.
+    func fits(contextLength: Int) -> Bool {
+        knownTokens.count <= contextLength && maximumNewTokenCount <= contextLength - knownTokens.count
+    }
+
     /// What makes the request impossible, whatever the cluster does; nil if nothing does.
     func problem(contextLength: Int, vocabularySize: Int) -> GenerationError? {
         let tokens = knownTokens
@@ -77,7 +82,7 @@ extension Work {
             }
         }
         if let problem { return .invalidRequest(problem) }
-        guard tokens.count <= contextLength, maximumNewTokenCount <= contextLength - tokens.count else {
+        guard fits(contextLength: contextLength) else {
             return .contextExceeded(
                 promptTokenCount: tokens.count, maximumTokenCount: maximumNewTokenCount, contextLength: contextLength)
         }

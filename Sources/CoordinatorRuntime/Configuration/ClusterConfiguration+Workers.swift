@@ -8,8 +8,7 @@ extension ClusterConfiguration {
         // A list names the workers of all replicas.
         let wanted = workers.isNamed ? placementRankCount * replicaCount : placementRankCount
         guard workers.workerCount != wanted else { return [] }
-        let remedy =
-            if case .named = workers { "list as many workers" } else { "make workers \(wanted) or leave it out" }
+        let remedy = workers.isNamed ? "list as many workers" : "make workers \(wanted) or leave it out"
         return [
             conflict(
                 .placement,
