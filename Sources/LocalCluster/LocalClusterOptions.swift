@@ -118,5 +118,10 @@ public struct LocalClusterOptions: Sendable {
         return arguments + ["--log-level", logLevel, "--end-with-parent"]
     }
 
+    /// The networks of workers that have one, by their names.
+    public var networksByWorker: [String: WorkerNetwork] {
+        Dictionary(uniqueKeysWithValues: workerNetworks.enumerated().map { (workerName(index: $0), $1) })
+    }
+
     func network(index: Int) -> WorkerNetwork? { index < workerNetworks.count ? workerNetworks[index] : nil }
 }

@@ -12,6 +12,8 @@ public struct WorkerNetwork: Sendable {
     }
 
     private static let environment = "/usr/bin/env"
+    /// Seconds that setting a link may take.
+    private static let patience = "10"
 
     /// The command that runs another one there, as the same process.
     func entering(_ command: [String]) -> [String] {
@@ -24,7 +26,7 @@ public struct WorkerNetwork: Sendable {
     func setLink(isUp: Bool) throws(LocalClusterError) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: Self.environment)
-        process.arguments = ["ip", "-n", hub, "link", "set", port, isUp ? "up" : "down"]
+        process.arguments = ["timeout", Self.patience, "ip", "-n", hub, "link", "set", port, isUp ? "up" : "down"]
         process.standardInput = FileHandle.nullDevice
         do { try process.run() } catch {
             throw .cannotStart(program: "ip", reason: error.localizedDescription)

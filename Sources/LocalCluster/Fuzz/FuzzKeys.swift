@@ -1,4 +1,4 @@
-public import CommandSupport
+import CommandSupport
 import Foundation
 import Transport
 import ZeroMQ
@@ -14,12 +14,12 @@ public struct FuzzKeys: Sendable {
     let unlisted: KeyPair
     private let folder: KeyFolder
 
-    /// Makes the keys of the coordinator, of so many workers of a `LocalCluster`, and of two strangers.
-    public init(in folder: KeyFolder, workerCount: Int) throws {
-        let names = (1...workerCount).map { "worker-\($0)" } + ["listed", "revoked"]
+    /// Makes the keys of the coordinator, of workers of a `LocalCluster`, and of two strangers.
+    init(in folder: KeyFolder, workers: [String]) throws {
+        let names = workers + ["listed", "revoked"]
         let files = try folder.add(names.compactMap { NodeID($0) }, newKeys: { try KeyPair.random() })
         coordinator = try folder.coordinator().keys.publicKey
-        (listed, revoked) = (files[workerCount], files[workerCount + 1])
+        (listed, revoked) = (files[workers.count], files[workers.count + 1])
         unlisted = try KeyPair.random()
         self.folder = folder
     }
@@ -36,7 +36,8 @@ public struct FuzzKeys: Sendable {
 extension LocalClusterOptions {
     /// Has the cluster encrypt its links, with new keys in a folder that is made; its settings file lies there as well.
     public mutating func encrypt(in folder: String) throws -> FuzzKeys {
-        let keys = try FuzzKeys(in: KeyFolder(path: folder), workerCount: processCount)
+        let keys = try FuzzKeys(
+            in: KeyFolder(path: folder), workers: (0..<processCount).map(workerName))
         let settings = "\(folder)/cluster.yaml"
         try Data("security: keys\nkeys: \(folder)\n".utf8).write(to: URL(fileURLWithPath: settings))
         (keysFolder, configurationFile) = (folder, settings)

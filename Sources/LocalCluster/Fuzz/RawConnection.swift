@@ -22,6 +22,8 @@ enum RawConnection {
     }
 
     private static let keptByteCount = 1024
+    /// Who takes nothing any more is not waited for any longer.
+    private static let patience = TimeAmount.seconds(30)
 
     /// - Throws: an error of NIO's if there is no connection at all; afterwards the other end may do as it likes.
     static func run(port: Int, _ pieces: [[UInt8]], _ ending: Ending) async throws -> Answer {
@@ -32,6 +34,8 @@ enum RawConnection {
                     try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
                 }
             }
+        let giveUp = channel.channel.eventLoop.scheduleTask(in: patience) { channel.channel.close(promise: nil) }
+        defer { giveUp.cancel() }
         var answer = Answer()
         // Whoever sends rubbish may be cut off in the middle of it.
         try? await channel.executeThenClose { inbound, outbound in
