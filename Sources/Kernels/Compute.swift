@@ -87,8 +87,9 @@ public struct Compute: ~Copyable {
     }
 
     /// Tells what is multiplied after the product that comes next: threads that have nothing to do before it fetch the
-    /// beginnings of their parts, so that memory does not idle between products. It changes no result.
+    /// beginnings of their parts, so that memory does not idle between products. It changes no result; a single thread never waits.
     public func foresee(_ matrix: borrowing PackedMatrix) {
+        guard threadCount > 1 else { return }
         matrix.withProducts(y: nil, stride: 0, mode: RYZ_STORE) { products, count in
             ryz_foresee(raw, products, count)
         }
@@ -96,6 +97,7 @@ public struct Compute: ~Copyable {
 
     /// The same of both matrices of `multiplyGated`.
     public func foresee(gate: borrowing PackedMatrix, up: borrowing PackedMatrix) {
+        guard threadCount > 1 else { return }
         ryz_foresee_gated(raw, gate.matrix, up.matrix)
     }
 
