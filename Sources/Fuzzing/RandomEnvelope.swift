@@ -126,8 +126,9 @@ public struct RandomEnvelope: Sendable {
 
     private mutating func report() -> MeasurementReport {
         let rates = NodeRates(
-            ternary: kernelRates(), other: kernelRates(), ternaryBitsPerWeight: 1.6, taskSeconds: seconds(),
-            hostBytesPerSecond: rate(), hostCoreCount: int(1...4096), memoryFreeByteCount: any())
+            ternary: kernelRates(), other: kernelRates(), attention: kernelRates(), ternaryBitsPerWeight: 1.6,
+            taskSeconds: seconds(), layerSeconds: seconds(), hostBytesPerSecond: rate(), hostCoreCount: int(1...4096),
+            memoryFreeByteCount: any())
         let link = MeasuredLink(
             sockets: self.link(), memory: Bool.random(using: &generator) ? self.link() : nil)
         let results: [MeasurementReport.Result] = [.node(rates), .link(link, to: node()), .answering, .problem(text())]

@@ -30,36 +30,49 @@ extension TileLayout {
 }
 
 extension Compute {
+    /// Which of several rounds counts.
+    public enum Round: Sendable {
+        /// To tell candidates apart: what else the machine does can only slow them down.
+        case best
+        /// To say what can be expected.
+        case median
+
+        func of(_ rates: [Double]) -> Double {
+            let sorted = rates.sorted()
+            return (self == .best ? sorted.last : sorted.dropFirst((sorted.count - 1) / 2).first) ?? 0
+        }
+    }
+
     /// How fast these threads get through the weights of each candidate, one row of activations at a time.
     ///
     /// It is measured on weights that do not fit the caches, some ten milliseconds for each, in rounds, so that what else
     /// the machine does meets all of them alike; what is chosen by it changes no bit of the results.
     /// - Parameter byteCount: weights of each candidate; more than the caches hold.
     public func rates(
-        of candidates: [KernelCandidate], byteCount: Int = Self.measuredByteCount
+        of candidates: [KernelCandidate], byteCount: Int = Self.measuredByteCount, _ round: Round = .best
     ) throws(KernelError) -> [KernelRate] {
-        let rates = try bestRates(of: candidates, activationRows: 1, byteCount: byteCount)
+        let rates = try rates(of: candidates, activationRows: 1, byteCount: byteCount, round)
         return zip(candidates, rates).map { KernelRate(candidate: $0, weightsPerSecond: $1) }
     }
 
     /// Multiply–adds a second with as many rows of activations as a prefill has, for each candidate's layout.
-    public func prefillRates(of candidates: [KernelCandidate]) throws(KernelError) -> [Double] {
-        try bestRates(of: candidates, activationRows: Self.prefillRowCount, byteCount: Self.measuredByteCount)
+    public func prefillRates(of candidates: [KernelCandidate], _ round: Round = .best) throws(KernelError) -> [Double] {
+        try rates(
+            of: candidates, activationRows: Self.prefillRowCount, byteCount: Self.measuredByteCount, round)
     }
 
-    private func bestRates(
-        of candidates: [KernelCandidate], activationRows: Int, byteCount: Int
+    private func rates(
+        of candidates: [KernelCandidate], activationRows: Int, byteCount: Int, _ round: Round
     ) throws(KernelError) -> [Double] {
         let memory = try Self.memory(for: candidates, byteCount: byteCount)
-        var rates = [Double](repeating: 0, count: candidates.count)
+        var rates = [[Double]](repeating: [], count: candidates.count)
         let deadline = ContinuousClock.now + Self.budget
-        for round in 0..<Self.rounds where round == 0 || ContinuousClock.now < deadline {
+        for number in 0..<Self.rounds where number == 0 || ContinuousClock.now < deadline {
             for (index, candidate) in candidates.enumerated() {
-                rates[index] = max(
-                    rates[index], try multiplyAddRate(of: candidate, activationRows: activationRows, memory))
+                rates[index].append(try multiplyAddRate(of: candidate, activationRows: activationRows, memory))
             }
         }
-        return rates
+        return rates.map(round.of)
     }
 
     /// Seconds that it takes to hand a task to all threads and to have it back from the last of them, besides the task.
@@ -68,8 +81,10 @@ extension Compute {
         let memory = try WeightMemory(byteCount: try Self.tileByteCount(candidate), purpose: "measuring kernels")
         let input = try activations(for: candidate, rows: 1)
         let output = try Tensor(rows: 1, columns: 16)
-        let seconds = seconds(candidate, matrixRows: 16, input, 1, output, memory, repetitions: Self.taskRepetitions)
-        return seconds / Double(Self.taskRepetitions)
+        let all = Self.best {
+            _ = seconds(candidate, matrixRows: 16, input, 1, output, memory, repetitions: Self.taskRepetitions)
+        }
+        return all / Double(Self.taskRepetitions)
     }
 
     /// Bytes of the tiles of 16 rows.
@@ -136,11 +151,11 @@ extension Compute {
 
     /// More than the last cache of most processors holds.
     public static var measuredByteCount: Int { 64 << 20 }
-    private static var rounds: Int { 4 }
+    private static var rounds: Int { 5 }
     /// No further round begins after that: slow kernels are measured as exactly in fewer.
     private static var budget: Duration { .milliseconds(250) }
     private static var prefillRowCount: Int { 64 }
     /// Times the rows, some hundred million multiply–adds.
     private static var prefillWeightCount: Int { 1 << 21 }
-    private static var taskRepetitions: Int { 1000 }
+    private static var taskRepetitions: Int { 200 }
 }

@@ -20,11 +20,12 @@ extension Compute {
         ryz_stream_read(raw, buffer.memory.base, buffer.memory.byteCount)
     }
 
-    /// Bytes a second that all threads read, the best of some rounds.
-    public func readRate(_ buffer: borrowing ReadBuffer, rounds: Int) -> Double {
-        var seconds = Double.infinity
-        for _ in 0..<rounds { seconds = min(seconds, ContinuousClock().measure { read(buffer) } / .seconds(1)) }
-        return Double(buffer.byteCount) / max(seconds, 1e-9)
+    /// Bytes a second that all threads read, in some rounds.
+    public func readRate(_ buffer: borrowing ReadBuffer, rounds: Int, _ round: Round = .best) -> Double {
+        round.of(
+            (0..<rounds).map { _ in
+                Double(buffer.byteCount) / max(ContinuousClock().measure { read(buffer) } / .seconds(1), 1e-9)
+            })
     }
 
     /// Runs 8-bit dot products on registers; returns the multiply–adds of all threads.

@@ -25,7 +25,8 @@ public struct MeasurementTable: Sendable {
         TextTable(
             columns: [
                 .init("MEASURED", minimumWidth: 12), .init("TERNARY", .right), .init("GMAC/S", .right),
-                .init("OTHER", .right), .init("GMAC/S", .right), .init("HOST", .right), .init("CORES", .right),
+                .init("OTHER", .right), .init("GMAC/S", .right), .init("ATTENTION", .right), .init("HOST", .right),
+                .init("CORES", .right),
                 .init("FREE", .right),
             ],
             rows: nodes.map { node in
@@ -35,6 +36,7 @@ public struct MeasurementTable: Sendable {
                     .init(Units.significant(rates.ternary.multiplyAddsPerSecond / 1e9)),
                     .init(Self.bandwidth(rates.other.bytesPerSecond)),
                     .init(Units.significant(rates.other.multiplyAddsPerSecond / 1e9)),
+                    .init(Self.bandwidth(rates.attention.bytesPerSecond)),
                     .init(Self.bandwidth(rates.hostBytesPerSecond)), .init("\(rates.hostCoreCount)"),
                     .init(Units.bytes(rates.memoryFreeByteCount)),
                 ]

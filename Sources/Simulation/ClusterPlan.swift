@@ -10,8 +10,10 @@ struct ClusterPlan: Sendable {
     static let stageByteCount: UInt64 = 1 << 30
     static let rates = NodeRates(
         ternary: KernelRates(bytesPerSecond: 3e10, multiplyAddsPerSecond: 4e11),
-        other: KernelRates(bytesPerSecond: 3e10, multiplyAddsPerSecond: 3e11), ternaryBitsPerWeight: 1.6,
-        taskSeconds: 4e-6, hostBytesPerSecond: 4e10, hostCoreCount: 4, memoryFreeByteCount: memoryByteCount)
+        other: KernelRates(bytesPerSecond: 3e10, multiplyAddsPerSecond: 3e11),
+        attention: KernelRates(bytesPerSecond: 2e10, multiplyAddsPerSecond: 2e11), ternaryBitsPerWeight: 1.6,
+        taskSeconds: 4e-6, layerSeconds: 5e-6, hostBytesPerSecond: 4e10, hostCoreCount: 4,
+        memoryFreeByteCount: memoryByteCount)
     static let link = MeasuredLink(
         sockets: LinkMeasurement(latencySeconds: 1e-4, bandwidthBytesPerSecond: 1e9))
 

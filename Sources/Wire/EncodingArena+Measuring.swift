@@ -57,8 +57,10 @@ extension EncodingArena {
         let message = make(ryz__v1__node_rates__init)
         message.pointee.ternary = kernelRates(rates.ternary)
         message.pointee.other = kernelRates(rates.other)
+        message.pointee.attention = kernelRates(rates.attention)
         message.pointee.ternary_bits_per_weight = rates.ternaryBitsPerWeight
         message.pointee.task_seconds = rates.taskSeconds
+        message.pointee.layer_seconds = rates.layerSeconds
         message.pointee.host_bytes_per_second = rates.hostBytesPerSecond
         message.pointee.host_core_count = UInt32(rates.hostCoreCount)
         message.pointee.memory_free_byte_count = rates.memoryFreeByteCount

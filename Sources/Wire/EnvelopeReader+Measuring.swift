@@ -42,12 +42,16 @@ extension EnvelopeReader {
     }
 
     private func nodeRates(_ message: UnsafeMutablePointer<Ryz__V1__NodeRates>) throws(WireError) -> NodeRates {
-        guard let ternary = message.pointee.ternary, let other = message.pointee.other else {
-            throw .invalid(field: "measurementReport.node", problem: "has no rates of ternary or of other weights")
+        guard let ternary = message.pointee.ternary, let other = message.pointee.other,
+            let attention = message.pointee.attention
+        else {
+            throw .invalid(
+                field: "measurementReport.node", problem: "has no rates of ternary weights, other weights or attention")
         }
         return NodeRates(
-            ternary: kernelRates(ternary), other: kernelRates(other),
+            ternary: kernelRates(ternary), other: kernelRates(other), attention: kernelRates(attention),
             ternaryBitsPerWeight: message.pointee.ternary_bits_per_weight, taskSeconds: message.pointee.task_seconds,
+            layerSeconds: message.pointee.layer_seconds,
             hostBytesPerSecond: message.pointee.host_bytes_per_second,
             hostCoreCount: Int(message.pointee.host_core_count),
             memoryFreeByteCount: message.pointee.memory_free_byte_count)

@@ -21,12 +21,13 @@ extension EnvelopeRules {
     }
 
     private func check(_ rates: NodeRates, _ place: String) throws(WireError) {
-        for (name, kernels) in [("ternary", rates.ternary), ("other", rates.other)] {
+        for (name, kernels) in [("ternary", rates.ternary), ("other", rates.other), ("attention", rates.attention)] {
             try rate(kernels.bytesPerSecond, "\(place).\(name).bytesPerSecond")
             try rate(kernels.multiplyAddsPerSecond, "\(place).\(name).multiplyAddsPerSecond")
         }
         try range(rates.ternaryBitsPerWeight, "\(place).ternaryBitsPerWeight", 1...32)
         try seconds(rates.taskSeconds, "\(place).taskSeconds")
+        try seconds(rates.layerSeconds, "\(place).layerSeconds")
         try rate(rates.hostBytesPerSecond, "\(place).hostBytesPerSecond")
         try range(rates.hostCoreCount, "\(place).hostCoreCount", 1...limits.maximumThreadCount)
     }

@@ -7,7 +7,8 @@ struct CoordinatorCoreMeasuringTests {
     private var cluster: CoordinatorCoreTests
     private static let kernels = KernelRates(bytesPerSecond: 1e10, multiplyAddsPerSecond: 1e11)
     private static let rates = NodeRates(
-        ternary: kernels, other: kernels, ternaryBitsPerWeight: 2, taskSeconds: 1e-6, hostBytesPerSecond: 2e10,
+        ternary: kernels, other: kernels, attention: kernels, ternaryBitsPerWeight: 2, taskSeconds: 1e-6,
+        layerSeconds: 5e-6, hostBytesPerSecond: 2e10,
         hostCoreCount: 8, memoryFreeByteCount: 1 << 34)
 
     init() throws { cluster = try CoordinatorCoreTests() }

@@ -15,7 +15,8 @@ private struct SurveyedCluster {
 
     static let kernels = KernelRates(bytesPerSecond: 2e10, multiplyAddsPerSecond: 1e11)
     static let rates = NodeRates(
-        ternary: kernels, other: kernels, ternaryBitsPerWeight: 1.6, taskSeconds: 1e-6, hostBytesPerSecond: 4e10,
+        ternary: kernels, other: kernels, attention: kernels, ternaryBitsPerWeight: 1.6, taskSeconds: 1e-6,
+        layerSeconds: 5e-6, hostBytesPerSecond: 4e10,
         hostCoreCount: 8, memoryFreeByteCount: 1 << 34)
 
     static func link(_ seconds: Double = 1e-4) -> LinkMeasurement {

@@ -25,7 +25,8 @@ import Transport
         let first = try meter.rates()
         let rates = [
             first.ternary.bytesPerSecond, first.ternary.multiplyAddsPerSecond, first.other.bytesPerSecond,
-            first.other.multiplyAddsPerSecond, first.taskSeconds, first.hostBytesPerSecond,
+            first.other.multiplyAddsPerSecond, first.attention.bytesPerSecond,
+            first.attention.multiplyAddsPerSecond, first.taskSeconds, first.layerSeconds, first.hostBytesPerSecond,
         ]
         #expect(rates.allSatisfy { $0 > 0 && $0.isFinite })
         #expect((1.6...2).contains(first.ternaryBitsPerWeight))
@@ -42,7 +43,7 @@ import Transport
         // Figures that no machine has show whether they were taken from the file.
         let whole = String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
         let start = try #require(whole.range(of: "\"figures\":["))
-        let forged = whole[..<start.upperBound] + "5,5,5,5,1.6,5,5]}"
+        let forged = whole[..<start.upperBound] + "5,5,5,5,5,5,1.6,5,5,5]}"
         try Data(forged.utf8).write(to: URL(fileURLWithPath: path))
         #expect(try meter.rates().ternary.bytesPerSecond == 5)
         var other = meter

@@ -28,8 +28,10 @@ import Transport
     @Test func `what was measured is shown, what was not is not, and what is missing is told`() {
         let rates = NodeRates(
             ternary: KernelRates(bytesPerSecond: 13.5e9, multiplyAddsPerSecond: 190e9),
-            other: KernelRates(bytesPerSecond: 17.8e9, multiplyAddsPerSecond: 112e9), ternaryBitsPerWeight: 1.6,
-            taskSeconds: 1e-6, hostBytesPerSecond: 18.1e9, hostCoreCount: 2, memoryFreeByteCount: 24 << 30)
+            other: KernelRates(bytesPerSecond: 17.8e9, multiplyAddsPerSecond: 112e9),
+            attention: KernelRates(bytesPerSecond: 9.2e9, multiplyAddsPerSecond: 80e9), ternaryBitsPerWeight: 1.6,
+            taskSeconds: 1e-6, layerSeconds: 5e-6, hostBytesPerSecond: 18.1e9, hostCoreCount: 2,
+            memoryFreeByteCount: 24 << 30)
         func link(_ scale: Double) -> LinkMeasurement {
             LinkMeasurement(
                 roundTrips: [
@@ -48,8 +50,8 @@ import Transport
             Self.health([Self.node("a", rates), Self.node("b", nil)], measuring))
         #expect(
             lines.joined(separator: "\n") == """
-                MEASURED    TERNARY  GMAC/S      OTHER  GMAC/S       HOST  CORES      FREE
-                a         13.5 GB/s     190  17.8 GB/s     112  18.1 GB/s      2  24.0 GiB
+                MEASURED    TERNARY  GMAC/S      OTHER  GMAC/S  ATTENTION       HOST  CORES      FREE
+                a         13.5 GB/s     190  17.8 GB/s     112  9.20 GB/s  18.1 GB/s      2  24.0 GiB
                 LINK   OVER     RTT 64 B  RTT 10 KiB  RTT 1 MiB  BANDWIDTH
                 a – b  sockets    100 µs      200 µs    5.00 ms  1.00 GB/s
                        memory    10.0 µs     20.0 µs     500 µs  10.0 GB/s

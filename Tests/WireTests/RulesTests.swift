@@ -33,7 +33,8 @@ import Wire
     @Test func `figures that nobody can have measured are refused by name`() {
         let kernels = KernelRates(bytesPerSecond: 1e9, multiplyAddsPerSecond: 1e9)
         let rates = NodeRates(
-            ternary: kernels, other: kernels, ternaryBitsPerWeight: 2, taskSeconds: 1e-6, hostBytesPerSecond: 1e9,
+            ternary: kernels, other: kernels, attention: kernels, ternaryBitsPerWeight: 2, taskSeconds: 1e-6,
+            layerSeconds: 5e-6, hostBytesPerSecond: 1e9,
             hostCoreCount: 2, memoryFreeByteCount: 1)
         func field(_ change: (inout NodeRates) -> Void) -> String? {
             var changed = rates

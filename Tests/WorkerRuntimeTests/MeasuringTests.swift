@@ -7,7 +7,8 @@ import WorkerRuntime
 
     private static func rates(_ again: Bool) -> NodeRates {
         NodeRates(
-            ternary: kernels, other: kernels, ternaryBitsPerWeight: again ? 2 : 1.6, taskSeconds: 1e-6,
+            ternary: kernels, other: kernels, attention: kernels, ternaryBitsPerWeight: again ? 2 : 1.6,
+            taskSeconds: 1e-6, layerSeconds: 5e-6,
             hostBytesPerSecond: 3e9, hostCoreCount: 2, memoryFreeByteCount: 100)
     }
 

@@ -22,9 +22,10 @@ extension Survey {
                 NodeMeasurement(
                     name: name.name, host: host(of: node), threadCount: max(1, node.threadCount),
                     memoryTotalByteCount: node.memoryByteCount, memoryFreeByteCount: rates.memoryFreeByteCount,
-                    ternary: rates.ternary, other: rates.other, ternaryBitsPerWeight: rates.ternaryBitsPerWeight,
+                    ternary: rates.ternary, other: rates.other, attention: rates.attention,
+                    ternaryBitsPerWeight: rates.ternaryBitsPerWeight,
                     stepOverheadSeconds: Self.stepSeconds,
-                    layerOverheadSeconds: Double(Self.tasksPerLayer) * rates.taskSeconds + Self.layerSeconds,
+                    layerOverheadSeconds: Double(Self.tasksPerLayer) * rates.taskSeconds + rates.layerSeconds,
                     isAvailable: available.contains(name)))
         }
         for (first, second) in pairs where link(first, second) == nil {
@@ -45,10 +46,8 @@ extension Survey {
 
     /// Tasks for all threads that a layer of a transformer consists of.
     private static let tasksPerLayer = 10
-    /// What norms, rotations, the scores of attention, gates and the residual of a layer take besides, for a row on one
-    /// thread. Like the next, not measured by workers but fitted to clusters; see docs/planning.md.
-    private static let layerSeconds = 50e-6
-    /// What a stage takes for a step besides its layers: messages, sequences, sampling.
+    /// What a stage takes for a step besides its layers: messages, sequences, sampling. Not measured by workers but fitted to
+    /// clusters; see docs/planning.md.
     private static let stepSeconds = 100e-6
 
     /// Workers without a host id are machines of their own. Two machines may have the same name, so each is called after its

@@ -25,12 +25,13 @@ public struct NodeMeter: Sendable {
     }
 
     /// Changes when kernels do, or what is measured, so that it is measured anew.
-    private static let version = 1
+    private static let version = 2
+    private static let figureCount = 10
     /// Columns of a layer of some billion parameters.
     private static let columns = 2560
     /// More than the last cache of any processor for this use, and as much as one reads in some ten milliseconds.
     private static let byteCount = 256 << 20
-    private static let hostRounds = 3
+    private static let hostRounds = 5
     /// Workers of a machine measure one after the other: together they would measure each other.
     private static let lockTimeout: Duration = .seconds(10)
 
@@ -39,20 +40,20 @@ public struct NodeMeter: Sendable {
     ///
     /// To be called while nothing else computes. The threads of the pool are gone when it returns.
     public func rates(again: Bool = false) throws(KernelError) -> NodeRates {
-        let layout = ternaryLayout ?? .preferred(on: instructionSet)
+        let layouts = ternaryLayout.map { [$0] } ?? TernaryLayout.candidates(on: instructionSet)
         let files = folder.map { FigureFiles(folder: $0) }
         let key =
             "node \(Self.version); \(Processor.modelName); \(instructionSet.rawValue); \(threadCount) threads; "
-            + "\(Processor.allowed.count) processors; \(cpus.isEmpty ? "free" : "pinned"); \(layout.rawValue)"
-        func kept() -> NodeRates? { files?.figures(key, count: 7).map { NodeRates(figures: $0, layout: layout) } }
+            + "\(Processor.allowed.count) processors; \(cpus.isEmpty ? "free" : "pinned"); \(layouts.map(\.rawValue).joined(separator: "/"))"
+        func kept() -> NodeRates? { files?.figures(key, count: Self.figureCount).map { NodeRates(figures: $0) } }
         if !again, let rates = kept() { return rates }
         // Whoever had the lock may have measured the very same. Without a lock it is measured all the same.
         let lock = lock()
         if !again, let rates = kept() { return rates }
-        let figures = try measure(layout)
+        let figures = try measure(layouts)
         try? files?.keep(figures, key)
         _ = consume lock
-        return NodeRates(figures: figures, layout: layout)
+        return NodeRates(figures: figures)
     }
 
     private func lock() -> FileLock? {
@@ -62,24 +63,28 @@ public struct NodeMeter: Sendable {
         return FileLock(path: path, timeout: Self.lockTimeout)
     }
 
-    private func measure(_ layout: TernaryLayout) throws(KernelError) -> [Double] {
+    private func measure(_ layouts: [TernaryLayout]) throws(KernelError) -> [Double] {
         let compute = try Compute(threadCount: threadCount, cpus: cpus, instructionSet: instructionSet)
-        let ternary = TileLayout(layout)
-        // Of the kernels that a ternary layout leaves a choice of, stages take the faster. Other models mostly have blocks
-        // of four bits, and heads of eight: what is slower of these two is not promised too much.
-        let candidates =
-            ternary.kernels.map { KernelCandidate(layout: ternary, columns: Self.columns, kernel: $0) }
-            + [TileLayout.q4_1, .r8].map { KernelCandidate(layout: $0, columns: Self.columns, kernel: .multiplyAdd) }
-        let decoding = try compute.rates(of: candidates, byteCount: Self.affordableByteCount).map { rate in
-            rate.weightsPerSecond * rate.candidate.bitsPerWeight / 8
+        // Of the layouts and kernels for ternary weights, stages take the fastest. Other models mostly have blocks of four
+        // bits, and heads of eight: what is slower of these two is not promised too much.
+        let ternary = layouts.map { TileLayout($0) }.flatMap { layout in
+            layout.kernels.map { KernelCandidate(layout: layout, columns: Self.columns, kernel: $0) }
         }
-        let prefill = try compute.prefillRates(of: candidates)
-        let task = try compute.taskSeconds()
-        let ternaryCount = ternary.kernels.count
+        let others = [TileLayout.q4_1, .r8].map {
+            KernelCandidate(layout: $0, columns: Self.columns, kernel: .multiplyAdd)
+        }
+        let decoding = try compute.rates(of: ternary + others, byteCount: Self.affordableByteCount, .median).map(
+            \.weightsPerSecond)
+        let fastest = ternary.indices.max { decoding[$0] < decoding[$1] } ?? 0
+        let prefill = try compute.prefillRates(of: [ternary[fastest]] + others, .median)
+        let bits = ternary[fastest].bitsPerWeight
+        let otherBytes = others.indices.map { decoding[ternary.count + $0] * others[$0].bitsPerWeight / 8 }
+        let attention = try compute.attentionRates()
         return [
-            decoding.prefix(ternaryCount).max() ?? 0, prefill.prefix(ternaryCount).max() ?? 0,
-            decoding.suffix(2).min() ?? 0, prefill.suffix(2).min() ?? 0, candidates[0].bitsPerWeight, task,
-            max(try hostBytesPerSecond(), decoding.max() ?? 0),
+            decoding[fastest] * bits / 8, prefill[0], otherBytes.min() ?? 0, prefill.dropFirst().min() ?? 0,
+            attention.bytesPerSecond, attention.multiplyAddsPerSecond, bits, try compute.taskSeconds(),
+            try compute.layerSeconds(),
+            max(try hostBytesPerSecond(), decoding[fastest] * bits / 8, otherBytes.max() ?? 0),
         ]
     }
 
@@ -96,18 +101,20 @@ public struct NodeMeter: Sendable {
     private func readBytesPerSecond() throws(KernelError) -> Double {
         let compute = try Compute(threadCount: Processor.topology.cores.count, instructionSet: instructionSet)
         let buffer = try ReadBuffer(byteCount: Self.affordableByteCount)
-        return compute.readRate(buffer, rounds: Self.hostRounds)
+        return compute.readRate(buffer, rounds: Self.hostRounds, .median)
     }
 }
 
 extension NodeRates {
     /// - Parameter figures: as `NodeMeter` keeps them.
-    fileprivate init(figures: [Double], layout: TernaryLayout) {
+    fileprivate init(figures: [Double]) {
         self.init(
             ternary: KernelRates(bytesPerSecond: figures[0], multiplyAddsPerSecond: figures[1]),
             other: KernelRates(bytesPerSecond: figures[2], multiplyAddsPerSecond: figures[3]),
-            ternaryBitsPerWeight: figures[4], taskSeconds: figures[5], hostBytesPerSecond: figures[6],
-            hostCoreCount: Processor.topology.cores.count, memoryFreeByteCount: Processor.memory.available)
+            attention: KernelRates(bytesPerSecond: figures[4], multiplyAddsPerSecond: figures[5]),
+            ternaryBitsPerWeight: figures[6], taskSeconds: figures[7], layerSeconds: figures[8],
+            hostBytesPerSecond: figures[9], hostCoreCount: Processor.topology.cores.count,
+            memoryFreeByteCount: Processor.memory.available)
     }
 }
 

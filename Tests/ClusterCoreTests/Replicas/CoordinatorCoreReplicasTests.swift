@@ -365,7 +365,8 @@ struct CoordinatorCoreReplicasTests {
     private mutating func report(_ node: NodeID) -> Effects {
         let kernels = KernelRates(bytesPerSecond: 1e10, multiplyAddsPerSecond: 1e11)
         let rates = NodeRates(
-            ternary: kernels, other: kernels, ternaryBitsPerWeight: 2, taskSeconds: 1e-6, hostBytesPerSecond: 8e10,
+            ternary: kernels, other: kernels, attention: kernels, ternaryBitsPerWeight: 2, taskSeconds: 1e-6,
+            layerSeconds: 5e-6, hostBytesPerSecond: 8e10,
             hostCoreCount: 64, memoryFreeByteCount: 1 << 34)
         return hear(node, .measurementReport(MeasurementReport(number: 0, result: .node(rates))))
     }

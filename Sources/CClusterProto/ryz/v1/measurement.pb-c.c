@@ -521,7 +521,7 @@ const ProtobufCMessageDescriptor ryz__v1__measurement_report__descriptor =
   (ProtobufCMessageInit) ryz__v1__measurement_report__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__node_rates__field_descriptors[7] =
+static const ProtobufCFieldDescriptor ryz__v1__node_rates__field_descriptors[9] =
 {
   {
     "ternary",
@@ -607,10 +607,36 @@ static const ProtobufCFieldDescriptor ryz__v1__node_rates__field_descriptors[7] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "attention",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__NodeRates, attention),
+    &ryz__v1__kernel_rates__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layer_seconds",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__NodeRates, layer_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__node_rates__field_indices_by_name[] = {
+  7,   /* field[7] = attention */
   4,   /* field[4] = host_bytes_per_second */
   5,   /* field[5] = host_core_count */
+  8,   /* field[8] = layer_seconds */
   6,   /* field[6] = memory_free_byte_count */
   1,   /* field[1] = other */
   3,   /* field[3] = task_seconds */
@@ -620,7 +646,7 @@ static const unsigned ryz__v1__node_rates__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__node_rates__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor ryz__v1__node_rates__descriptor =
 {
@@ -630,7 +656,7 @@ const ProtobufCMessageDescriptor ryz__v1__node_rates__descriptor =
   "Ryz__V1__NodeRates",
   "ryz.v1",
   sizeof(Ryz__V1__NodeRates),
-  7,
+  9,
   ryz__v1__node_rates__field_descriptors,
   ryz__v1__node_rates__field_indices_by_name,
   1,  ryz__v1__node_rates__number_ranges,

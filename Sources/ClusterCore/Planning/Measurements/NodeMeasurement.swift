@@ -11,8 +11,10 @@ public struct NodeMeasurement: Sendable, Equatable, Codable {
     public var memoryFreeByteCount: UInt64
     /// Ternary weights. Bytes are those of its layout: see `ternaryBitsPerWeight`.
     public var ternary: KernelRates
-    /// All other weights, the head among them, and the KV cache.
+    /// All other weights, the head among them.
     public var other: KernelRates
+    /// Attention to the KV cache.
+    public var attention: KernelRates
     /// How its layout keeps ternary weights: 1.6 (five to a byte), 1.67 or 2.
     public var ternaryBitsPerWeight: Double
     /// What a step costs besides its layers, the head and the links.
@@ -22,9 +24,11 @@ public struct NodeMeasurement: Sendable, Equatable, Codable {
     /// False for a node that is draining, lost or set aside: it gets no part.
     public var isAvailable: Bool
 
+    /// - Parameter attention: nil takes what it does with other weights.
     public init(
         name: String, host: String? = nil, threadCount: Int = 1, memoryTotalByteCount: UInt64,
-        memoryFreeByteCount: UInt64, ternary: KernelRates, other: KernelRates, ternaryBitsPerWeight: Double = 2,
+        memoryFreeByteCount: UInt64, ternary: KernelRates, other: KernelRates, attention: KernelRates? = nil,
+        ternaryBitsPerWeight: Double = 2,
         stepOverheadSeconds: Double = 50e-6, layerOverheadSeconds: Double = 5e-6, isAvailable: Bool = true
     ) {
         self.name = name
@@ -34,6 +38,7 @@ public struct NodeMeasurement: Sendable, Equatable, Codable {
         self.memoryFreeByteCount = memoryFreeByteCount
         self.ternary = ternary
         self.other = other
+        self.attention = attention ?? other
         self.ternaryBitsPerWeight = ternaryBitsPerWeight
         self.stepOverheadSeconds = stepOverheadSeconds
         self.layerOverheadSeconds = layerOverheadSeconds
@@ -41,7 +46,7 @@ public struct NodeMeasurement: Sendable, Equatable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case name, host, ternary, other
+        case name, host, ternary, other, attention
         case threadCount = "threads"
         case memoryTotalByteCount = "memory_total_bytes"
         case memoryFreeByteCount = "memory_free_bytes"

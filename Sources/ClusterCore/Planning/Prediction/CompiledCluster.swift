@@ -117,7 +117,8 @@ struct CompiledCluster {
             }
             let rates = [
                 node.ternary.bytesPerSecond, node.ternary.multiplyAddsPerSecond, node.other.bytesPerSecond,
-                node.other.multiplyAddsPerSecond, node.ternaryBitsPerWeight,
+                node.other.multiplyAddsPerSecond, node.attention.bytesPerSecond, node.attention.multiplyAddsPerSecond,
+                node.ternaryBitsPerWeight,
             ]
             guard rates.allSatisfy({ $0.isFinite && $0 > 0 }), node.threadCount > 0,
                 node.stepOverheadSeconds >= 0, node.layerOverheadSeconds >= 0

@@ -107,8 +107,8 @@ struct Predictor {
     func cacheSeconds(_ node: Int, _ load: Workload) -> Double {
         let measured = cluster.nodes[node]
         return max(
-            load.sequences * load.context * costs.keyValueByteCount / measured.other.bytesPerSecond,
-            load.rows * load.context * costs.attentionMultiplyAdds / measured.other.multiplyAddsPerSecond)
+            load.sequences * load.context * costs.keyValueByteCount / measured.attention.bytesPerSecond,
+            load.rows * load.context * costs.attentionMultiplyAdds / measured.attention.multiplyAddsPerSecond)
     }
 
     /// When all of some nodes are done that begin together: not before the slowest, and not before each host's bus has

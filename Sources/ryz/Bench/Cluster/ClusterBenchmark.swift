@@ -16,11 +16,12 @@ struct ClusterBenchmark: AsyncParsableCommand {
               ryz bench cluster --model model.gguf --placement 1 --placement 2 --placement 1,1 --threads-per-worker 1
 
             Each placement is started anew in each round, and they take turns. Generated are the likeliest tokens, for
-            exactly as long as is asked.
+            exactly as long as is asked. With --predict, the workers of each cluster first measure themselves and their
+            links, and what ryz plan makes of that stands beside what was measured.
             """)
 
-    @Option(help: "The GGUF file, or the folder of a Hugging Face checkpoint.")
-    var model: String
+    @Option(help: "The GGUF file, or the folder of a Hugging Face checkpoint; give it once for each model to measure.")
+    var model: [String]
     @Option(
         help: ArgumentHelp(
             "How many workers share each stage's layers, such as 2,1; give it once for each placement to measure.",
@@ -38,6 +39,8 @@ struct ClusterBenchmark: AsyncParsableCommand {
     var rounds = 3
     @Option(help: "On which grid ternary models round activations.")
     var activationGrid: ActivationGrid?
+    @Flag(help: "Also predict what each placement does, from what its workers measure.")
+    var predict = false
     @Flag(help: "Let ranks of one stage exchange their parts over sockets, as on several machines.")
     var noSharedMemory = false
     @Flag(help: "Print JSON, in seconds and tokens per second.")
@@ -56,27 +59,39 @@ struct ClusterBenchmark: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let file = try ModelFile(path: model)
-        guard prompt + generate <= file.configuration.contextLength else {
-            throw ValidationError(
-                "--prompt \(prompt) and --generate \(generate): the model was made for at most "
-                    + "\(file.configuration.contextLength) tokens")
+        var loads: [ClusterLoad] = []
+        for path in model {
+            let file = try ModelFile(path: path)
+            guard prompt + generate <= file.configuration.contextLength else {
+                throw ValidationError(
+                    "--prompt \(prompt) and --generate \(generate): \(path) was made for at most "
+                        + "\(file.configuration.contextLength) tokens")
+            }
+            loads.append(
+                ClusterLoad(
+                    model: path,
+                    prompt: (0..<prompt).map { Int32($0 &* 7919 % file.configuration.vocabularySize) },
+                    generate: generate, concurrency: concurrency))
         }
-        let load = ClusterLoad(
-            prompt: (0..<prompt).map { Int32($0 &* 7919 % file.configuration.vocabularySize) }, generate: generate,
-            concurrency: concurrency)
+        let trials = loads.flatMap { load in placement.map { (load: load, shape: $0) } }
         var report = ClusterReport(
             cpu: Processor.modelName, concurrency: concurrency, promptTokenCount: prompt,
-            generatedTokenCount: generate, placements: placement.map { .init(placement: $0.description) })
+            generatedTokenCount: generate,
+            placements: trials.map { .init(model: $0.load.modelName, placement: $0.shape.description) })
         let progress = ProgressLine()
         defer { progress.clear() }
         for round in 1...rounds {
-            for (index, shape) in placement.enumerated() {
-                let place = "placement \(shape), round \(round) of \(rounds)"
+            for (index, trial) in trials.enumerated() {
+                let place = "\(trial.load.modelName), placement \(trial.shape), round \(round) of \(rounds)"
                 let times = try await Interruption.cancelling {
-                    try await LocalCluster.run(options(shape), report: { progress.show("\(place): \($0)") }) {
+                    try await LocalCluster.run(
+                        options(trial.load.model, trial.shape), report: { progress.show("\(place): \($0)") }
+                    ) { cluster in
                         progress.show("\(place): measuring")
-                        return try await load.measure($0.address)
+                        let predicted = predict ? try await trial.load.predict(cluster.address) : nil
+                        var times = try await trial.load.measure(cluster.address)
+                        times.predictedTokensPerSecond = predicted
+                        return times
                     }
                 }
                 guard let times else { throw Interruption.exitCode }
@@ -87,7 +102,7 @@ struct ClusterBenchmark: AsyncParsableCommand {
         Terminal.write((json ? try JSONOutput.text(report, isPretty: true) : report.text) + "\n")
     }
 
-    private func options(_ shape: PlacementShape) -> LocalClusterOptions {
+    private func options(_ model: String, _ shape: PlacementShape) -> LocalClusterOptions {
         let ranks = shape.ranks ?? []
         let workerCount = ranks.reduce(0, +)
         var options = LocalClusterOptions(

@@ -1,12 +1,62 @@
 import ClusterClient
+import ClusterCore
 import OperatorTools
 
 /// What a cluster is asked.
 struct ClusterLoad: Sendable {
+    /// A file or folder.
+    var model: String
     var prompt: [Int32]
     var generate: Int
     /// Streams at a time.
     var concurrency: Int
+
+    /// The last part of its path.
+    var modelName: String { model.split(separator: "/").last.map(String.init) ?? model }
+
+    /// What the planner says of the cluster as it is, in tokens per second of all streams, once all that it needs has
+    /// been measured.
+    func predict(_ address: CoordinatorAddress) async throws -> Double {
+        let client = ClusterClient(address)
+        // Now, and not when a worker's kept figures were measured: what else a machine does changes by the minute.
+        let deadline = ContinuousClock.now + Self.measuringTimeout
+        while try await client.health().measuring.pendingCount > 0, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        _ = try await client.measure()
+        while try await client.health().measuring.pendingCount > 0, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        let input = try await client.planningInput()
+        guard input.missing.isEmpty else {
+            throw InputError.unexpected(path: "\(address)", problem: input.missing.joined(separator: "; "))
+        }
+        guard let costs = input.model else {
+            throw InputError.unexpected(path: model, problem: "the coordinator does not say what it costs")
+        }
+        let prediction = try Planner.predict(
+            stages(of: try await client.health()), input.measurements, costs,
+            PlanRequest(
+                objective: concurrency == 1 ? .latency : .throughput, concurrency: concurrency,
+                contextLength: input.contextLength, keyValueTokenCapacity: input.keyValueTokenCapacity,
+                promptLength: prompt.count, maximumStepRowCount: input.maximumStepRowCount)
+        ).prediction
+        return concurrency == 1 ? prediction.tokensPerSecond : prediction.throughputTokensPerSecond
+    }
+
+    /// Who holds what, as the cluster says.
+    private func stages(of health: ClusterHealth) -> [(nodes: [String], layers: Range<Int>)] {
+        let ranks = health.nodes.compactMap { node in
+            node.stage.flatMap { stage in
+                node.rank.map { (stage: stage, rank: $0, name: node.name, first: node.firstLayer, end: node.endLayer) }
+            }
+        }.sorted { ($0.stage, $0.rank) < ($1.stage, $1.rank) }
+        return Dictionary(grouping: ranks, by: \.stage).sorted { $0.key < $1.key }.map { _, ranks in
+            (ranks.map(\.name), (ranks[0].first ?? 0)..<(ranks[0].end ?? 0))
+        }
+    }
+
+    private static let measuringTimeout = Duration.seconds(60)
 
     /// Asks first for one token and then for all, so that the difference is what generating takes.
     func measure(_ address: CoordinatorAddress) async throws -> ClusterReport.Round {

@@ -116,10 +116,12 @@ struct  Ryz__V1__NodeRates
   double host_bytes_per_second;
   uint32_t host_core_count;
   uint64_t memory_free_byte_count;
+  Ryz__V1__KernelRates *attention;
+  double layer_seconds;
 };
 #define RYZ__V1__NODE_RATES__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__node_rates__descriptor) \
-    , NULL, NULL, 0, 0, 0, 0, 0 }
+    , NULL, NULL, 0, 0, 0, 0, 0, NULL, 0 }
 
 
 struct  Ryz__V1__KernelRates
