@@ -72,7 +72,7 @@ public struct Survey: Sendable {
     /// When `proceed` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
         let own = current?.deadline ?? (pending.isEmpty ? nil : lookAgainAt)
-        return (ratesDueAt.values + [own]).compactMap(\.self).min()
+        return [own, ratesDueAt.values.min()].compactMap(\.self).min()
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
