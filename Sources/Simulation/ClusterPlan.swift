@@ -27,7 +27,7 @@ struct ClusterPlan: Sendable {
     private let clocks: [SkewedClock]
     /// Whether a worker's data plane listens at the same address after a restart.
     private let hasFixedPorts: Bool
-    private let placement: PlacementConfiguration
+    private var placement: PlacementConfiguration
     private let replicaCount: Int
     private let scheduler: SchedulerConfiguration
     private let detectionBound: Duration
@@ -64,6 +64,8 @@ struct ClusterPlan: Sendable {
             model, shape: shape, replicaCount: replicaCount, workers: nodes.dropFirst(), contextLength: contextLength,
             rowCount: rowCount,
             &random)
+        var spares = RandomStream(seed: seed, .spares)
+        placement.keepsSparesWarm = spares.happens(0.5)
         var scheduler = SchedulerConfiguration(
             contextLength: contextLength, vocabularySize: model.vocabularySize,
             maximumRunningCount: random.number(in: 1...8), queueLimit: random.pick([2, 16, 64]),
@@ -146,7 +148,7 @@ extension ClusterPlan {
         let copies = replicaCount > 1 ? "\(replicaCount) replicas of " : ""
         return "\(nodes.count - 1) workers, \(copies)\(shape) over \(placement.selection.workerCount) of them, "
             + "\(model.layerCount) layers, context \(placement.contextLength), KV \(placement.keyValueTokenCapacity), "
-            + "\(placement.maximumStepRowCount) rows in a step, \(scheduler.maximumRunningCount) running, "
+            + "\(placement.maximumStepRowCount) rows in a step, \(placement.keepsSparesWarm ? "warm" : "cold") spares, \(scheduler.maximumRunningCount) running, "
             + "\(requests.count) requests, faults until \(calmAt.text)"
     }
 }

@@ -84,6 +84,7 @@ public final class SimulatedCluster {
         case .silence(let channel, let connection): world.network.noticeSilence(channel, connection: connection)
         case .submission(let number): submit(number)
         case .cancellation(let number): cancel(number)
+        case .resumption(let machine): resume(world.machines[machine])
         case .second:
             guard !isCalm else { return }
             disturb()
@@ -216,13 +217,29 @@ extension SimulatedCluster {
             machine.isRunning = false
             world.timeline.schedule(.start(machine: machine.index), at: end)
         case .leave: workers[machine.index]?.stop()
+        case .drain, .forcedDrain:
+            // Counted when it is not refused.
+            coordinator?.operate(
+                .drain(machine.node, isForced: disturbance.fault == .forcedDrain), as: disturbance.fault)
+            world.timeline.schedule(.resumption(machine: machine.index), at: end)
+            world.trace.note(.fault(disturbance.fault, machine.index, nil), at: world.now)
+            return
         case .delay, .loss, .disconnection, .corruption, .loadingFailure, .stepFailure, .clockSkew: return
         }
         network.struck.count(disturbance.fault)
         world.trace.note(.fault(disturbance.fault, disturbance.machine, disturbance.other), at: world.now)
     }
 
-    /// Faults stop, and what is not running is started.
+    /// The operator does not give up before the coordinator is there.
+    private func resume(_ machine: Machine) {
+        guard let coordinator else {
+            world.timeline.schedule(.resumption(machine: machine.index), after: .seconds(1))
+            return
+        }
+        coordinator.operate(.resume(machine.node), as: nil)
+    }
+
+    /// Faults stop, what is not running is started, and what is drained is resumed.
     private func calm() {
         isCalm = true
         world.trace.note(.note("faults stop"), at: world.now)
@@ -234,6 +251,8 @@ extension SimulatedCluster {
             machine.frozenUntil = min(machine.frozenUntil, world.now)
             world.timeline.schedule(.start(machine: machine.index), after: world.duration(.zero, .seconds(2)))
             workers[machine.index]?.thaw()
+            // The coordinator is there by then, and stays.
+            if machine.index > 0 { world.timeline.schedule(.resumption(machine: machine.index), after: .seconds(3)) }
         }
         coordinator?.wake()
         world.timeline.schedule(.inspection, after: .seconds(3))
@@ -286,6 +305,7 @@ extension SimulatedCluster {
     private var remains: String? {
         guard let core = coordinator?.core else { return "there is no coordinator" }
         guard core.isServing else { return "nothing is placed" }
+        if let node = core.drained.first { return "\(node) is still drained" }
         for (index, replica) in core.replicas.enumerated() {
             if let remains = remains(of: replica) { return "replica \(index): \(remains)" }
         }
@@ -312,7 +332,16 @@ extension SimulatedCluster {
             }
             if !worker.unsent.isEmpty { return "\(node) has \(worker.unsent.count) reports that it could not send" }
         }
-        return nil
+        return coldSpare(of: replica.placement)
+    }
+
+    /// A spare that is to have something ready and has not.
+    private func coldSpare(of placement: Placement) -> String? {
+        guard placement.configuration.keepsSparesWarm else { return nil }
+        let cold = world.machines.first { machine in
+            placement.isSpare(machine.node) && placement.standby(of: machine.node)?.isWarm != true
+        }
+        return cold.map { "\($0.node) is a spare, but not warm" }
     }
 
     private var report: SimulationReport {

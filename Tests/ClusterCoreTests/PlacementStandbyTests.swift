@@ -118,4 +118,18 @@ struct PlacementStandbyTests {
         #expect(placement.standby(of: b) == nil)
         #expect(Self.prepared(placement.handle(.joined(Self.peer(c)), at: .seconds(2)))[c] != nil)
     }
+
+    @Test func `a warm spare that was drained and let go of its part after its resume is told again at once`() throws {
+        var (placement, prepared) = try Self.serving(1, [a, b])
+        let part = try #require(prepared[b]).partDigest
+        _ = placement.handle(.holds(b, part: part), at: .seconds(1))
+        _ = placement.handle(.drained(b), at: .seconds(2))
+        // As far as is known it still has what it was told to let go of.
+        #expect(Self.prepared(placement.handle(.resumed(b), at: .seconds(3))).isEmpty)
+        #expect(placement.standby(of: b)?.isWarm == true)
+        #expect(Self.prepared(placement.handle(.holds(b, part: 0), at: .seconds(3.5))) == prepared)
+        #expect(placement.standby(of: b)?.isWarm == false && placement.isPreparing)
+        _ = placement.handle(.holds(b, part: part), at: .seconds(4))
+        #expect(placement.standby(of: b)?.isWarm == true)
+    }
 }

@@ -254,4 +254,28 @@ private struct SurveyedCluster {
                 "the link a – b is not measured; let the cluster be idle, or use ryz measure",
             ])
     }
+
+    @Test func `a worker that does not say how fast it is, is asked where a plan needs it, and again a while later`()
+        throws
+    {
+        var cluster = SurveyedCluster(survey: Survey(measuresLinksByItself: false, needsRates: true))
+        try cluster.join("a")
+        try cluster.join("b", rates: nil)
+        let node = try #require(NodeID("b"))
+        #expect(cluster.survey.pendingCount == 0 && cluster.survey.nextDeadline == .seconds(15))
+        // What cannot be measured now keeps nobody waiting.
+        cluster.now = .seconds(15)
+        cluster.handle(.proceed(.busy))
+        #expect(cluster.survey.pendingCount == 0 && cluster.survey.nextDeadline == .seconds(30))
+        cluster.now = .seconds(30)
+        cluster.idle()
+        #expect(cluster.orders.map(\.node) == [node] && cluster.orders.last?.order.task == .node)
+        // Three times in vain, then after a minute.
+        for _ in 0..<100 where cluster.now < .seconds(89) { cluster.idle(.seconds(1)) }
+        #expect(cluster.orders.count == 3 && cluster.failures.count == 1)
+        for _ in 0..<10 where cluster.orders.count == 3 { cluster.idle(.seconds(1)) }
+        cluster.answer()
+        #expect(cluster.survey.rates(of: node) == SurveyedCluster.rates)
+        #expect(cluster.survey.pendingCount == 0 && cluster.survey.nextDeadline == nil)
+    }
 }

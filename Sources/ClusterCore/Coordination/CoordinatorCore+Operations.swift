@@ -78,6 +78,8 @@ extension CoordinatorCore {
             return [.notice(.drained(node, isForced: isForced))] + lent
                 + replicas.indices.flatMap { place(.drained(node, isForced: isForced), in: $0, at: now) }
         case .resume(let node):
+            // Replicas may be planned for it that could not be without it, although nothing was measured anew.
+            if !isParted { plannedRevision = nil }
             return [.notice(.resumed(node))]
                 + replicas.indices.flatMap { place(.resumed(node), in: $0, at: now) }
         case .rebalance:

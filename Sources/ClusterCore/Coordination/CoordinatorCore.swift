@@ -23,8 +23,8 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     var isParted: Bool
     /// When that is settled for those that are there, because requests wait.
     var partingDeadline: Instant?
-    /// The revision of the survey that the placements have.
-    var plannedRevision = 0
+    /// The revision of the survey that the placements have; nil if they are to be given it anew.
+    var plannedRevision: Int? = 0
     /// Nil until the cluster is to end.
     var shutdown: Shutdown?
 
@@ -40,7 +40,9 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
         teams = Teams(
             count: replicas.count, homes: configuration.homes, isSettled: configuration.placement.selection.isNamed)
         isParted = configuration.placement.planning?.plansReplicas != true
-        survey = Survey(measuresLinksByItself: configuration.measuresLinks)
+        survey = Survey(
+            measuresLinksByItself: configuration.measuresLinks,
+            needsRates: configuration.placement.planning != nil)
     }
 
     /// When `tick` has something to do next, if nothing else happens.

@@ -14,6 +14,8 @@ public struct Survey: Sendable {
     static let orderTimeout: Duration = .seconds(15)
     /// What fails as often is not tried again by itself.
     static let attemptLimit = 3
+    /// A worker that was asked in vain how fast it is, is asked again after so long.
+    static let ratesPatience: Duration = .seconds(60)
     /// How often to look whether the coordinator's own token has passed.
     static let probePatience: Duration = .milliseconds(100)
     /// Problems that are kept; of more the oldest go.
@@ -41,10 +43,19 @@ public struct Survey: Sendable {
     private var calmSince: Instant?
     /// When there may be calm enough to begin, as it looked last; nil while there is work.
     private var lookAgainAt: Instant?
+    /// When workers are asked how fast they are, unless they have said so by then.
+    private var ratesDueAt: [NodeID: Instant] = [:]
     private let measuresLinksByItself: Bool
+    private let needsRates: Bool
 
-    /// - Parameter measuresLinksByItself: whether links are measured without a request.
-    public init(measuresLinksByItself: Bool = true) { self.measuresLinksByItself = measuresLinksByItself }
+    /// - Parameters:
+    ///   - measuresLinksByItself: whether links are measured without a request.
+    ///   - needsRates: whether a worker is asked how fast it is if it does not say so by itself, as when its report was
+    ///     lost.
+    public init(measuresLinksByItself: Bool = true, needsRates: Bool = false) {
+        self.measuresLinksByItself = measuresLinksByItself
+        self.needsRates = needsRates
+    }
 
     /// What is still to be measured, and is measured now.
     public var pendingCount: Int { pending.count + (current == nil ? 0 : 1) }
@@ -60,7 +71,8 @@ public struct Survey: Sendable {
 
     /// When `proceed` has something to do next, if nothing else happens.
     public var nextDeadline: Instant? {
-        current?.deadline ?? (pending.isEmpty ? nil : lookAgainAt)
+        let own = current?.deadline ?? (pending.isEmpty ? nil : lookAgainAt)
+        return [own, ratesDueAt.values.min()].compactMap(\.self).min()
     }
 
     public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
@@ -76,6 +88,7 @@ public struct Survey: Sendable {
             let index = nodes.firstIndex { $0.peer.node > peer.node } ?? nodes.endIndex
             nodes.insert(
                 Node(peer: peer, threadCount: hello.threadCount, memoryByteCount: hello.memoryByteCount), at: index)
+            if needsRates { ratesDueAt[peer.node] = now.advanced(by: Self.orderTimeout) }
             if measuresLinksByItself { askForLinks() }
             return []
         case .returned(let peer):
@@ -140,12 +153,29 @@ extension Survey {
 
     private mutating func remove(_ node: NodeID) {
         nodes.removeAll { $0.peer.node == node }
+        ratesDueAt[node] = nil
         links.removeAll { $0.first == node || $0.second == node }
         pending.removeAll { $0.task.involves(node) }
         if current?.task.involves(node) == true { current = nil }
     }
 
+    /// Wants those measured that have not said for too long how fast they are: what they said may have been lost.
+    private mutating func askForRates(_ activity: Activity, at now: Instant) {
+        for node in nodes.map(\.peer.node) {
+            guard let due = ratesDueAt[node], due <= now else { continue }
+            // What waits to be measured keeps everything from being planned, so it is not added before it can be.
+            guard activity != .busy else {
+                ratesDueAt[node] = now.advanced(by: Self.orderTimeout)
+                continue
+            }
+            ratesDueAt[node] = now.advanced(by: Self.ratesPatience)
+            let task = Task.node(node)
+            if current?.task != task, !pending.contains(where: { $0.task == task }) { pending.append((task, 0)) }
+        }
+    }
+
     private mutating func proceed(_ activity: Activity, at now: Instant) -> [Effect] {
+        askForRates(activity, at: now)
         if let current, now >= current.deadline {
             return fail("it did not say what it measured within \(Self.orderTimeout.tenths) s")
                 + proceed(activity, at: now)
@@ -186,8 +216,10 @@ extension Survey {
         guard let index = nodes.firstIndex(where: { $0.peer.node == node }) else { return [.unexpected(node)] }
         if report.number == 0 {
             switch report.result {
-            case .node(let rates): nodes[index].rates = rates
+            case .node(let rates): note(rates, ofNodeAt: index)
             case .problem(let problem):
+                // It would not go better if it were asked.
+                ratesDueAt[node] = nil
                 return [note("\(node): \(problem)")]
             case .link, .answering: return [.unexpected(node)]
             }
@@ -201,7 +233,7 @@ extension Survey {
         case (_, .problem(let problem)):
             return fail("\(node): \(problem)")
         case (.node, .node(let rates)):
-            nodes[index].rates = rates
+            note(rates, ofNodeAt: index)
             return finish()
         case (.link(let first, let second), .answering) where node == second && current.awaitsAnswering:
             guard let answering = peer(second) else { return [] }
@@ -216,6 +248,11 @@ extension Survey {
             return finish()
         default: return [.unexpected(node)]
         }
+    }
+
+    private mutating func note(_ rates: NodeRates, ofNodeAt index: Int) {
+        nodes[index].rates = rates
+        ratesDueAt[nodes[index].peer.node] = nil
     }
 
     private mutating func finish() -> [Effect] {

@@ -105,16 +105,25 @@ extension Placement {
         return effects
     }
 
-    /// A spare that connected anew may have missed what it was to load.
+    /// A spare that connected anew may have missed what it was to load, and one that held it may have let go of it.
     mutating func orderStandbyAgain(of node: NodeID, at now: Instant) {
         guard let index = workers.firstIndex(where: { $0.peer.node == node }), let standby = workers[index].standby,
             standby.part != workers[index].heldPart
         else { return }
         // Who waits for it to take over goes on without that.
         if pendingDrain?.spare == node {
-            return setStandbyProblem("it connected anew", isRetryable: true, of: node, at: now)
+            return setStandbyProblem("it has to load its part again", isRetryable: true, of: node, at: now)
         }
         workers[index].standby = nil
+    }
+
+    /// What a worker says that it has loaded. A spare that has let go of its part, as one that was drained when it was told to
+    /// and is resumed now, is told again.
+    mutating func noteHeld(_ part: UInt64, by node: NodeID, at now: Instant) {
+        guard let index = workers.firstIndex(where: { $0.peer.node == node }) else { return }
+        let wasWarm = workers[index].standby.map { $0.part == workers[index].heldPart } ?? false
+        workers[index].heldPart = part
+        if wasWarm { orderStandbyAgain(of: node, at: now) }
     }
 
     /// Places are given anew; who has loaded its part keeps it.

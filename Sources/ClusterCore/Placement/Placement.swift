@@ -191,7 +191,7 @@ public struct Placement: Sendable {
             workers[index].availableByteCount = availableByteCount
             return open(at: now)
         case .holds(let node, let part):
-            if let index = workers.firstIndex(where: { $0.peer.node == node }) { workers[index].heldPart = part }
+            noteHeld(part, by: node, at: now)
             return []
         case .standbyFailed(let node, let message, let isRetryable):
             setStandbyProblem(message, isRetryable: isRetryable, of: node, at: now)

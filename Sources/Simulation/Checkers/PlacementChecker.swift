@@ -3,7 +3,7 @@ import Transport
 import WorkerRuntime
 
 /// For each replica one placement after the other: opened, served, ended; each covers the model once, no worker has a place in
-/// two, and a worker computes in an epoch only what was placed on it.
+/// two, or one while it is drained, and a worker computes in an epoch only what was placed on it.
 struct PlacementChecker {
     private enum State: Equatable {
         case loading(Epoch)
@@ -27,6 +27,8 @@ struct PlacementChecker {
     /// Of each replica that has a placement.
     private var states: [Int: State] = [:]
     private var pipelines: [Epoch: PlacedPipeline] = [:]
+    /// Workers that are to hold nothing.
+    private var drained: Set<NodeID> = []
     private(set) var openedCount = 0
 
     init(layerCount: Int) { self.layerCount = layerCount }
@@ -39,6 +41,9 @@ struct PlacementChecker {
             if let node = pipeline.nodes.first(where: taken.contains) {
                 return "epoch \(number) was opened on \(node) with \(state.text) there"
             }
+        }
+        if let node = pipeline.nodes.first(where: drained.contains) {
+            return "epoch \(number) was opened on \(node), which is drained"
         }
         states[replica] = .loading(pipeline.epoch)
         pipelines[pipeline.epoch] = pipeline
@@ -77,7 +82,11 @@ struct PlacementChecker {
         states.isEmpty ? "no placement" : states.sorted { $0.key < $1.key }.map(\.value.text).joined(separator: ", ")
     }
 
-    mutating func coordinatorEnded() { states = [:] }
+    mutating func drained(_ node: NodeID) { drained.insert(node) }
+
+    mutating func resumed(_ node: NodeID) { drained.remove(node) }
+
+    mutating func coordinatorEnded() { (states, drained) = ([:], []) }
 
     func computing(_ node: NodeID, _ duty: StageDuty) -> String? {
         let place = pipelines[duty.epoch]?.place(of: node)

@@ -58,6 +58,8 @@ final class Referee {
             violate(.placements, at: now, if: placements.opened(pipeline, replica: replica))
         case .serving(let pipeline, _, _): violate(.placements, at: now, if: placements.serving(pipeline.epoch))
         case .epochEnded(let epoch, _, _, _): violate(.placements, at: now, if: placements.ended(epoch))
+        case .drained(let node, _): placements.drained(node)
+        case .resumed(let node): placements.resumed(node)
         default: break
         }
     }

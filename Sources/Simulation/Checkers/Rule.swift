@@ -5,7 +5,8 @@ public enum Rule: String, CaseIterable, Sendable {
     /// No token that was committed is lost, repeated or another one than without faults.
     case tokens = "no token is lost, repeated or changed"
     case epochs = "epochs never go back"
-    case placements = "at most one placement is active for each replica, and a worker has a place in one"
+    case placements =
+        "at most one placement is active for each replica, and a worker has a place in one, or in none when it is drained"
     /// Once faults have stopped.
     case ends = "every request ends in time"
     case service = "service resumes once faults have stopped"

@@ -61,6 +61,7 @@ struct Disturbances: Sendable {
         case .coordinatorCrash: (.milliseconds(200), .seconds(4))
         case .powerLoss: (.seconds(1), .seconds(12))
         case .leave: (.zero, .zero)
+        case .drain, .forcedDrain: (.milliseconds(50), .seconds(15))
         case .delay, .loss, .disconnection, .corruption, .loadingFailure, .stepFailure, .clockSkew: nil
         }
     }

@@ -34,6 +34,10 @@ public enum Fault: String, CaseIterable, Sendable {
     case coordinatorFreeze = "coordinator-freeze"
     /// The coordinator's process ends and is started anew; its requests are lost with it.
     case coordinatorCrash = "coordinator-crash"
+    /// An operator drains a worker, if others can take over what it holds, and resumes it a while later.
+    case drain
+    /// The same, also where nobody can take over.
+    case forcedDrain = "forced-drain"
     /// A node's clock runs up to 5 % fast or slow.
     case clockSkew = "clock-skew"
 }
@@ -48,7 +52,8 @@ extension Fault {
         case .corruption: 0.001
         case .fullQueue, .reordering: 0.04
         case .partition, .onewayPartition, .slowness, .freeze, .crash: 0.03
-        case .powerLoss, .leave, .coordinatorFreeze: 0.015
+        case .drain: 0.03
+        case .powerLoss, .leave, .forcedDrain, .coordinatorFreeze: 0.015
         case .coordinatorCrash: 0.008
         case .loadingFailure: 0.05
         case .stepFailure: 0.002

@@ -48,6 +48,8 @@ enum Occurrence: Sendable {
     case silence(channel: Int, connection: Int)
     case submission(request: Int)
     case cancellation(request: Int)
+    /// An operator lets a worker be used again that was drained.
+    case resumption(machine: Int)
     /// A second has passed, in which faults may begin.
     case second
     /// Faults stop.

@@ -12,6 +12,23 @@ final class ComputeThread {
         var results: Peer
     }
 
+    /// What is to become of the part that is held. Of several orders only the last one counts.
+    enum PartOrder {
+        case assign(Assignment)
+        /// To be loaded in advance; a failure is reported in this epoch.
+        case keepReady(StageAssignment, Epoch)
+        /// None is to be held.
+        case release
+
+        var assignment: StageAssignment? {
+            switch self {
+            case .assign(let assignment): assignment.stage
+            case .keepReady(let assignment, _): assignment
+            case .release: nil
+            }
+        }
+    }
+
     struct Delivery {
         var envelope: Envelope
         var payload: [UInt64]?
@@ -29,7 +46,7 @@ final class ComputeThread {
 
     enum Activity {
         case none
-        case loading(Assignment, kept: SimulatedStage?)
+        case loading(PartOrder, kept: SimulatedStage?)
         case measuring(MeasurementOrder, Epoch)
         /// The rest of a step is computed, or of the layer that ranks combine next.
         case computing(SimulatedStage.Run)
@@ -46,8 +63,10 @@ final class ComputeThread {
     /// Until then, it computes, loads or waits to send.
     var busyUntil = Instant.zero
     var loaded: Loaded?
+    /// What is loaded for a stage that it does not serve yet, or no more.
+    private var ready: SimulatedStage?
     private(set) var computedTokenCount: UInt64 = 0
-    private var assignment: Assignment?
+    private var part: PartOrder?
     private var orders: [(MeasurementOrder, Epoch)] = []
     private var deliveries = Deque<Delivery>()
     private var backlog = Deque<Delivery>()
@@ -62,17 +81,18 @@ final class ComputeThread {
     }
 
     var machine: Machine { process.machine }
-    var stage: SimulatedStage? { loaded?.stage }
+    /// What is loaded, whether or not it serves a stage.
+    var stage: SimulatedStage? { loaded?.stage ?? ready }
     /// The `partDigest` of what is loaded; 0 if nothing is.
     private(set) var heldPart: UInt64 = 0
-    var memoryByteCount: UInt64 { loaded == nil ? 0 : ClusterPlan.stageByteCount }
+    var memoryByteCount: UInt64 { stage == nil ? 0 : ClusterPlan.stageByteCount }
 
     // MARK: What others want of it
 
     func wake() { wake(at: world.now) }
 
-    func assign(_ assignment: Assignment) {
-        self.assignment = assignment
+    func order(_ part: PartOrder) {
+        self.part = part
         wake()
     }
 
@@ -110,7 +130,7 @@ final class ComputeThread {
     private func goOn() -> Bool {
         switch activity {
         case .none: return begin()
-        case .loading(let assignment, let kept): finishLoading(assignment, kept)
+        case .loading(let order, let kept): finishLoading(order, kept)
         case .measuring(let order, let epoch): finishMeasuring(order, epoch)
         case .computing(let run): goOn(with: run)
         case .awaitingParts(let run, let deadline): return waitForParts(run, until: deadline)
@@ -122,8 +142,8 @@ final class ComputeThread {
     }
 
     private func begin() -> Bool {
-        if let assignment = assignment.take() {
-            beginLoading(assignment)
+        if let order = part.take() {
+            follow(order)
         } else if !orders.isEmpty {
             let (order, epoch) = orders.removeFirst()
             activity = .measuring(order, epoch)
@@ -141,10 +161,20 @@ final class ComputeThread {
         busyUntil = max(busyUntil, world.now).advanced(by: machine.time(duration, at: world.now))
     }
 
-    private func beginLoading(_ assignment: Assignment) {
-        let kept = loaded.flatMap { $0.duty.assignment.needsSamePart(as: assignment.stage) ? $0.stage : nil }
-        (loaded, heldPart) = (nil, 0)
+    /// Begins to load what is wanted, unless it is there; what is not wanted goes first.
+    private func follow(_ order: PartOrder) {
+        let kept = stage.flatMap { stage in
+            order.assignment.flatMap { stage.assignment.needsSamePart(as: $0) ? stage : nil }
+        }
+        (loaded, ready, heldPart) = (nil, nil, 0)
         close()
+        if case .release = order { return }
+        if case .assign(let assignment) = order { connect(assignment) }
+        activity = .loading(order, kept: kept)
+        work(kept == nil ? world.duration(.milliseconds(20), .milliseconds(800)) : .milliseconds(1))
+    }
+
+    private func connect(_ assignment: Assignment) {
         let own = assignment.stage.rank
         let others = assignment.stage.ranks.indices.filter { $0 != own }.map { assignment.stage.ranks[$0].peer }
         links = (assignment.stage.successors(results: assignment.results) + others).map { peer in
@@ -152,28 +182,37 @@ final class ComputeThread {
             let channel = world.network.open(.data, from: machine.index, to: target, at: peer.dataEndpoint)
             return (peer.node, channel)
         }
-        activity = .loading(assignment, kept: kept)
-        work(kept == nil ? world.duration(.milliseconds(20), .milliseconds(800)) : .milliseconds(1))
     }
 
-    private func finishLoading(_ assignment: Assignment, _ kept: SimulatedStage?) {
+    private func finishLoading(_ order: PartOrder, _ kept: SimulatedStage?) {
         activity = .none
+        guard let assignment = order.assignment else { return }
         if kept == nil, world.strikes(.loadingFailure, on: machine) {
+            // Whoever has given a newer order waits for this one no more.
+            guard !hasNews else { return }
             let failure = WorkerFailure(kind: .loading, message: "the file could not be read", isRetryable: true)
-            process.post(.failure(failure, assignment.epoch))
+            switch order {
+            case .assign(let assignment): process.post(.failure(failure, assignment.epoch))
+            case .keepReady(_, let epoch): process.post(.failure(failure, epoch))
+            case .release: break
+            }
             return
         }
-        var stage = kept ?? SimulatedStage(assignment.stage, world.model)
-        stage.reset(joining: assignment.stage)
+        var stage = kept ?? SimulatedStage(assignment, world.model)
+        stage.reset(joining: assignment)
+        heldPart = assignment.partDigest
+        guard case .assign(let assigned) = order else {
+            ready = stage
+            return
+        }
         loaded = Loaded(
             duty: StageDuty(
-                epoch: assignment.epoch, assignment: assignment.stage, results: assignment.results,
+                epoch: assigned.epoch, assignment: assignment, results: assigned.results,
                 hiddenSize: HashModel.hiddenSize),
-            stage: stage, parts: assignment.stage.ranks.map { _ in [] })
-        heldPart = assignment.stage.partDigest
+            stage: stage, parts: assignment.ranks.map { _ in [] })
         let ready = StageReady(
             weightsByteCount: ClusterPlan.stageByteCount, keyValueTokenCapacity: stage.keyValueTokenCapacity)
-        process.post(.ready(ready, assignment.epoch))
+        process.post(.ready(ready, assigned.epoch))
     }
 
     private func finishMeasuring(_ order: MeasurementOrder, _ epoch: Epoch) {
@@ -191,7 +230,7 @@ final class ComputeThread {
     func noteComputed(_ rowCount: Int) { computedTokenCount += UInt64(rowCount) }
 
     /// Whether the stage that is computed is no longer wanted.
-    private var hasNews: Bool { assignment != nil }
+    private var hasNews: Bool { part != nil }
 
     /// Waits for the parts of the other ranks; false while there is nothing to do but wait.
     private func waitForParts(_ run: SimulatedStage.Run, until deadline: Instant) -> Bool {

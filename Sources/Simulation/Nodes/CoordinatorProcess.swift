@@ -12,6 +12,7 @@ final class CoordinatorProcess {
         case control(Envelope, SimulatedConnection)
         case closed(SimulatedConnection)
         case submission(Ticket, Work)
+        case operation(ClusterOperation, Fault?)
     }
 
     let world: World
@@ -67,6 +68,12 @@ final class CoordinatorProcess {
         wake()
     }
 
+    /// - Parameter fault: what is counted if it is not refused.
+    func operate(_ operation: ClusterOperation, as fault: Fault?) {
+        mail.append(.operation(operation, fault))
+        wake()
+    }
+
     func cancel(_ ticket: Ticket) {
         cancelled.append(ticket)
         wake()
@@ -107,6 +114,10 @@ final class CoordinatorProcess {
         case .submission(let ticket, let work):
             sinks.insert(ticket)
             apply(.submitted(ticket, work))
+        case .operation(let operation, let fault):
+            guard core.refusal(of: operation, at: time) == nil else { return }
+            if let fault { world.network.struck.count(fault) }
+            apply(.operation(operation))
         }
     }
 

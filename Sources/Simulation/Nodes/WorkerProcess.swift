@@ -130,14 +130,16 @@ extension WorkerProcess {
             channel = world.network.open(.control, from: machine.index, to: 0, at: ClusterPlan.controlEndpoint)
         case .assign(let assignment, let epoch, let results, _):
             world.referee.noteAssigned(machine.index, process: number, epoch, at: world.now)
-            compute?.assign(ComputeThread.Assignment(epoch: epoch, stage: assignment, results: results))
+            compute?.order(.assign(ComputeThread.Assignment(epoch: epoch, stage: assignment, results: results)))
+        case .keepReady(let assignment, let epoch, _): compute?.order(.keepReady(assignment, epoch))
+        case .release: compute?.order(.release)
         case .measure(let order, let epoch): compute?.order(order, epoch)
         case .drop(let reason): drop(reason)
         case .end(let ending):
             flush()
             self.ending = ending
-        // Links are plain text here, spares are cold, and nobody is drained.
-        case .trust, .keepReady, .release: break
+        // Links are plain text here.
+        case .trust: break
         }
     }
 

@@ -389,6 +389,18 @@ struct CoordinatorCoreReplicasTests {
         #expect(core.replicas.map { $0.placement.pipeline?.nodes } == [[a], [c]])
     }
 
+    @Test mutating func `a worker that was drained before replicas were planned is planned in when it is resumed`()
+        throws
+    {
+        try plan(.count(2), .throughput)
+        _ = join([a, b])
+        _ = core.handle(.operation(.drain(b, isForced: true)), at: .zero)
+        for node in [a, b] { _ = report(node) }
+        #expect(core.replicas.allSatisfy { $0.placement.pipeline == nil })
+        _ = core.handle(.operation(.resume(b)), at: .seconds(1))
+        #expect(core.replicas.map { $0.placement.pipeline?.nodes } == [[a], [b]])
+    }
+
     @Test mutating func `for latency there is one replica, whatever is there`() throws {
         try plan(.count(3), .latency)
         _ = join([a, b, c])
