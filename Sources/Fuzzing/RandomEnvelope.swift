@@ -49,10 +49,10 @@ public struct RandomEnvelope: Sendable {
 
     private mutating func weightsRequest() -> WeightsRequest {
         let items: [WeightsRequest.Item] = [
-            .content(headerDigest: digest()), .manifest(content: digest()),
+            .content(headerDigest: digest()), .manifest(content: digest()), .holdings(content: digest()),
             .chunk(WeightsChunk(content: digest(), file: int(0...2047), index: int(0...(1 << 24) - 1))),
         ]
-        return WeightsRequest(number: id(), item: items[int(0...2)])
+        return WeightsRequest(number: id(), item: items[int(0...items.count - 1)])
     }
 
     private mutating func weightsReply() -> WeightsReply {

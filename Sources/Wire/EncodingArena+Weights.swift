@@ -12,6 +12,9 @@ extension EncodingArena {
         case .manifest(let content):
             message.pointee.item_case = RYZ__V1__WEIGHTS_REQUEST__ITEM_MANIFEST
             message.pointee.manifest = binary(content)
+        case .holdings(let content):
+            message.pointee.item_case = RYZ__V1__WEIGHTS_REQUEST__ITEM_HOLDINGS
+            message.pointee.holdings = binary(content)
         case .chunk(let chunk):
             let part = make(ryz__v1__weights_chunk__init)
             part.pointee.content = binary(chunk.content)

@@ -14,6 +14,9 @@ extension EnvelopeReader {
         case RYZ__V1__WEIGHTS_REQUEST__ITEM_MANIFEST:
             item = .manifest(
                 content: try binary(message.pointee.manifest, "weightsRequest.manifest", byteCount: 32))
+        case RYZ__V1__WEIGHTS_REQUEST__ITEM_HOLDINGS:
+            item = .holdings(
+                content: try binary(message.pointee.holdings, "weightsRequest.holdings", byteCount: 32))
         case RYZ__V1__WEIGHTS_REQUEST__ITEM_CHUNK:
             let chunk = try present(message.pointee.chunk)
             item = .chunk(

@@ -5,6 +5,7 @@ extension EnvelopeRules {
         switch request.item {
         case .content(let headerDigest): try digest(headerDigest, "weightsRequest.contentOfHeader")
         case .manifest(let content): try digest(content, "weightsRequest.manifest")
+        case .holdings(let content): try digest(content, "weightsRequest.holdings")
         case .chunk(let chunk):
             try digest(chunk.content, "weightsRequest.chunk.content")
             try range(chunk.file, "weightsRequest.chunk.file", 0...limits.maximumFileCount - 1)

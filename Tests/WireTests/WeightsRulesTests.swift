@@ -28,6 +28,7 @@ import Wire
         for digest in [[], [UInt8](repeating: 1, count: 31), [UInt8](repeating: 1, count: 33)] {
             #expect(request(.content(headerDigest: digest)) == "weightsRequest.contentOfHeader")
             #expect(request(.manifest(content: digest)) == "weightsRequest.manifest")
+            #expect(request(.holdings(content: digest)) == "weightsRequest.holdings")
             let chunk = WeightsChunk(content: digest, file: 0, index: 0)
             #expect(request(.chunk(chunk)) == "weightsRequest.chunk.content")
             #expect(reply(.content(digest)) == "weightsReply.content")

@@ -144,7 +144,7 @@ private final class ServedModel {
 
     init(_ model: ModelFile) throws {
         let server = try WeightsServer(
-            node: .coordinator, clusterID: "test", model: model, manifestFolder: nil, logger: quiet)
+            node: .coordinator, clusterID: "test", shelf: WeightsShelf(model, manifestFolder: nil), logger: quiet)
         let bound = Bound()
         _ = try OwnedThread.start(name: "weights") {
             server.run(binding: "tcp://127.0.0.1:0", advertisedHost: nil, security: nil, started: bound.give)

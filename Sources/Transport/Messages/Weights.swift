@@ -1,4 +1,4 @@
-/// A worker asks for something of the model's files.
+/// A worker asks for something of the model's files: the coordinator, or another worker.
 ///
 /// What is in the files has a name, their *content*: the SHA-256 (32 bytes) of the manifest, which lists the files with the
 /// SHA-256 of each chunk. So whoever knows the content can check all that comes.
@@ -9,6 +9,8 @@ public struct WeightsRequest: Equatable, Sendable {
         /// The manifest of a content.
         case manifest(content: [UInt8])
         case chunk(WeightsChunk)
+        /// Which chunks of a content are there: a bit for each, in the order of the manifest, the lowest first.
+        case holdings(content: [UInt8])
     }
 
     /// Comes back in the reply.

@@ -142,7 +142,7 @@ void   ryz__v1__weights_reply__free_unpacked
   assert(message->base.descriptor == &ryz__v1__weights_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__weights_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor ryz__v1__weights_request__field_descriptors[5] =
 {
   {
     "number",
@@ -192,17 +192,30 @@ static const ProtobufCFieldDescriptor ryz__v1__weights_request__field_descriptor
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "holdings",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Ryz__V1__WeightsRequest, item_case),
+    offsetof(Ryz__V1__WeightsRequest, holdings),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__weights_request__field_indices_by_name[] = {
   3,   /* field[3] = chunk */
   1,   /* field[1] = content_of_header */
+  4,   /* field[4] = holdings */
   2,   /* field[2] = manifest */
   0,   /* field[0] = number */
 };
 static const ProtobufCIntRange ryz__v1__weights_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor ryz__v1__weights_request__descriptor =
 {
@@ -212,7 +225,7 @@ const ProtobufCMessageDescriptor ryz__v1__weights_request__descriptor =
   "Ryz__V1__WeightsRequest",
   "ryz.v1",
   sizeof(Ryz__V1__WeightsRequest),
-  4,
+  5,
   ryz__v1__weights_request__field_descriptors,
   ryz__v1__weights_request__field_indices_by_name,
   1,  ryz__v1__weights_request__number_ranges,

@@ -30,7 +30,8 @@ typedef enum {
   RYZ__V1__WEIGHTS_REQUEST__ITEM__NOT_SET = 0,
   RYZ__V1__WEIGHTS_REQUEST__ITEM_CONTENT_OF_HEADER = 2,
   RYZ__V1__WEIGHTS_REQUEST__ITEM_MANIFEST = 3,
-  RYZ__V1__WEIGHTS_REQUEST__ITEM_CHUNK = 4
+  RYZ__V1__WEIGHTS_REQUEST__ITEM_CHUNK = 4,
+  RYZ__V1__WEIGHTS_REQUEST__ITEM_HOLDINGS = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RYZ__V1__WEIGHTS_REQUEST__ITEM__CASE)
 } Ryz__V1__WeightsRequest__ItemCase;
 
@@ -55,6 +56,10 @@ struct  Ryz__V1__WeightsRequest
      */
     ProtobufCBinaryData manifest;
     Ryz__V1__WeightsChunk *chunk;
+    /*
+     * Which chunks of this content are there. 32 bytes.
+     */
+    ProtobufCBinaryData holdings;
   };
 };
 #define RYZ__V1__WEIGHTS_REQUEST__INIT \
