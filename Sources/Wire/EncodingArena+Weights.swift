@@ -2,6 +2,21 @@ import CClusterProto
 import Transport
 
 extension EncodingArena {
+    func weightsOffer(_ offer: WeightsOffer) -> UnsafeMutablePointer<Ryz__V1__WeightsOffer> {
+        let message = make(ryz__v1__weights_offer__init)
+        message.pointee.endpoint = string(offer.endpoint)
+        message.pointee.header_digest = binary(offer.headerDigest)
+        message.pointee.held_byte_count = offer.heldByteCount
+        return message
+    }
+
+    func weightsSources(_ sources: WeightsSources) -> UnsafeMutablePointer<Ryz__V1__WeightsSources> {
+        let message = make(ryz__v1__weights_sources__init)
+        message.pointee.n_peers = sources.peers.count
+        message.pointee.peers = messages(sources.peers, peer)
+        return message
+    }
+
     func weightsRequest(_ request: WeightsRequest) -> UnsafeMutablePointer<Ryz__V1__WeightsRequest> {
         let message = make(ryz__v1__weights_request__init)
         message.pointee.number = request.number

@@ -2,6 +2,23 @@ import CClusterProto
 import Transport
 
 extension EnvelopeReader {
+    func weightsOffer(_ message: UnsafeMutablePointer<Ryz__V1__WeightsOffer>) throws(WireError) -> WeightsOffer {
+        let digest = message.pointee.header_digest
+        return WeightsOffer(
+            endpoint: try endpoint(message.pointee.endpoint, "weightsOffer.endpoint"),
+            headerDigest: digest.len == 0 ? [] : try binary(digest, "weightsOffer.headerDigest", byteCount: 32),
+            heldByteCount: message.pointee.held_byte_count)
+    }
+
+    func weightsSources(
+        _ message: UnsafeMutablePointer<Ryz__V1__WeightsSources>
+    ) throws(WireError) -> WeightsSources {
+        WeightsSources(
+            peers: try values(
+                message.pointee.peers, message.pointee.n_peers, "weightsSources.peers", limit: WeightsSources.limit,
+                peer))
+    }
+
     func weightsRequest(
         _ message: UnsafeMutablePointer<Ryz__V1__WeightsRequest>
     ) throws(WireError) -> WeightsRequest {

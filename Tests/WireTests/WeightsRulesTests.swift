@@ -45,6 +45,22 @@ import Wire
         for index in [-1, 1 << 24, .max] { #expect(chunk(0, index) == "weightsRequest.chunk.index") }
     }
 
+    @Test func `offers name a model by its digest, and sources are few`() throws {
+        func offer(_ endpoint: String, _ digest: [UInt8]) -> String? {
+            field(.weightsOffer(WeightsOffer(endpoint: endpoint, headerDigest: digest, heldByteCount: 1)))
+        }
+        #expect(offer("", []) == nil && offer("tcp://a:1", Self.digest) == nil)
+        #expect(offer(String(repeating: "x", count: 257), []) == "weightsOffer.endpoint")
+        #expect(offer("", [1, 2]) == "weightsOffer.headerDigest")
+        func sources(_ count: Int, _ endpoint: String = "tcp://a:1") -> String? {
+            let peer = Peer(node: Self.worker, dataEndpoint: endpoint)
+            return field(.weightsSources(WeightsSources(peers: Array(repeating: peer, count: count))))
+        }
+        #expect(sources(0) == nil && sources(WeightsSources.limit) == nil)
+        #expect(sources(WeightsSources.limit + 1) == "weightsSources.peers")
+        #expect(sources(1, "") == "weightsSources.peers[0].dataEndpoint")
+    }
+
     @Test func `nobody has done more than there is, and problems are bounded`() {
         let whole = LoadingProgress(doneByteCount: .max, byteCount: .max)
         let more = LoadingProgress(doneByteCount: 8, byteCount: 7)

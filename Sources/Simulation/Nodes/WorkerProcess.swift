@@ -137,7 +137,7 @@ extension WorkerProcess {
             flush()
             self.ending = ending
         // Links are plain text here, spares are cold, and nobody is drained.
-        case .trust, .keepReady, .release: break
+        case .trust, .keepReady, .fetchFrom, .release: break
         }
     }
 

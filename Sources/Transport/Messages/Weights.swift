@@ -38,6 +38,33 @@ public struct WeightsChunk: Hashable, Sendable {
     }
 }
 
+/// A worker says what it has of a model's files for other workers: whenever a coordinator takes it in, and when that has
+/// changed.
+public struct WeightsOffer: Equatable, Sendable {
+    /// Where it serves them; empty if it does not.
+    public var endpoint: String
+    /// Of the model (see `ModelFileReference`); empty if it has nothing of any.
+    public var headerDigest: [UInt8]
+    public var heldByteCount: UInt64
+
+    public init(endpoint: String, headerDigest: [UInt8] = [], heldByteCount: UInt64 = 0) {
+        self.endpoint = endpoint
+        self.headerDigest = headerDigest
+        self.heldByteCount = heldByteCount
+    }
+}
+
+/// The coordinator tells a worker who has weights besides itself, in the place of those that it named before.
+public struct WeightsSources: Equatable, Sendable {
+    /// Nodes that one can name.
+    public static let limit = 16
+
+    /// Their endpoints are those where they serve weights.
+    public var peers: [Peer]
+
+    public init(peers: [Peer]) { self.peers = peers }
+}
+
 /// What became of a request.
 public struct WeightsReply: Equatable, Sendable {
     public enum Result: Equatable, Sendable {

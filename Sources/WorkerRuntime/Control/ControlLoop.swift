@@ -12,6 +12,7 @@ final class ControlLoop {
     private let logger: Logger
     private let inbox: ControlInbox
     private let compute: ComputeInbox
+    private let sharing: WeightsSharing
     private let usage: WorkerUsage
     private let client: ControlClient
     private let clock = ContinuousClock()
@@ -29,7 +30,8 @@ final class ControlLoop {
 
     init(
         configuration: WorkerConfiguration, incarnation: UInt64, dataEndpoint: String, logger: Logger,
-        inbox: ControlInbox, compute: ComputeInbox, usage: WorkerUsage
+        inbox: ControlInbox, compute: ComputeInbox, sharing: WeightsSharing,
+        usage: WorkerUsage
     ) throws(ZeroMQError) {
         self.configuration = configuration
         self.incarnation = incarnation
@@ -37,6 +39,7 @@ final class ControlLoop {
         self.logger = logger
         self.inbox = inbox
         self.compute = compute
+        self.sharing = sharing
         self.usage = usage
         client = try ControlClient(
             node: configuration.name, connecting: configuration.coordinatorEndpoint, limits: configuration.control,
@@ -52,6 +55,7 @@ final class ControlLoop {
             while true {
                 if inbox.isStopping { try handle(.stop(reason: "the worker was stopped")) }
                 for report in inbox.takeReports() { try handle(.report(report)) }
+                try handle(.offering(sharing.offer))
                 try handle(.tick)
                 if let ending { return ending }
                 complainIfTurnedAway()
@@ -108,6 +112,8 @@ final class ControlLoop {
             compute.post(.assign(.init(epoch: epoch, stage: stage, results: results, weights: weights)))
         case .trust(let keys):
             configuration.security?.allow(keys)
+        case .fetchFrom(let sources):
+            sharing.sources = sources
         case .measure(let order, let epoch):
             compute.post(order, epoch)
         case .release:
@@ -174,7 +180,7 @@ final class ControlLoop {
             number: number, memoryUsedByteCount: Processor.residentByteCount, memoryFreeByteCount: memory.available,
             keyValueTokenCount: figures.keyValueTokenCount, keyValueTokenCapacity: figures.keyValueTokenCapacity,
             computedTokenCount: figures.computedTokenCount,
-            droppedFrameCount: figures.droppedFrameCount + client.drops.total, roundTrip: roundTrip,
+            droppedFrameCount: figures.droppedFrameCount + client.drops.total + sharing.dropCount, roundTrip: roundTrip,
             heldPart: figures.heldPart, fetchedByteCount: figures.fetchedByteCount, loading: figures.loading)
     }
 
