@@ -7,6 +7,12 @@ struct DataAddress: Equatable {
     /// Nil: as bound.
     var advertisedHost: String?
 
+    /// The same address, but any free port of it.
+    mutating func takeAnyPort() {
+        guard let bound = HostPort(endpoint: binding) else { return }
+        binding = "tcp://\(HostPort(host: bound.host, port: 0))"
+    }
+
     enum Problem: Error, Equatable {
         /// The coordinator's host has no address, or there is no route to it: that may change.
         case noWay(ZeroMQError)

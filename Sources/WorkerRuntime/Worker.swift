@@ -169,19 +169,20 @@ public final class Worker: Service, Sendable {
         ComputeLoop(
             clusterID: configuration.clusterID, hostID: configuration.sharesMemory ? HostIdentity.current : "",
             security: configuration.security, links: links, logger: logger, inbox: compute, control: control,
-            usage: usage, loader: loader, meter: meter
+            usage: usage, sharing: sharing, loader: loader, meter: meter
         ).run()
     }
 
     /// The thread that gives weights to other workers.
     private func runWeights() {
         // By default where the data plane is, as that is where others reach this machine.
-        let beside = configuration.dataEndpoint.flatMap { HostPort(endpoint: $0) }
-            .map { "tcp://\(HostPort(host: $0.host, port: 0))" }
+        let endpoint = configuration.weightsEndpoint
         guard
-            let address = address(
-                configuration.weightsEndpoint ?? beside, option: "--share", waitingWith: sharing.wake)
+            var address = address(
+                endpoint ?? configuration.dataEndpoint, option: endpoint == nil ? "--data" : "--share",
+                waitingWith: sharing.wake)
         else { return }
+        if endpoint == nil { address.takeAnyPort() }
         sharing.serve(at: address, security: configuration.security)
     }
 

@@ -22,7 +22,7 @@ import ZeroMQ
     }
 
     /// A model of some eight chunks.
-    private static func makeModel() throws -> TemporaryFile {
+    static func makeModel() throws -> TemporaryFile {
         var tiny = TinyLlama()
         tiny.hiddenSize = 256
         tiny.feedForwardSize = 1024
@@ -32,12 +32,12 @@ import ZeroMQ
         return try tiny.builder().write()
     }
 
-    private static func reference(_ model: ModelFile) -> ModelFileReference {
+    static func reference(_ model: ModelFile) -> ModelFileReference {
         ModelFileReference(
             path: model.path, byteCount: UInt64(model.byteCount), headerDigest: model.headerDigest)
     }
 
-    private static func everything(_ model: ModelFile) -> [ModelByteRange] {
+    static func everything(_ model: ModelFile) -> [ModelByteRange] {
         model.parts.map { ModelByteRange(file: $0.file, bytes: 0..<$0.file.byteCount) }
     }
 
@@ -55,7 +55,7 @@ import ZeroMQ
         let counted = Shared(0)
         var supply = try supply(server)
         supply.report = { step in progress.change { $0.append(step) } }
-        supply.noteFetched = { byteCount in counted.change { $0 += byteCount } }
+        supply.noteFetched = { byteCount, _ in counted.change { $0 += byteCount } }
         let fetched = try WeightsFetch(supply, cache: cache).model(Self.reference(model), needs: Self.everything)
         #expect(fetched.fetchedByteCount == model.byteCount && fetched.neededByteCount == model.byteCount)
         #expect(counted.value == model.byteCount)
@@ -91,7 +91,7 @@ import ZeroMQ
         let server = try RunningServer(model)
         let counted = Shared(0)
         var supply = try supply(server)
-        supply.noteFetched = { byteCount in counted.change { $0 += byteCount } }
+        supply.noteFetched = { byteCount, _ in counted.change { $0 += byteCount } }
         supply.isAbandoned = { counted.value >= 3 * ShardManifest.chunkByteCount }
         #expect(throws: WeightsError.abandoned) {
             _ = try WeightsFetch(supply, cache: cache).model(Self.reference(model), needs: Self.everything)
@@ -133,7 +133,7 @@ import ZeroMQ
         (patience.firstSilence, patience.pause) = (.milliseconds(300), .milliseconds(50))
         patience.openRequestLimit = 1
         let endpoint = first.endpoint
-        supply.noteFetched = { _ in
+        supply.noteFetched = { _, _ in
             // In the middle, the server ends, and another one takes its port.
             second.change { second in
                 guard second == nil else { return }
@@ -207,7 +207,7 @@ import ZeroMQ
         let small = ShardCache(folder: home.path + "/small", limitByteCount: 2 << 20)
         let counted = Shared(0)
         var supply = try supply(server)
-        supply.noteFetched = { byteCount in counted.change { $0 += byteCount } }
+        supply.noteFetched = { byteCount, _ in counted.change { $0 += byteCount } }
         let error = #expect(throws: WeightsError.self) {
             _ = try WeightsFetch(supply, cache: small).model(Self.reference(model), needs: Self.everything)
         }
@@ -221,7 +221,7 @@ import ZeroMQ
         let server = try RunningServer(model)
         let counted = Shared(0)
         var supply = try supply(server)
-        supply.noteFetched = { byteCount in counted.change { $0 += byteCount } }
+        supply.noteFetched = { byteCount, _ in counted.change { $0 += byteCount } }
         let refusal = WeightsError.unfit(problem: "too little memory", isRetryable: true)
         #expect(throws: refusal) {
             _ = try WeightsFetch(supply, cache: cache).model(Self.reference(model)) { _ throws(WeightsError) in
@@ -239,7 +239,7 @@ import ZeroMQ
         let other = try RunningServer(model)
         let requests = try WeightsRequests(supply(other), patience: WeightsPatience())
         let received = Shared<[UInt8]>([])
-        try requests.run([.chunk(WeightsChunk(content: known.entry.content, file: 0, index: 1))]) { _, _, payload in
+        try requests.run([.chunk(WeightsChunk(content: known.entry.content, file: 0, index: 1))]) { _, _, payload, _ in
             received.change { $0 = payload?.bytes ?? [] }
             return .taken
         }

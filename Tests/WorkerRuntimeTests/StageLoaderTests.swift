@@ -107,7 +107,7 @@ import ZeroMQ
         defer { server.stop() }
         let fetched = Count()
         var supply = try server.supply(for: nodeID("w"))
-        supply.noteFetched = { fetched.add($0) }
+        supply.noteFetched = { byteCount, _ in fetched.add(byteCount) }
         var loader = loader
         loader.shardCache = ShardCache(folder: home.path)
         // A copy where the coordinator has its own.

@@ -54,8 +54,10 @@ final class ControlLoop {
         do throws(LinkError) {
             while true {
                 if inbox.isStopping { try handle(.stop(reason: "the worker was stopped")) }
-                for report in inbox.takeReports() { try handle(.report(report)) }
+                // Before it is said that a part is there: who is to load the same one then knows where it is.
+                let reports = inbox.takeReports()
                 try handle(.offering(sharing.offer))
+                for report in reports { try handle(.report(report)) }
                 try handle(.tick)
                 if let ending { return ending }
                 complainIfTurnedAway()
@@ -176,12 +178,14 @@ final class ControlLoop {
     private func heartbeat(_ number: UInt64, _ roundTrip: Duration?) -> Heartbeat {
         let memory = Processor.memory
         let figures = usage.current
-        return Heartbeat(
+        var heartbeat = Heartbeat(
             number: number, memoryUsedByteCount: Processor.residentByteCount, memoryFreeByteCount: memory.available,
             keyValueTokenCount: figures.keyValueTokenCount, keyValueTokenCapacity: figures.keyValueTokenCapacity,
             computedTokenCount: figures.computedTokenCount,
             droppedFrameCount: figures.droppedFrameCount + client.drops.total + sharing.dropCount, roundTrip: roundTrip,
             heldPart: figures.heldPart, fetchedByteCount: figures.fetchedByteCount, loading: figures.loading)
+        heartbeat.fetchedFromWorkersByteCount = figures.fetchedFromWorkersByteCount
+        return heartbeat
     }
 
     /// Who has not the right key is not told so: there is no connection to be told through.
