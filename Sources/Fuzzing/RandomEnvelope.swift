@@ -2,7 +2,7 @@ public import Transport
 
 /// Makes valid envelopes of every kind, the same for the same seed.
 public struct RandomEnvelope: Sendable {
-    public static let kindCount = 20
+    public static let kindCount = 22
     private var generator: SplitMix64
 
     public init(seed: UInt64) { generator = SplitMix64(seed: seed) }
@@ -42,6 +42,12 @@ public struct RandomEnvelope: Sendable {
         case 16: body = .standby(assignment())
         case 17: body = .weightsRequest(weightsRequest())
         case 18: body = .weightsReply(weightsReply())
+        case 19:
+            body = .weightsOffer(
+                WeightsOffer(
+                    endpoint: ["", endpoint()][int(0...1)], headerDigest: [[], digest()][int(0...1)],
+                    heldByteCount: any()))
+        case 20: body = .weightsSources(WeightsSources(peers: (0..<int(0...WeightsSources.limit)).map { peer($0) }))
         default: body = .exchange(Exchange(step: StepID(id()), round: UInt32(truncatingIfNeeded: id())))
         }
         return Envelope(clusterID: "c" + text(upTo: 20), epoch: Epoch(id()), sender: node(), body: body)
@@ -49,10 +55,10 @@ public struct RandomEnvelope: Sendable {
 
     private mutating func weightsRequest() -> WeightsRequest {
         let items: [WeightsRequest.Item] = [
-            .content(headerDigest: digest()), .manifest(content: digest()),
+            .content(headerDigest: digest()), .manifest(content: digest()), .holdings(content: digest()),
             .chunk(WeightsChunk(content: digest(), file: int(0...2047), index: int(0...(1 << 24) - 1))),
         ]
-        return WeightsRequest(number: id(), item: items[int(0...2)])
+        return WeightsRequest(number: id(), item: items[int(0...items.count - 1)])
     }
 
     private mutating func weightsReply() -> WeightsReply {
@@ -146,11 +152,13 @@ public struct RandomEnvelope: Sendable {
     }
 
     private mutating func heartbeat() -> Heartbeat {
-        Heartbeat(
+        var heartbeat = Heartbeat(
             number: id(), memoryUsedByteCount: any(), memoryFreeByteCount: any(), keyValueTokenCount: int(0...1 << 32),
             keyValueTokenCapacity: int(0...1 << 32), computedTokenCount: any(), droppedFrameCount: any(),
             roundTrip: [nil, .zero, .nanoseconds(Int64(int(0...86_400_000_000_000)))][int(0...2)],
             fetchedByteCount: any(), loading: [nil, loadingProgress()][int(0...1)])
+        heartbeat.fetchedFromWorkersByteCount = any()
+        return heartbeat
     }
 
     private mutating func assignment() -> StageAssignment {

@@ -141,7 +141,8 @@ public struct HealthTable: Sendable {
     private func furtherFigures(_ node: NodeHealth) -> String {
         "\(node.name): process \(node.processID), \(node.cpu)".printable + ", KV \(node.keyValueTokenCount) of "
             + "\(node.keyValueTokenCapacity) tokens, \(node.droppedFrameCount) frames dropped, "
-            + "\(Units.bytes(node.fetchedByteCount)) of weights fetched"
+            + "\(Units.bytes(node.fetchedByteCount)) of weights fetched, "
+            + "\(Units.bytes(node.fetchedFromWorkersByteCount)) of them from other workers"
     }
 
     private func stateLine(_ health: ClusterHealth) -> String {

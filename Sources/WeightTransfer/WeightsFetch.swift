@@ -9,15 +9,19 @@ public struct FetchedModel: Sendable {
     public let entry: ShardEntry
     /// Bytes of chunks that were needed, and of those that had to be fetched.
     public let neededByteCount: Int
-    public let fetchedByteCount: Int
+    public var fetchedByteCount: Int { fetchedByteCounts.values.reduce(0, +) }
+    /// The latter by who gave them.
+    public let fetchedByteCounts: [NodeID: Int]
 }
 
 /// Gets together, in the shard cache, what a worker needs of a model's files: takes what is there and right, fetches the rest.
+///
+/// What the files hold, the coordinator says. Chunks come from other workers where they have them, and otherwise from it.
 public final class WeightsFetch {
     private let supply: WeightsSupply
     private let cache: ShardCache
     private let requests: WeightsRequests
-    private var fetchedByteCount = 0
+    private var fetchedByteCounts: [NodeID: Int] = [:]
     private var doneByteCount = 0
 
     /// How often wrong bytes are asked for again.
@@ -38,9 +42,13 @@ public final class WeightsFetch {
         _ reference: ModelFileReference, needs: (ModelFile) throws(WeightsError) -> [ModelByteRange]
     ) throws(WeightsError) -> FetchedModel {
         let entry = try entry(of: try content(of: reference))
+        supply.shelf?.put(entry, of: reference.headerDigest)
+        defer { supply.shelf?.refresh() }
         let opening = entry.openingChunks
         // How much is needed is known when it is open.
         try fill(entry, opening, totalByteCount: nil)
+        // There is something now, and soon more.
+        supply.shelf?.refresh()
         let header = try open(entry, reference)
         let chunks = entry.chunks(holding: try needs(header))
         let neededByteCount = byteCount(of: Array(Set(chunks + opening)), entry)
@@ -49,12 +57,12 @@ public final class WeightsFetch {
         // Scales may have come only now.
         return FetchedModel(
             model: try open(entry, reference), entry: entry, neededByteCount: neededByteCount,
-            fetchedByteCount: fetchedByteCount)
+            fetchedByteCounts: fetchedByteCounts)
     }
 
     private func content(of reference: ModelFileReference) throws(WeightsError) -> [UInt8] {
         var content: [UInt8] = []
-        try requests.run([.content(headerDigest: reference.headerDigest)]) { _, result, _ in
+        try requests.run([.content(headerDigest: reference.headerDigest)]) { _, result, _, _ in
             guard case .content(let answer) = result else { return .again }
             content = answer
             return .taken
@@ -65,7 +73,7 @@ public final class WeightsFetch {
     private func entry(of content: [UInt8]) throws(WeightsError) -> ShardEntry {
         if let entry = try caching({ () throws(ShardCacheError) in try cache.entry(content) }) { return entry }
         var manifest: [UInt8] = []
-        try requests.run([.manifest(content: content)]) { _, _, payload in
+        try requests.run([.manifest(content: content)]) { _, _, payload, _ in
             guard let payload, payload.byteCount <= ShardManifest.maximumByteCount else {
                 return .again
             }
@@ -88,21 +96,18 @@ public final class WeightsFetch {
         }
         try caching { () throws(ShardCacheError) in try cache.makeRoom(for: byteCount(of: missing, entry)) }
         var repetitionCount = 0
-        let items = missing.map { chunk in
-            WeightsRequest.Item.chunk(
-                WeightsChunk(content: entry.content, file: chunk.file, index: chunk.index))
-        }
-        try requests.run(items) { index, _, payload throws(WeightsError) in
+        try requests.run(missing, of: entry) { index, _, payload, source throws(WeightsError) in
             let chunk = missing[index]
             guard let payload, try keep(payload, as: chunk, in: entry) else {
-                repetitionCount += 1
+                // Who else sends wrong bytes is asked no more; there is only one coordinator.
+                if source == supply.source { repetitionCount += 1 }
                 guard repetitionCount <= Self.repetitionLimit else {
                     throw .wrongBytes(supply.source, file: entry.manifest.files[chunk.file].name)
                 }
                 return .again
             }
-            fetchedByteCount += payload.byteCount
-            supply.noteFetched(payload.byteCount)
+            fetchedByteCounts[source.node, default: 0] += payload.byteCount
+            supply.noteFetched(payload.byteCount, source.node)
             note(payload.byteCount, of: totalByteCount)
             return .taken
         }

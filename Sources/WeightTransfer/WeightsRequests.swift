@@ -1,7 +1,9 @@
+import Checkpoints
 import Transport
 import ZeroMQ
 
-/// Asks a node for parts of a model's files, a few at a time, as often as it takes.
+/// Asks the coordinator for parts of a model's files, and other workers for those chunks that they have: of each a few at a
+/// time, as often as it takes.
 final class WeightsRequests {
     /// What is to be done about an answer.
     enum Verdict {
@@ -10,131 +12,288 @@ final class WeightsRequests {
         case again
     }
 
+    /// Judges the answer to an item, from that source.
+    typealias Take = (Int, WeightsReply.Result, (any Payload)?, Peer) throws(WeightsError) -> Verdict
+
+    /// Another worker.
+    private final class Helper {
+        let number: Int
+        let line: WeightsLine
+        let openedAt: ContinuousClock.Instant
+        /// What it has; nil before it has said so.
+        var held: ChunkSet? {
+            didSet { hasAll = held.map { $0.count == $0.chunkCount } ?? false }
+        }
+        private(set) var hasAll = false
+        var isAskedForHeld = false
+        var nextLookAt: ContinuousClock.Instant
+        /// About how long it takes for an answer.
+        var pace: Duration = .zero
+        var isSlow = false
+
+        init(_ number: Int, _ line: WeightsLine, at now: ContinuousClock.Instant) {
+            (self.number, self.line, openedAt, nextLookAt) = (number, line, now, now)
+        }
+    }
+
     private let supply: WeightsSupply
     private let patience: WeightsPatience
-    private let socket: WeightsClientSocket
+    private let origin: WeightsLine
     private let clock = ContinuousClock()
-    private var lastNumber: UInt64 = 0
+    private var helpers: [Helper] = []
+    private var lastHelper = 0
+    /// Workers that are asked no more.
+    private var dropped: [Peer] = []
+
+    /// The number of the question what a helper has; those of items begin with 0.
+    private static let heldQuestion = -1
+    /// After how many answers of one source to look at the others.
+    private static let answersPerLook = 16
 
     init(_ supply: WeightsSupply, patience: WeightsPatience) throws(WeightsError) {
         self.supply = supply
         self.patience = patience
-        do throws(ZeroMQError) {
-            socket = try WeightsClientSocket(
-                node: supply.node, clusterID: supply.clusterID, connectingTo: supply.source,
-                security: supply.security, wake: supply.wake)
-        } catch {
-            throw .link(error.description)
-        }
+        origin = try WeightsLine(to: supply.source, supply)
     }
 
     /// Asks for all items, in order as far as the network keeps it, until `take` has taken an answer to each.
     ///
     /// - Throws: `.refused`, `.silent`, `.abandoned`, `.link`, or what `take` throws.
-    func run(
-        _ items: [WeightsRequest.Item],
-        take: (Int, WeightsReply.Result, (any Payload)?) throws(WeightsError) -> Verdict
+    func run(_ items: [WeightsRequest.Item], take: Take) throws(WeightsError) {
+        try run(count: items.count, of: nil, item: { items[$0] }, take: take)
+    }
+
+    /// Gets all chunks in the same way, from whoever has them.
+    func run(_ chunks: [ShardChunk], of entry: ShardEntry, take: Take) throws(WeightsError) {
+        let content = entry.content
+        let sharing = Sharing(content: content, chunkCount: entry.manifest.chunkCount) {
+            entry.position(of: chunks[$0])
+        }
+        try run(
+            count: chunks.count, of: sharing,
+            item: { .chunk(WeightsChunk(content: content, file: chunks[$0].file, index: chunks[$0].index)) },
+            take: take)
+    }
+
+    /// What others may have of the items.
+    private struct Sharing {
+        var content: [UInt8]
+        var chunkCount: Int
+        /// Of an item in a `ChunkSet`.
+        var position: (Int) -> Int
+    }
+
+    private func run(
+        count: Int, of sharing: Sharing?, item: (Int) -> WeightsRequest.Item, take: Take
     ) throws(WeightsError) {
-        var waiting = Array(items.indices.reversed())
-        var outstanding: [UInt64: Int] = [:]
+        var plan = WeightsPlan(count: count)
+        if let sharing { for helper in helpers { note(helper, in: &plan, sharing) } }
         var silence = patience.firstSilence
         var hashed: LoadingProgress?
-        var (heardAt, progressedAt, pausedUntil) = (clock.now, clock.now, clock.now)
-        while !waiting.isEmpty || !outstanding.isEmpty {
+        var (progressedAt, pausedUntil) = (clock.now, clock.now)
+        while plan.openCount > 0 {
             if supply.isAbandoned() { throw .abandoned }
-            if clock.now >= pausedUntil { try send(items, &waiting, &outstanding) }
-            guard let delivery = try receive() else {
-                if clock.now - progressedAt >= patience.longestStandstill {
-                    throw .silent(supply.source, seconds: Int(patience.longestStandstill.components.seconds))
-                }
-                if clock.now - heardAt >= silence {
-                    // What was asked for may be lost, or the connection hang; a fresh one costs nothing.
-                    try reconnect()
-                    waiting += outstanding.values.sorted(by: >)
-                    outstanding = [:]
-                    heardAt = clock.now
-                    silence = min(silence * 2, patience.longestSilence)
-                }
-                continue
+            if let sharing {
+                takeInHelpers()
+                askHelpers(&plan, sharing, item)
             }
-            heardAt = clock.now
-            guard case .weightsReply(let reply) = delivery.envelope.body,
-                let index = outstanding.removeValue(forKey: reply.number)
-            else { continue }
-            switch try verdict(
-                on: reply.result,
-                take: { result throws(WeightsError) in
-                    try take(index, result, delivery.payload)
-                })
-            {
-            case .taken:
-                progressedAt = clock.now
-                silence = patience.firstSilence
-            case .again:
-                waiting.append(index)
-                pausedUntil = clock.now + patience.pause
+            // What a helper may have is not asked for before it could say so.
+            let knowsHelpers = helpers.allSatisfy {
+                $0.held != nil || clock.now - $0.openedAt >= patience.introduction
             }
-            if case .hashing(let progress) = reply.result, progress != hashed {
-                hashed = progress
-                progressedAt = clock.now
-                supply.report(progress)
+            if clock.now >= pausedUntil, sharing == nil || knowsHelpers { try askOrigin(&plan, item) }
+            try wait()
+            for _ in 0..<Self.answersPerLook {
+                guard let answer = try origin.nextAnswer() else { break }
+                switch try verdict(on: answer, take) {
+                case .taken:
+                    plan.finish(answer.index)
+                    progressedAt = clock.now
+                    silence = patience.firstSilence
+                case .again:
+                    plan.giveBack(answer.index)
+                    pausedUntil = clock.now + patience.pause
+                }
+                if case .hashing(let progress) = answer.result, progress != hashed {
+                    hashed = progress
+                    progressedAt = clock.now
+                    supply.report(progress)
+                }
+            }
+            if let sharing, try hearHelpers(&plan, sharing, take) { progressedAt = clock.now }
+            if clock.now - progressedAt >= patience.longestStandstill {
+                throw .silent(supply.source, seconds: Int(patience.longestStandstill.components.seconds))
+            }
+            if let since = origin.waitingSince, clock.now - since >= silence {
+                // What was asked for may be lost, or the connection hang; a fresh one costs nothing.
+                for index in try origin.reconnect().reversed() { plan.giveBack(index) }
+                silence = min(silence * 2, patience.longestSilence)
             }
         }
     }
 
-    private func verdict(
-        on result: WeightsReply.Result, take: (WeightsReply.Result) throws(WeightsError) -> Verdict
-    ) throws(WeightsError) -> Verdict {
-        switch result {
+    private func askOrigin(
+        _ plan: inout WeightsPlan, _ item: (Int) -> WeightsRequest.Item
+    ) throws(WeightsError) {
+        while origin.openCount < patience.openRequestLimit, let index = plan.nextForOrigin() {
+            guard try origin.ask(item(index), as: index) else { return plan.giveBack(index) }
+        }
+    }
+
+    private func verdict(on answer: WeightsLine.Answer, _ take: Take) throws(WeightsError) -> Verdict {
+        switch answer.result {
         case .problem(let problem): throw .refused(supply.source, problem: problem)
         case .hashing: .again
-        case .content, .bytes: try take(result)
+        case .content, .bytes: try take(answer.index, answer.result, answer.payload, supply.source)
         }
     }
 
-    private func send(
-        _ items: [WeightsRequest.Item], _ waiting: inout [Int], _ outstanding: inout [UInt64: Int]
-    ) throws(WeightsError) {
-        while outstanding.count < patience.openRequestLimit, let index = waiting.last {
-            lastNumber += 1
-            let envelope = Envelope(
-                clusterID: supply.clusterID, epoch: supply.epoch, sender: supply.node,
-                body: .weightsRequest(WeightsRequest(number: lastNumber, item: items[index])))
-            do throws(LinkError) {
-                try socket.send(envelope)
-            } catch .timedOut {
-                // No connection yet, or it is busy.
-                return
-            } catch {
-                throw .link(error.description)
-            }
-            outstanding[lastNumber] = index
-            waiting.removeLast()
-        }
-    }
-
-    private func receive() throws(WeightsError) -> Delivery? {
-        do throws(LinkError) { return try socket.receive(timeout: patience.pause) } catch {
+    private func wait() throws(WeightsError) {
+        let sockets = [origin.socket] + helpers.map(\.line.socket)
+        do throws(LinkError) {
+            try WeightsClientSocket.wait(forAnyOf: sockets, wake: supply.wake, timeout: patience.pause)
+        } catch {
             throw .link(error.description)
         }
     }
-
-    private func reconnect() throws(WeightsError) {
-        do throws(LinkError) { try socket.reconnect() } catch { throw .link(error.description) }
-    }
 }
 
-/// How long to wait for what while weights are fetched, and how much to ask for at a time.
-public struct WeightsPatience: Equatable, Sendable {
-    /// Requests under way. As many chunks are in memory at the source for each worker that fetches.
-    public var openRequestLimit = 4
-    /// Longest wait before looking up, and before asking again for what is not ready.
-    public var pause: Duration = .milliseconds(200)
-    /// Silence after which all is asked for anew over a fresh connection; it doubles from time to time.
-    public var firstSilence: Duration = .seconds(5)
-    public var longestSilence: Duration = .seconds(40)
-    /// How long nothing may come before it is given up.
-    public var longestStandstill: Duration = .seconds(120)
+// Other workers. Whatever one of them does wrong ends no more than the dealings with it.
+extension WeightsRequests {
+    private func takeInHelpers() {
+        for peer in supply.peers() where helpers.count < WeightsSources.limit {
+            guard peer.node != supply.node, peer.node != supply.source.node, !dropped.contains(peer),
+                !helpers.contains(where: { $0.line.source == peer })
+            else { continue }
+            do throws(WeightsError) {
+                let line = try WeightsLine(to: peer, supply)
+                lastHelper += 1
+                helpers.append(Helper(lastHelper, line, at: clock.now))
+            } catch {
+                giveUp(peer, because: error.description)
+            }
+        }
+    }
 
-    public init() {}
+    /// The faster ones first.
+    private func askHelpers(_ plan: inout WeightsPlan, _ sharing: Sharing, _ item: (Int) -> WeightsRequest.Item) {
+        for helper in helpers.sorted(by: { $0.pace < $1.pace }) {
+            do throws(WeightsError) {
+                try lookAt(helper, sharing)
+                let limit = helper.isSlow ? 1 : patience.openRequestLimit
+                while helper.line.openCount < limit,
+                    helpers.reduce(0, { $0 + $1.line.openCount }) < patience.sharedRequestLimit,
+                    let index = plan.next(for: helper.number)
+                {
+                    guard try helper.line.ask(item(index), as: index) else {
+                        plan.giveBack(index)
+                        break
+                    }
+                }
+            } catch {
+                drop(helper, from: &plan, because: error.description)
+            }
+        }
+    }
+
+    /// Asks what a helper has, from time to time: it may be fetching, too.
+    private func lookAt(_ helper: Helper, _ sharing: Sharing) throws(WeightsError) {
+        guard !helper.isAskedForHeld, clock.now >= helper.nextLookAt, !helper.hasAll else {
+            return
+        }
+        helper.isAskedForHeld = try helper.line.ask(.holdings(content: sharing.content), as: Self.heldQuestion)
+    }
+
+    /// Whether anything of use came.
+    private func hearHelpers(_ plan: inout WeightsPlan, _ sharing: Sharing, _ take: Take) throws(WeightsError) -> Bool {
+        var isFurther = false
+        for helper in helpers {
+            for _ in 0..<Self.answersPerLook {
+                let answer: WeightsLine.Answer?
+                do throws(WeightsError) { answer = try helper.line.nextAnswer() } catch {
+                    drop(helper, from: &plan, because: error.description)
+                    break
+                }
+                guard let answer else { break }
+                let problem: String?
+                if answer.index == Self.heldQuestion {
+                    problem = takeHeld(answer, of: helper, &plan, sharing)
+                } else {
+                    problem = try takeChunk(answer, from: helper, &plan, take)
+                    isFurther = isFurther || problem == nil
+                }
+                if let problem {
+                    drop(helper, from: &plan, because: problem)
+                    break
+                }
+            }
+            if let since = helper.line.waitingSince, clock.now - since >= patience.firstSilence {
+                drop(helper, from: &plan, because: "it has not answered for \(patience.firstSilence)")
+            }
+        }
+        return isFurther
+    }
+
+    /// What is wrong with the answer; nil if nothing is.
+    private func takeHeld(
+        _ answer: WeightsLine.Answer, of helper: Helper, _ plan: inout WeightsPlan, _ sharing: Sharing
+    ) -> String? {
+        helper.isAskedForHeld = false
+        helper.nextLookAt = clock.now + patience.lookInterval
+        switch answer.result {
+        case .problem(let problem): return "it refuses: \(problem)"
+        case .hashing:
+            helper.held = helper.held ?? ChunkSet(none: sharing.chunkCount)
+            return nil
+        case .bytes:
+            guard let payload = answer.payload, payload.byteCount == ChunkSet.byteCount(for: sharing.chunkCount),
+                let held = ChunkSet(payload.bytes, chunkCount: sharing.chunkCount)
+            else { return "what it says that it has cannot be" }
+            helper.held = held
+            note(helper, in: &plan, sharing)
+            return nil
+        case .content: return "it answers what it was not asked for"
+        }
+    }
+
+    private func note(_ helper: Helper, in plan: inout WeightsPlan, _ sharing: Sharing) {
+        guard let held = helper.held else { return }
+        plan.note(helper.number) { held.contains(sharing.position($0)) }
+        if helper.isSlow { plan.noteSlow(helper.number) }
+    }
+
+    /// What is wrong with the answer; nil if nothing is.
+    private func takeChunk(
+        _ answer: WeightsLine.Answer, from helper: Helper, _ plan: inout WeightsPlan, _ take: Take
+    ) throws(WeightsError) -> String? {
+        guard case .bytes = answer.result,
+            try take(answer.index, answer.result, answer.payload, helper.line.source) == .taken
+        else {
+            plan.giveBack(answer.index)
+            if case .problem(let problem) = answer.result { return "it refuses: \(problem)" }
+            return "it sent wrong bytes"
+        }
+        plan.finish(answer.index)
+        helper.pace = helper.pace == .zero ? answer.duration : (helper.pace * 3 + answer.duration) / 4
+        if helper.pace > patience.slowAnswer, !helper.isSlow {
+            helper.isSlow = true
+            plan.noteSlow(helper.number)
+        }
+        return nil
+    }
+
+    private func drop(_ helper: Helper, from plan: inout WeightsPlan, because problem: String) {
+        guard let place = helpers.firstIndex(where: { $0 === helper }) else { return }
+        helpers.remove(at: place)
+        plan.remove(helper.number)
+        for index in helper.line.abandon().reversed() where index != Self.heldQuestion { plan.giveBack(index) }
+        giveUp(helper.line.source, because: problem)
+    }
+
+    private func giveUp(_ peer: Peer, because problem: String) {
+        // A source that comes and goes under ever new addresses may be tried again.
+        if dropped.count >= 4 * WeightsSources.limit { dropped.removeFirst() }
+        dropped.append(peer)
+        supply.noteDropped(peer, problem)
+    }
 }

@@ -28,6 +28,9 @@ extension EncodingArena {
         case .measurementReport(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_MEASUREMENT_REPORT
             message.pointee.measurement_report = report(body)
+        case .weightsOffer(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_WEIGHTS_OFFER
+            message.pointee.weights_offer = weightsOffer(body)
         case .welcome(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_WELCOME
             message.pointee.welcome = welcome(body)
@@ -43,6 +46,9 @@ extension EncodingArena {
         case .keyring(let body):
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_KEYRING
             message.pointee.keyring = keyring(body)
+        case .weightsSources(let body):
+            message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_WEIGHTS_SOURCES
+            message.pointee.weights_sources = weightsSources(body)
         case .release:
             message.pointee.body_case = RYZ__V1__ENVELOPE__BODY_RELEASE
             message.pointee.release = make(ryz__v1__release__init)
@@ -105,6 +111,7 @@ extension EncodingArena {
             message.pointee.round_trip_nanoseconds = UInt64(roundTrip.wholeNanoseconds)
         }
         message.pointee.fetched_byte_count = heartbeat.fetchedByteCount
+        message.pointee.fetched_from_workers_byte_count = heartbeat.fetchedFromWorkersByteCount
         message.pointee.loading = heartbeat.loading.map(loadingProgress)
         return message
     }

@@ -2,6 +2,21 @@ import CClusterProto
 import Transport
 
 extension EncodingArena {
+    func weightsOffer(_ offer: WeightsOffer) -> UnsafeMutablePointer<Ryz__V1__WeightsOffer> {
+        let message = make(ryz__v1__weights_offer__init)
+        message.pointee.endpoint = string(offer.endpoint)
+        message.pointee.header_digest = binary(offer.headerDigest)
+        message.pointee.held_byte_count = offer.heldByteCount
+        return message
+    }
+
+    func weightsSources(_ sources: WeightsSources) -> UnsafeMutablePointer<Ryz__V1__WeightsSources> {
+        let message = make(ryz__v1__weights_sources__init)
+        message.pointee.n_peers = sources.peers.count
+        message.pointee.peers = messages(sources.peers, peer)
+        return message
+    }
+
     func weightsRequest(_ request: WeightsRequest) -> UnsafeMutablePointer<Ryz__V1__WeightsRequest> {
         let message = make(ryz__v1__weights_request__init)
         message.pointee.number = request.number
@@ -12,6 +27,9 @@ extension EncodingArena {
         case .manifest(let content):
             message.pointee.item_case = RYZ__V1__WEIGHTS_REQUEST__ITEM_MANIFEST
             message.pointee.manifest = binary(content)
+        case .holdings(let content):
+            message.pointee.item_case = RYZ__V1__WEIGHTS_REQUEST__ITEM_HOLDINGS
+            message.pointee.holdings = binary(content)
         case .chunk(let chunk):
             let part = make(ryz__v1__weights_chunk__init)
             part.pointee.content = binary(chunk.content)

@@ -2,6 +2,23 @@ import CClusterProto
 import Transport
 
 extension EnvelopeReader {
+    func weightsOffer(_ message: UnsafeMutablePointer<Ryz__V1__WeightsOffer>) throws(WireError) -> WeightsOffer {
+        let digest = message.pointee.header_digest
+        return WeightsOffer(
+            endpoint: try endpoint(message.pointee.endpoint, "weightsOffer.endpoint"),
+            headerDigest: digest.len == 0 ? [] : try binary(digest, "weightsOffer.headerDigest", byteCount: 32),
+            heldByteCount: message.pointee.held_byte_count)
+    }
+
+    func weightsSources(
+        _ message: UnsafeMutablePointer<Ryz__V1__WeightsSources>
+    ) throws(WireError) -> WeightsSources {
+        WeightsSources(
+            peers: try values(
+                message.pointee.peers, message.pointee.n_peers, "weightsSources.peers", limit: WeightsSources.limit,
+                peer))
+    }
+
     func weightsRequest(
         _ message: UnsafeMutablePointer<Ryz__V1__WeightsRequest>
     ) throws(WireError) -> WeightsRequest {
@@ -14,6 +31,9 @@ extension EnvelopeReader {
         case RYZ__V1__WEIGHTS_REQUEST__ITEM_MANIFEST:
             item = .manifest(
                 content: try binary(message.pointee.manifest, "weightsRequest.manifest", byteCount: 32))
+        case RYZ__V1__WEIGHTS_REQUEST__ITEM_HOLDINGS:
+            item = .holdings(
+                content: try binary(message.pointee.holdings, "weightsRequest.holdings", byteCount: 32))
         case RYZ__V1__WEIGHTS_REQUEST__ITEM_CHUNK:
             let chunk = try present(message.pointee.chunk)
             item = .chunk(

@@ -34,6 +34,10 @@ struct EnvelopeReader {
             .leave(Leave(reason: try text(try present(message.pointee.leave).pointee.reason, "leave.reason")))
         case RYZ__V1__ENVELOPE__BODY_MEASUREMENT_REPORT:
             .measurementReport(try report(try present(message.pointee.measurement_report)))
+        case RYZ__V1__ENVELOPE__BODY_WEIGHTS_OFFER:
+            .weightsOffer(try weightsOffer(try present(message.pointee.weights_offer)))
+        case RYZ__V1__ENVELOPE__BODY_WEIGHTS_SOURCES:
+            .weightsSources(try weightsSources(try present(message.pointee.weights_sources)))
         case RYZ__V1__ENVELOPE__BODY_WELCOME: .welcome(try welcome(try present(message.pointee.welcome)))
         case RYZ__V1__ENVELOPE__BODY_HEARTBEAT_REPLY:
             .heartbeatReply(HeartbeatReply(number: try present(message.pointee.heartbeat_reply).pointee.number))

@@ -1,10 +1,21 @@
 import Transport
 
 extension EnvelopeRules {
+    func check(_ offer: WeightsOffer) throws(WireError) {
+        if !offer.endpoint.isEmpty { try endpoint(offer.endpoint, "weightsOffer.endpoint") }
+        if !offer.headerDigest.isEmpty { try digest(offer.headerDigest, "weightsOffer.headerDigest") }
+    }
+
+    func check(_ sources: WeightsSources) throws(WireError) {
+        try count(sources.peers.count, "weightsSources.peers", limit: WeightsSources.limit)
+        for (index, source) in sources.peers.enumerated() { try check(source, "weightsSources.peers[\(index)]") }
+    }
+
     func check(_ request: WeightsRequest) throws(WireError) {
         switch request.item {
         case .content(let headerDigest): try digest(headerDigest, "weightsRequest.contentOfHeader")
         case .manifest(let content): try digest(content, "weightsRequest.manifest")
+        case .holdings(let content): try digest(content, "weightsRequest.holdings")
         case .chunk(let chunk):
             try digest(chunk.content, "weightsRequest.chunk.content")
             try range(chunk.file, "weightsRequest.chunk.file", 0...limits.maximumFileCount - 1)

@@ -14,6 +14,8 @@ struct EnvelopeRules {
         case .failure(let body): try text(body.message, "failure.message")
         case .leave(let body): try text(body.reason, "leave.reason")
         case .measurementReport(let body): try check(body)
+        case .weightsOffer(let body): try check(body)
+        case .weightsSources(let body): try check(body)
         case .welcome(let body):
             try range(body.heartbeatInterval, "welcome.heartbeatInterval", .milliseconds(10) ... .seconds(3600))
             try endpoint(body.dataEndpoint, "welcome.dataEndpoint")

@@ -1,11 +1,17 @@
 import Transport
 import ZeroMQ
 
-/// Where the data plane is bound, and the host that other nodes are told.
+/// Where a socket for other nodes is bound, and the host that they are told.
 struct DataAddress: Equatable {
     var binding: String
     /// Nil: as bound.
     var advertisedHost: String?
+
+    /// The same address, but any free port of it.
+    mutating func takeAnyPort() {
+        guard let bound = HostPort(endpoint: binding) else { return }
+        binding = "tcp://\(HostPort(host: bound.host, port: 0))"
+    }
 
     enum Problem: Error, Equatable {
         /// The coordinator's host has no address, or there is no route to it: that may change.
@@ -17,25 +23,28 @@ struct DataAddress: Equatable {
     /// reaches the coordinator, and loopback, need no permission.
     ///
     /// - Parameters:
-    ///   - dataEndpoint: as configured; nil for any free port of the address that reaches the coordinator.
+    ///   - endpoint: as configured; nil for any free port of the address that reaches the coordinator.
+    ///   - option: by which it is configured.
     ///   - allowsAnyAddress: whether links are encrypted, or need not be.
-    init(dataEndpoint: String?, coordinatorEndpoint: String, allowsAnyAddress: Bool) throws(Problem) {
+    init(
+        _ endpoint: String?, option: String, coordinatorEndpoint: String, allowsAnyAddress: Bool
+    ) throws(Problem) {
         let local: String
         do throws(ZeroMQError) { local = try LocalAddress.reaching(coordinatorEndpoint) } catch { throw .noWay(error) }
-        guard let dataEndpoint else {
+        guard let endpoint else {
             binding = "tcp://\(HostPort(host: local, port: 0))"
             return
         }
-        guard let given = HostPort(endpoint: dataEndpoint) else {
-            throw .configuration("--data \(dataEndpoint): it is not an endpoint; write it as tcp://\(local):7071")
+        guard let given = HostPort(endpoint: endpoint) else {
+            throw .configuration("\(option) \(endpoint): it is not an endpoint; write it as tcp://\(local):7071")
         }
         guard allowsAnyAddress || given.isLoopback || given.host == local else {
             throw .configuration(
-                "--data \(dataEndpoint): links are not encrypted, and this is neither loopback nor \(local), by which "
+                "\(option) \(endpoint): links are not encrypted, and this is neither loopback nor \(local), by which "
                     + "this machine reaches the coordinator; use that address, or give --key, or --security none if "
                     + "you trust the network")
         }
-        binding = dataEndpoint
+        binding = endpoint
         if given.isWildcard { advertisedHost = local }
     }
 }

@@ -28,6 +28,7 @@ public final class Worker: Service, Sendable {
     private let control: ControlInbox
     private let compute: ComputeInbox
     private let usage = WorkerUsage()
+    private let sharing: WeightsSharing
     private let hasRun = Mutex(false)
 
     /// - Parameter meter: nil for a worker that does not know how fast it is.
@@ -44,6 +45,7 @@ public final class Worker: Service, Sendable {
         do throws(ZeroMQError) {
             control = try ControlInbox()
             compute = try ComputeInbox()
+            sharing = try WeightsSharing(configuration, logger: logger) { [wake = control.wake] in wake.signal() }
         } catch {
             throw .system(error.description)
         }
@@ -78,13 +80,20 @@ public final class Worker: Service, Sendable {
         guard isFirst else { throw .alreadyRan }
 
         let computeThread: OwnedThread
+        var weightsThread: OwnedThread?
         do throws(ZeroMQError) {
             computeThread = try OwnedThread.start(name: "ryz-compute") { self.runCompute() }
+            if sharing.isServing {
+                weightsThread = try OwnedThread.start(name: "ryz-weights") { self.runWeights() }
+            }
         } catch {
+            compute.stop()
             throw .system(error.description)
         }
         let ending = runControl()
         compute.stop()
+        sharing.stop()
+        _ = weightsThread?.join(within: configuration.shutdownTimeout)
         if !computeThread.join(within: configuration.shutdownTimeout) {
             logger.warning("the compute thread is still busy; it ends with the process")
         }
@@ -132,7 +141,8 @@ public final class Worker: Service, Sendable {
         do throws(ZeroMQError) {
             let loop = try ControlLoop(
                 configuration: configuration, incarnation: ProcessIdentity.newIncarnation(),
-                dataEndpoint: dataEndpoint, logger: logger, inbox: control, compute: compute, usage: usage)
+                dataEndpoint: dataEndpoint, logger: logger, inbox: control, compute: compute, sharing: sharing,
+                usage: usage)
             return loop.run()
         } catch {
             return .failed(error.description)
@@ -141,7 +151,9 @@ public final class Worker: Service, Sendable {
 
     /// The compute thread.
     private func runCompute() {
-        guard let address = dataAddress() else { return }
+        guard let address = address(configuration.dataEndpoint, option: "--data", waitingWith: compute.wake) else {
+            return
+        }
         let links: ZeroMQDataLinks
         do throws(ZeroMQError) {
             links = try ZeroMQDataLinks(
@@ -157,17 +169,30 @@ public final class Worker: Service, Sendable {
         ComputeLoop(
             clusterID: configuration.clusterID, hostID: configuration.sharesMemory ? HostIdentity.current : "",
             security: configuration.security, links: links, logger: logger, inbox: compute, control: control,
-            usage: usage, loader: loader, meter: meter
+            usage: usage, sharing: sharing, loader: loader, meter: meter
         ).run()
     }
 
-    /// Where the data plane listens and is announced; nil if the worker was stopped before that was known.
-    private func dataAddress() -> DataAddress? {
+    /// The thread that gives weights to other workers.
+    private func runWeights() {
+        // By default where the data plane is, as that is where others reach this machine.
+        let endpoint = configuration.weightsEndpoint
+        guard
+            var address = address(
+                endpoint ?? configuration.dataEndpoint, option: endpoint == nil ? "--data" : "--share",
+                waitingWith: sharing.wake)
+        else { return }
+        if endpoint == nil { address.takeAnyPort() }
+        sharing.serve(at: address, security: configuration.security)
+    }
+
+    /// Where a socket listens and is announced; nil if the worker was stopped before that was known.
+    private func address(_ endpoint: String?, option: String, waitingWith wake: WakeSignal) -> DataAddress? {
         var hasLogged = false
         while !compute.isStopping {
             do throws(DataAddress.Problem) {
                 return try DataAddress(
-                    dataEndpoint: configuration.dataEndpoint, coordinatorEndpoint: configuration.coordinatorEndpoint,
+                    endpoint, option: option, coordinatorEndpoint: configuration.coordinatorEndpoint,
                     allowsAnyAddress: configuration.allowsPlainText || configuration.security != nil)
             } catch {
                 if case .configuration(let problem) = error {
@@ -186,7 +211,7 @@ public final class Worker: Service, Sendable {
                     logger.warning("no way to the coordinator yet", metadata: ["problem": "\(error)"])
                     hasLogged = true
                 }
-                compute.wake.wait(timeout: .seconds(1))
+                wake.wait(timeout: .seconds(1))
             }
         }
         return nil

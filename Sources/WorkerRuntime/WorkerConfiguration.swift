@@ -12,6 +12,12 @@ public struct WorkerConfiguration: Sendable {
     /// Where the data plane listens, such as `tcp://192.168.1.11:7071`. Nil: any free port of the address that reaches
     /// the coordinator, which is loopback if the coordinator is there. A wildcard is announced as that address.
     public var dataEndpoint: String?
+    /// Whether other workers may have what this one holds of a model's files.
+    public var servesWeights = true
+    /// Where it serves them; as `dataEndpoint`, but nil takes any free port of the address of that.
+    public var weightsEndpoint: String?
+    /// Where manifests of model files are kept that were hashed for others; nil for nowhere.
+    public var manifestsFolder: String?
     /// Encrypts all links; it knows the coordinator's key. Nil: they are plain text.
     public var security: NodeSecurity?
     /// Whether the data plane may listen, unencrypted, on other addresses than loopback and the one that reaches the

@@ -32,6 +32,9 @@ final class Dealer {
         socket = try Self.open(node, endpoint, options, context)
     }
 
+    /// For `Poller`, as long as there is no other connection.
+    var handle: UnsafeMutableRawPointer? { socket.handle }
+
     /// Replaces the connection by a fresh one, which the peer sees as another `ConnectionID`. What was under way on the old
     /// one never comes.
     func reconnect() throws(LinkError) {

@@ -24,6 +24,25 @@ public struct Poller: ~Copyable {
 
     deinit { items.deallocate() }
 
+    /// Waits until one of the sockets has a message, a signal came, or `timeout` is over. Signals are cleared.
+    ///
+    /// - Parameter handles: of sockets that this thread may use.
+    static func wait(
+        forAnyOf handles: [UnsafeMutableRawPointer?], signals: [WakeSignal], timeout: Duration
+    ) throws(ZeroMQError) {
+        var items = handles.map { zmq_pollitem_t(socket: $0, fd: -1, events: Int16(ZMQ_POLLIN), revents: 0) }
+        items += signals.map {
+            zmq_pollitem_t(socket: nil, fd: $0.descriptor, events: Int16(ZMQ_POLLIN), revents: 0)
+        }
+        let ready = zmq_poll(&items, CInt(items.count), Int(timeout.wholeMilliseconds))
+        if ready < 0 {
+            let code = zmq_errno()
+            if code == EINTR { return }
+            throw ZeroMQError("wait for", "\(handles.count) sockets", code: code)
+        }
+        for (signal, item) in zip(signals, items[handles.count...]) where item.revents != 0 { signal.clear() }
+    }
+
     /// Waits until `socket` has a message, a signal came, or `timeout` is over. Signals are cleared.
     public mutating func wait(for socket: borrowing Socket, timeout: Duration) throws(ZeroMQError) -> Outcome {
         items[0].socket = socket.handle

@@ -36,6 +36,17 @@ public final class WeightsClientSocket {
         try dealer.receive(timeout: timeout) { accept($0) }
     }
 
+    /// Waits until one of the sockets has a message, a signal came, or `timeout` is over.
+    public static func wait(
+        forAnyOf sockets: [WeightsClientSocket], wake: [WakeSignal], timeout: Duration
+    ) throws(LinkError) {
+        do throws(ZeroMQError) {
+            try Poller.wait(forAnyOf: sockets.map(\.dealer.handle), signals: wake, timeout: timeout)
+        } catch {
+            throw error.asLinkError
+        }
+    }
+
     private func accept(_ received: consuming MessageParts) -> Delivery? {
         var parts = received
         let connection = ConnectionID(node: source)

@@ -76,8 +76,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let coordinator = try CoordinatorRuntime.Coordinator(
             configuration: settings, model: model,
             weights: WeightsServer(
-                node: .coordinator, clusterID: settings.clusterID, model: file,
-                manifestFolder: RyzHome.manifestsFolder, logger: logger),
+                node: .coordinator, clusterID: settings.clusterID,
+                shelf: WeightsShelf(file, manifestFolder: RyzHome.manifestsFolder), logger: logger),
             security: isEncrypted ? NodeSecurity(keys: keys.coordinator().keys, allowed: keys.workers()) : nil,
             logger: logger)
         let clients = settings.wantsClientKeys ? ClientAccess(try keys.clients.keys()) : nil

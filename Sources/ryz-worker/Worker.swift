@@ -18,8 +18,8 @@ struct WorkerCommand: AsyncParsableCommand {
               ryz-worker --coordinator tcp://192.168.1.10:7070 --name big-box
 
             The coordinator may start before or after its workers. A model file is looked for where the coordinator has
-            it, then in ${RYZ_HOME:-~/.ryz}/models. If it is in neither, what is needed of it is fetched from the
-            coordinator and kept in ${RYZ_HOME:-~/.ryz}/shards. RYZ_ISA=portable|avx2|avx512 forces an instruction set.
+            it, then in ${RYZ_HOME:-~/.ryz}/models. If it is in neither, what is needed of it is fetched from other
+            workers and the coordinator, and kept in ${RYZ_HOME:-~/.ryz}/shards. RYZ_ISA=portable|avx2|avx512 forces an instruction set.
             """)
 
     @Option(help: "The coordinator's control endpoint, such as tcp://192.168.1.10:7070.")
@@ -49,7 +49,7 @@ struct WorkerCommand: AsyncParsableCommand {
     @OptionGroup var kernels: KernelOptions
     @Option(
         help:
-            "Which files weights come from: local (a copy of the model on this machine), fetched (from the coordinator), or automatic: a copy if there is one."
+            "Which files weights come from: local (a copy of the model on this machine), fetched (from other machines), or automatic: a copy if there is one."
     )
     var weights = WeightsOrigin.automatic
     @Option(
@@ -57,6 +57,11 @@ struct WorkerCommand: AsyncParsableCommand {
             "Most bytes of the disk for fetched weights, such as 40GiB; those unused for longest go first. By default half of what is free."
     )
     var cacheSize: ByteCount?
+    @Option(
+        help:
+            "Where this worker serves what it has of the model to other workers, such as tcp://192.168.1.11:7072; none: nowhere. By default any free port of the address where the data plane listens."
+    )
+    var share: String?
     @Flag(help: .hidden)
     var endWithParent = false
     @OptionGroup var logging: LoggingOptions
@@ -74,6 +79,9 @@ struct WorkerCommand: AsyncParsableCommand {
         configuration.dataEndpoint = data
         configuration.allowsPlainText = security == WorkerSecurity.none
         configuration.sharesMemory = !noSharedMemory
+        configuration.servesWeights = share != "none"
+        configuration.weightsEndpoint = share == "none" ? nil : share
+        configuration.manifestsFolder = RyzHome.manifestsFolder
         if let name {
             guard let node = NodeID(name) else {
                 throw ValidationError(

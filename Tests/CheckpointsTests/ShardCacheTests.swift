@@ -59,6 +59,26 @@ import Transport
         #expect(try MappedFile(path: entry.modelPath).bytes(in: 0..<source.bytes.count) == source.bytes)
     }
 
+    @Test func `what was seen to be right is given to others, and nothing else`() throws {
+        let folder = try TemporaryFolder()
+        let cache = ShardCache(folder: folder.path + "/shards", limitByteCount: 100 << 20)
+        let source = Source(chunkCount: 3, seed: 1)
+        let first = try cache.makeEntry(source.content, manifest: source.manifest)
+        #expect(try source.keep(Self.chunk(0), in: first) && source.keep(Self.chunk(2), in: first))
+        #expect(first.held.bytes == [0b101] && first.heldByteCount == 2 * Self.chunkByteCount - 80)
+        #expect(first.bytes(of: Self.chunk(2)) == Array(source.bytes[(2 * Self.chunkByteCount)...]))
+        #expect(first.bytes(of: Self.chunk(1)) == nil)
+
+        let second = try #require(try cache.entry(source.content))
+        #expect(second.held.count == 0 && second.bytes(of: Self.chunk(0)) == nil)
+        second.adopt(ChunkSet(all: 3))
+        // The hole in the middle is none that anyone could have seen to be right.
+        #expect(second.held.bytes == [0b101])
+        let handle = try #require(FileHandle(forUpdatingAtPath: second.modelPath))
+        try handle.write(contentsOf: [source.bytes[0] ^ 1])
+        #expect(!second.holds(Self.chunk(0)) && second.held.bytes == [0b100])
+    }
+
     @Test func `bytes that are not those of the chunk are not kept`() throws {
         let folder = try TemporaryFolder()
         let source = Source(chunkCount: 2, seed: 2)

@@ -35,16 +35,16 @@ import Testing
     {
         let outcome = try await Self.fuzz(placement, isEncrypted: false)
         #expect(outcome.problems == [] && outcome.answers.problems == [])
-        // HTTP, control, data and weights of the coordinator, and the data of each worker.
-        #expect(outcome.ports.count == 6)
-        #expect(outcome.frameCounts.count == 6 && outcome.statusCounts[400, default: 0] > 0)
+        // HTTP, control, data and weights of the coordinator, and data and weights of each worker.
+        #expect(outcome.ports.count == 8)
+        #expect(outcome.frameCounts.count == 8 && outcome.statusCounts[400, default: 0] > 0)
         #expect(outcome.answers.equalCount > 0)
     }
 
     @Test func `with keys, strangers get nothing on any port, and a known node's rubbish does no harm`() async throws {
         let outcome = try await Self.fuzz([1, 1], isEncrypted: true)
         #expect(outcome.problems == [] && outcome.answers.problems == [])
-        #expect(outcome.strangerPortCount == 5 && outcome.droppedCounts.count == 3)
+        #expect(outcome.strangerPortCount == 7 && outcome.droppedCounts.count == 3)
         #expect(outcome.answers.equalCount > 0)
     }
 }

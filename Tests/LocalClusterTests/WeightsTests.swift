@@ -69,4 +69,28 @@ import Testing
         #expect((third.answer, third.score) == (expected.answer, expected.score))
         #expect(third.fetchedByteCounts == [1 << 20] + expected.fetchedByteCounts.dropFirst())
     }
+
+    @Test(arguments: [false, true])
+    func `a worker that comes to a part that another one has gets it from that one`(hasKeys: Bool) async throws {
+        let home = try TemporaryFolder()
+        var options = LocalClusterOptions(modelPath: Fixtures.ryzTinyPath, workerCount: 1, threadsPerWorker: 1)
+        (options.spareCount, options.keepsSparesWarm, options.logLevel) = (1, true, "error")
+        (options.weightsOrigin, options.workersFolder) = (.fetched, home.path)
+        if hasKeys { _ = try options.encrypt(in: home.path + "/keys") }
+        let nodes = try await LocalCluster.run(options) { cluster in
+            let client = ClusterClient(cluster.address)
+            while true {
+                // The spare loads when the other one serves, and a heartbeat later that is known.
+                let nodes = try await client.health().nodes
+                let isWarm = nodes.contains { $0.standby?.isWarm == true }
+                if isWarm, nodes.allSatisfy({ $0.fetchedByteCount > 0 }) { return nodes }
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+        let spare = try #require(nodes.first { $0.standby != nil })
+        let first = try #require(nodes.first { $0.standby == nil })
+        #expect(first.fetchedFromWorkersByteCount == 0)
+        #expect(spare.fetchedByteCount == first.fetchedByteCount)
+        #expect(spare.fetchedFromWorkersByteCount == spare.fetchedByteCount)
+    }
 }

@@ -185,7 +185,8 @@ import Testing
         let lines = table.text(Self.cluster(.healthy, [Self.node("worker-1")])).split(separator: "\n")
         #expect(
             lines[2]
-                == "worker-1: process 4711, AMD EPYC, KV 512 of 16384 tokens, 1 frames dropped, 0 B of weights fetched")
+                == "worker-1: process 4711, AMD EPYC, KV 512 of 16384 tokens, 1 frames dropped, 0 B of weights fetched, "
+                + "0 B of them from other workers")
     }
 
     @Test func `colour only emphasises and leaves the columns where they are`() throws {

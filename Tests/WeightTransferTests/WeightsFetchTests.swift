@@ -22,7 +22,7 @@ import ZeroMQ
     }
 
     /// A model of some eight chunks.
-    private static func makeModel() throws -> TemporaryFile {
+    static func makeModel() throws -> TemporaryFile {
         var tiny = TinyLlama()
         tiny.hiddenSize = 256
         tiny.feedForwardSize = 1024
@@ -32,12 +32,12 @@ import ZeroMQ
         return try tiny.builder().write()
     }
 
-    private static func reference(_ model: ModelFile) -> ModelFileReference {
+    static func reference(_ model: ModelFile) -> ModelFileReference {
         ModelFileReference(
             path: model.path, byteCount: UInt64(model.byteCount), headerDigest: model.headerDigest)
     }
 
-    private static func everything(_ model: ModelFile) -> [ModelByteRange] {
+    static func everything(_ model: ModelFile) -> [ModelByteRange] {
         model.parts.map { ModelByteRange(file: $0.file, bytes: 0..<$0.file.byteCount) }
     }
 
@@ -55,7 +55,7 @@ import ZeroMQ
         let counted = Shared(0)
         var supply = try supply(server)
         supply.report = { step in progress.change { $0.append(step) } }
-        supply.noteFetched = { byteCount in counted.change { $0 += byteCount } }
+        supply.noteFetched = { byteCount, _ in counted.change { $0 += byteCount } }
         let fetched = try WeightsFetch(supply, cache: cache).model(Self.reference(model), needs: Self.everything)
         #expect(fetched.fetchedByteCount == model.byteCount && fetched.neededByteCount == model.byteCount)
         #expect(counted.value == model.byteCount)
@@ -91,7 +91,7 @@ import ZeroMQ
         let server = try RunningServer(model)
         let counted = Shared(0)
         var supply = try supply(server)
-        supply.noteFetched = { byteCount in counted.change { $0 += byteCount } }
+        supply.noteFetched = { byteCount, _ in counted.change { $0 += byteCount } }
         supply.isAbandoned = { counted.value >= 3 * ShardManifest.chunkByteCount }
         #expect(throws: WeightsError.abandoned) {
             _ = try WeightsFetch(supply, cache: cache).model(Self.reference(model), needs: Self.everything)
@@ -133,7 +133,7 @@ import ZeroMQ
         (patience.firstSilence, patience.pause) = (.milliseconds(300), .milliseconds(50))
         patience.openRequestLimit = 1
         let endpoint = first.endpoint
-        supply.noteFetched = { _ in
+        supply.noteFetched = { _, _ in
             // In the middle, the server ends, and another one takes its port.
             second.change { second in
                 guard second == nil else { return }
@@ -207,7 +207,7 @@ import ZeroMQ
         let small = ShardCache(folder: home.path + "/small", limitByteCount: 2 << 20)
         let counted = Shared(0)
         var supply = try supply(server)
-        supply.noteFetched = { byteCount in counted.change { $0 += byteCount } }
+        supply.noteFetched = { byteCount, _ in counted.change { $0 += byteCount } }
         let error = #expect(throws: WeightsError.self) {
             _ = try WeightsFetch(supply, cache: small).model(Self.reference(model), needs: Self.everything)
         }
@@ -221,7 +221,7 @@ import ZeroMQ
         let server = try RunningServer(model)
         let counted = Shared(0)
         var supply = try supply(server)
-        supply.noteFetched = { byteCount in counted.change { $0 += byteCount } }
+        supply.noteFetched = { byteCount, _ in counted.change { $0 += byteCount } }
         let refusal = WeightsError.unfit(problem: "too little memory", isRetryable: true)
         #expect(throws: refusal) {
             _ = try WeightsFetch(supply, cache: cache).model(Self.reference(model)) { _ throws(WeightsError) in
@@ -239,7 +239,7 @@ import ZeroMQ
         let other = try RunningServer(model)
         let requests = try WeightsRequests(supply(other), patience: WeightsPatience())
         let received = Shared<[UInt8]>([])
-        try requests.run([.chunk(WeightsChunk(content: known.entry.content, file: 0, index: 1))]) { _, _, payload in
+        try requests.run([.chunk(WeightsChunk(content: known.entry.content, file: 0, index: 1))]) { _, _, payload, _ in
             received.change { $0 = payload?.bytes ?? [] }
             return .taken
         }
@@ -279,84 +279,4 @@ import ZeroMQ
         for keys in [stranger, nil] { #expect(throws: WeightsError.self) { _ = try fetch(keys) } }
         #expect(try fetch(known).fetchedByteCount > 0)
     }
-
-    @Test func `requests for what there is not are answered with a problem`() throws {
-        let model = try ModelFile(path: Fixtures.ryzTinyPath)
-        var desk = WeightsDesk(model, manifestFolder: nil)
-        let nothing = WeightsChunk(content: [UInt8](repeating: 0, count: 32), file: 0, index: 0)
-        #expect(!desk.hasWork)
-        for item in [.chunk(nothing), .manifest(content: nothing.content)] + [
-            WeightsRequest.Item.content(headerDigest: model.headerDigest)
-        ] {
-            guard case (.hashing, nil) = desk.answer(item) else {
-                Issue.record("it is to be hashed first")
-                return
-            }
-        }
-        #expect(desk.hasWork)
-        while desk.hasWork { try desk.work() }
-        guard case .content(let content) = desk.answer(.content(headerDigest: model.headerDigest)).0 else {
-            Issue.record("it has been hashed")
-            return
-        }
-        for item in [WeightsRequest.Item.chunk(nothing), .manifest(content: nothing.content)] {
-            guard case (.problem, nil) = desk.answer(item) else {
-                Issue.record("that is no content of this model")
-                continue
-            }
-        }
-        for (file, index) in [(model.parts.count, 0), (0, 1), (2047, 0), (0, 1 << 24 - 1)] {
-            let (result, bytes) = desk.answer(.chunk(WeightsChunk(content: content, file: file, index: index)))
-            guard case .problem = result else {
-                Issue.record("chunk \(index) of file \(file)")
-                continue
-            }
-            #expect(bytes == nil)
-        }
-        #expect(desk.answer(.chunk(WeightsChunk(content: content, file: 0, index: 0))).1 != nil)
-    }
-}
-
-/// A server of weights on a thread of its own.
-private final class RunningServer: Sendable {
-    let endpoint: String
-    private let server: WeightsServer
-    private let thread: OwnedThread
-
-    init(_ model: ModelFile, endpoint: String = "tcp://127.0.0.1:0", security: NodeSecurity? = nil) throws {
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
-        let server = try WeightsServer(
-            node: .coordinator, clusterID: "test", model: model, manifestFolder: nil, logger: logger)
-        let bound = Shared<Result<String, ZeroMQError>?>(nil)
-        let started = DispatchSemaphore(value: 0)
-        thread = try OwnedThread.start(name: "weights") {
-            server.run(binding: endpoint, advertisedHost: nil, security: security) { result in
-                bound.change { $0 = result }
-                started.signal()
-            }
-        }
-        #expect(started.wait(timeout: .now() + 20) == .success)
-        self.server = server
-        self.endpoint = try #require(bound.value).get()
-    }
-
-    /// Returns when the thread has ended, and the port is free.
-    func stop() {
-        server.stop()
-        #expect(thread.join(within: .seconds(20)))
-    }
-
-    deinit { server.stop() }
-}
-
-/// A value that several threads use.
-private final class Shared<Value: Sendable>: Sendable {
-    private let mutex: Mutex<Value>
-
-    init(_ value: Value) { mutex = Mutex(value) }
-
-    var value: Value { mutex.withLock { $0 } }
-
-    func change(_ body: (inout Value) -> Void) { mutex.withLock { body(&$0) } }
 }

@@ -28,6 +28,7 @@ import Wire
         for digest in [[], [UInt8](repeating: 1, count: 31), [UInt8](repeating: 1, count: 33)] {
             #expect(request(.content(headerDigest: digest)) == "weightsRequest.contentOfHeader")
             #expect(request(.manifest(content: digest)) == "weightsRequest.manifest")
+            #expect(request(.holdings(content: digest)) == "weightsRequest.holdings")
             let chunk = WeightsChunk(content: digest, file: 0, index: 0)
             #expect(request(.chunk(chunk)) == "weightsRequest.chunk.content")
             #expect(reply(.content(digest)) == "weightsReply.content")
@@ -42,6 +43,22 @@ import Wire
         #expect(chunk(0, 0) == nil && chunk(2047, 1 << 24 - 1) == nil)
         for file in [-1, 2048, .max] { #expect(chunk(file, 0) == "weightsRequest.chunk.file") }
         for index in [-1, 1 << 24, .max] { #expect(chunk(0, index) == "weightsRequest.chunk.index") }
+    }
+
+    @Test func `offers name a model by its digest, and sources are few`() throws {
+        func offer(_ endpoint: String, _ digest: [UInt8]) -> String? {
+            field(.weightsOffer(WeightsOffer(endpoint: endpoint, headerDigest: digest, heldByteCount: 1)))
+        }
+        #expect(offer("", []) == nil && offer("tcp://a:1", Self.digest) == nil)
+        #expect(offer(String(repeating: "x", count: 257), []) == "weightsOffer.endpoint")
+        #expect(offer("", [1, 2]) == "weightsOffer.headerDigest")
+        func sources(_ count: Int, _ endpoint: String = "tcp://a:1") -> String? {
+            let peer = Peer(node: Self.worker, dataEndpoint: endpoint)
+            return field(.weightsSources(WeightsSources(peers: Array(repeating: peer, count: count))))
+        }
+        #expect(sources(0) == nil && sources(WeightsSources.limit) == nil)
+        #expect(sources(WeightsSources.limit + 1) == "weightsSources.peers")
+        #expect(sources(1, "") == "weightsSources.peers[0].dataEndpoint")
     }
 
     @Test func `nobody has done more than there is, and problems are bounded`() {

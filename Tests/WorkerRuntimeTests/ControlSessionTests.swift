@@ -57,6 +57,26 @@ import WorkerRuntime
         #expect(waits == [.milliseconds(500), .seconds(1), .seconds(2), .seconds(2), .seconds(2)])
     }
 
+    @Test func `what it has for others is said to each coordinator, and again when it is another`() {
+        let offer = WeightsOffer(endpoint: "tcp://10.0.0.2:8")
+        var session = welcomed()
+        #expect(session.handle(.offering(offer), at: .zero) == [.send(.weightsOffer(offer), Epoch(0))])
+        #expect(session.handle(.offering(offer), at: .zero) == [])
+        var more = offer
+        (more.headerDigest, more.heldByteCount) = ([UInt8](repeating: 1, count: 32), 9)
+        #expect(session.handle(.offering(more), at: .zero) == [.send(.weightsOffer(more), Epoch(0))])
+        // One that could not be sent is not sent later, when another may count.
+        session.hold([(.weightsOffer(offer), Epoch(0))])
+        #expect(
+            session.handle(.received(envelope(welcome)), at: .zero) == [
+                .sendHeartbeat(number: 2, roundTrip: nil), .send(.weightsOffer(more), Epoch(0)),
+            ])
+        let peer = Peer(node: Self.node, dataEndpoint: "tcp://10.0.0.3:8")
+        #expect(
+            session.handle(.received(envelope(.weightsSources(WeightsSources(peers: [peer])))), at: .zero)
+                == [.fetchFrom([peer])])
+    }
+
     @Test func `heartbeats keep their interval and carry the last round trip`() {
         var session = welcomed()
         #expect(session.nextDeadline == .seconds(1))

@@ -107,7 +107,7 @@ import ZeroMQ
         defer { server.stop() }
         let fetched = Count()
         var supply = try server.supply(for: nodeID("w"))
-        supply.noteFetched = { fetched.add($0) }
+        supply.noteFetched = { byteCount, _ in fetched.add(byteCount) }
         var loader = loader
         loader.shardCache = ShardCache(folder: home.path)
         // A copy where the coordinator has its own.
@@ -144,7 +144,7 @@ private final class ServedModel {
 
     init(_ model: ModelFile) throws {
         let server = try WeightsServer(
-            node: .coordinator, clusterID: "test", model: model, manifestFolder: nil, logger: quiet)
+            node: .coordinator, clusterID: "test", shelf: WeightsShelf(model, manifestFolder: nil), logger: quiet)
         let bound = Bound()
         _ = try OwnedThread.start(name: "weights") {
             server.run(binding: "tcp://127.0.0.1:0", advertisedHost: nil, security: nil, started: bound.give)

@@ -1,4 +1,5 @@
 public import Kernels
+import Synchronization
 
 /// A chunk of one of the files of a manifest.
 public struct ShardChunk: Hashable, Sendable {
@@ -6,6 +7,11 @@ public struct ShardChunk: Hashable, Sendable {
     public var file: Int
     /// Position in the file, in chunks.
     public var index: Int
+
+    public init(file: Int, index: Int) {
+        self.file = file
+        self.index = index
+    }
 }
 
 /// The files of one content in the shard cache, as far as they are there. It stays in the cache as long as this lives.
@@ -23,11 +29,15 @@ public final class ShardEntry: Sendable {
     private let files: [SparseFile]
     /// Keeps others from making room by it.
     private let use: FileLock
+    private let firstPositions: [Int]
+    private let seen: Mutex<ChunkSet>
 
     init(_ manifest: ShardManifest, content: [UInt8], folder: String, use: consuming FileLock) throws(OutputFileError) {
         self.manifest = manifest
         self.content = content
         self.use = use
+        firstPositions = manifest.firstPositions
+        seen = Mutex(ChunkSet(none: manifest.chunkCount))
         var files: [SparseFile] = []
         for file in manifest.files {
             files.append(try SparseFile(path: "\(folder)/\(file.name)", byteCount: file.byteCount))
@@ -59,17 +69,63 @@ public final class ShardEntry: Sendable {
         return chunks.sorted { ($0.file, $0.index) < ($1.file, $1.index) }
     }
 
+    /// The chunks that were right when they were last looked at, by this process.
+    public var held: ChunkSet { seen.withLock(\.self) }
+
+    /// Bytes of them.
+    public var heldByteCount: Int {
+        let held = held
+        return manifest.files.indices.reduce(0) { sum, file in
+            manifest.files[file].chunks.indices.reduce(sum) { sum, index in
+                held.contains(firstPositions[file] + index)
+                    ? sum + manifest.byteRange(file: file, chunk: index).count : sum
+            }
+        }
+    }
+
+    /// Where a chunk is in `held`.
+    public func position(of chunk: ShardChunk) -> Int { firstPositions[chunk.file] + chunk.index }
+
+    /// Takes over what was seen of the same content through another entry, as far as it is still there.
+    public func adopt(_ held: ChunkSet) {
+        for file in files.indices {
+            for index in manifest.files[file].chunks.indices where held.contains(firstPositions[file] + index) {
+                let chunk = ShardChunk(file: file, index: index)
+                if mayHold(chunk) { note(chunk, isRight: true) }
+            }
+        }
+    }
+
+    /// Whether something was ever written in the place of a chunk, right or not.
+    public func mayHold(_ chunk: ShardChunk) -> Bool {
+        files[chunk.file].mayHoldData(in: manifest.byteRange(file: chunk.file, chunk: chunk.index))
+    }
+
+    /// The bytes of a chunk that is held; nil if they are not there any more. Whoever gets them has to check them.
+    public func bytes(of chunk: ShardChunk) -> [UInt8]? {
+        seen.withLock { $0.contains(position(of: chunk)) } ? read(chunk) : nil
+    }
+
+    private func read(_ chunk: ShardChunk) -> [UInt8]? {
+        let range = manifest.byteRange(file: chunk.file, chunk: chunk.index)
+        guard let bytes = try? files[chunk.file].read(range), bytes.count == range.count else { return nil }
+        return bytes
+    }
+
+    private func note(_ chunk: ShardChunk, isRight: Bool) {
+        let position = position(of: chunk)
+        seen.withLock { if isRight { $0.insert(position) } else { $0.remove(position) } }
+    }
+
     public func byteCount(of chunk: ShardChunk) -> Int {
         manifest.byteRange(file: chunk.file, chunk: chunk.index).count
     }
 
     /// Whether the bytes of a chunk are there, and right.
     public func holds(_ chunk: ShardChunk) -> Bool {
-        let range = manifest.byteRange(file: chunk.file, chunk: chunk.index)
-        guard files[chunk.file].mayHoldData(in: range), let bytes = try? files[chunk.file].read(range) else {
-            return false
-        }
-        return bytes.count == range.count && bytes.sha256 == digest(of: chunk)
+        let isRight = mayHold(chunk) && read(chunk)?.sha256 == digest(of: chunk)
+        note(chunk, isRight: isRight)
+        return isRight
     }
 
     /// Puts a chunk in its place; false if these are not its bytes.
@@ -77,6 +133,7 @@ public final class ShardEntry: Sendable {
         let range = manifest.byteRange(file: chunk.file, chunk: chunk.index)
         guard bytes.count == range.count, bytes.sha256 == digest(of: chunk) else { return false }
         try files[chunk.file].write(bytes, at: range.lowerBound)
+        note(chunk, isRight: true)
         return true
     }
 

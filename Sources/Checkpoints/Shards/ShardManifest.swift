@@ -76,7 +76,7 @@ public struct ShardManifest: Equatable, Sendable {
     }
 
     /// How many chunks a file has.
-    static func chunkCount(ofFileOf byteCount: Int) -> Int { (byteCount - 1) / chunkByteCount + 1 }
+    public static func chunkCount(ofFileOf byteCount: Int) -> Int { (byteCount - 1) / chunkByteCount + 1 }
 
     /// Where a chunk lies in its file.
     public func byteRange(file: Int, chunk: Int) -> Range<Int> {

@@ -88,6 +88,7 @@ extension CoordinatorCore {
             (health.loadedByteCount, health.neededByteCount) = (loading.doneByteCount, loading.byteCount)
         }
         health.fetchedByteCount = heartbeat?.fetchedByteCount ?? 0
+        health.fetchedFromWorkersByteCount = heartbeat?.fetchedFromWorkersByteCount ?? 0
         return health
     }
 

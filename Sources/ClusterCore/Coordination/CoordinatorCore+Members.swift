@@ -64,7 +64,7 @@ extension CoordinatorCore {
         _ = survey.handle(.gone(node), at: now)
         let effects = place(.gone(node, reason: reason), of: node, at: now)
         teams.remove(node)
-        return effects
+        return effects + tell(weights.remove(node))
     }
 
     /// Moves workers between replicas, so that as many as can be are whole.

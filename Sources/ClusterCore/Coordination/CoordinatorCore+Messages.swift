@@ -35,8 +35,10 @@ extension CoordinatorCore {
                 return []
             }
             return apply(survey.handle(.reported(node, report), at: now))
+        case .weightsOffer(let offer):
+            return take(offer, of: node, from: connection)
         case .welcome, .heartbeatReply, .assignment, .refusal, .keyring, .release, .standby, .step, .stepResult,
-            .exchange, .measurementOrder, .linkProbe, .weightsRequest, .weightsReply:
+            .exchange, .measurementOrder, .linkProbe, .weightsSources, .weightsRequest, .weightsReply:
             drops.count(.unexpectedMessage, from: node.name)
             return []
         }

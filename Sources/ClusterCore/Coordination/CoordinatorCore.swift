@@ -15,6 +15,7 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
     /// Which worker belongs to which of them.
     var teams: Teams
     public internal(set) var survey: Survey
+    var weights: WeightsDirectory
     /// Frames that were refused here; those that the links refused are not among them.
     public internal(set) var drops = DropCounters()
     /// The newest epoch that was opened; before the first, the one before it.
@@ -40,6 +41,7 @@ public struct CoordinatorCore<Connection: Hashable & Sendable>: Sendable {
         teams = Teams(
             count: replicas.count, homes: configuration.homes, isSettled: configuration.placement.selection.isNamed)
         isParted = configuration.placement.planning?.plansReplicas != true
+        weights = WeightsDirectory(headerDigest: configuration.placement.modelFile.headerDigest)
         survey = Survey(
             measuresLinksByItself: configuration.measuresLinks,
             needsRates: configuration.placement.planning != nil)

@@ -87,6 +87,8 @@ public struct NodeHealth: Codable, Sendable, Equatable {
     public var neededByteCount: UInt64?
     /// Bytes of weights that came to it over the network since its process started.
     public var fetchedByteCount: UInt64 = 0
+    /// Those of them that came from other workers.
+    public var fetchedFromWorkersByteCount: UInt64 = 0
 
     private enum CodingKeys: String, CodingKey {
         case name, state, detail
@@ -111,6 +113,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         case loadedByteCount = "loaded_byte_count"
         case neededByteCount = "needed_byte_count"
         case fetchedByteCount = "fetched_byte_count"
+        case fetchedFromWorkersByteCount = "fetched_from_workers_byte_count"
     }
 
     public init(
@@ -177,5 +180,6 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         try container.encode(loadedByteCount, forKey: .loadedByteCount)
         try container.encode(neededByteCount, forKey: .neededByteCount)
         try container.encode(fetchedByteCount, forKey: .fetchedByteCount)
+        try container.encode(fetchedFromWorkersByteCount, forKey: .fetchedFromWorkersByteCount)
     }
 }

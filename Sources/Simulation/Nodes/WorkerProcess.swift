@@ -138,8 +138,8 @@ extension WorkerProcess {
         case .end(let ending):
             flush()
             self.ending = ending
-        // Links are plain text here.
-        case .trust: break
+        // Links are plain text here, and files are everywhere.
+        case .trust, .fetchFrom: break
         }
     }
 

@@ -76,6 +76,8 @@ public struct Heartbeat: Equatable, Sendable {
     public var heldPart: UInt64
     /// Bytes of weights that came over the network since it started.
     public var fetchedByteCount: UInt64
+    /// Those of `fetchedByteCount` that came from other workers.
+    public var fetchedFromWorkersByteCount: UInt64 = 0
     /// How far it is with getting its weights together; nil unless it does so.
     public var loading: LoadingProgress?
 

@@ -17,12 +17,14 @@ public struct Envelope: Equatable, Sendable {
         /// Also coordinator to worker, which then leaves.
         case leave(Leave)
         case measurementReport(MeasurementReport)
+        case weightsOffer(WeightsOffer)
         // Control plane, coordinator to worker.
         case welcome(Welcome)
         case heartbeatReply(HeartbeatReply)
         case assignment(StageAssignment)
         case refusal(Refusal)
         case keyring(Keyring)
+        case weightsSources(WeightsSources)
         /// The worker is to let go of its part and of what it keeps of others.
         case release
         /// The worker is to load that part in advance, as if it had that place.

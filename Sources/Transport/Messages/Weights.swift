@@ -1,4 +1,4 @@
-/// A worker asks for something of the model's files.
+/// A worker asks for something of the model's files: the coordinator, or another worker.
 ///
 /// What is in the files has a name, their *content*: the SHA-256 (32 bytes) of the manifest, which lists the files with the
 /// SHA-256 of each chunk. So whoever knows the content can check all that comes.
@@ -9,6 +9,8 @@ public struct WeightsRequest: Equatable, Sendable {
         /// The manifest of a content.
         case manifest(content: [UInt8])
         case chunk(WeightsChunk)
+        /// Which chunks of a content are there: a bit for each, in the order of the manifest, the lowest first.
+        case holdings(content: [UInt8])
     }
 
     /// Comes back in the reply.
@@ -34,6 +36,33 @@ public struct WeightsChunk: Hashable, Sendable {
         self.file = file
         self.index = index
     }
+}
+
+/// A worker says what it has of a model's files for other workers: whenever a coordinator takes it in, and when that has
+/// changed.
+public struct WeightsOffer: Equatable, Sendable {
+    /// Where it serves them; empty if it does not.
+    public var endpoint: String
+    /// Of the model (see `ModelFileReference`); empty if it has nothing of any.
+    public var headerDigest: [UInt8]
+    public var heldByteCount: UInt64
+
+    public init(endpoint: String, headerDigest: [UInt8] = [], heldByteCount: UInt64 = 0) {
+        self.endpoint = endpoint
+        self.headerDigest = headerDigest
+        self.heldByteCount = heldByteCount
+    }
+}
+
+/// The coordinator tells a worker who has weights besides itself, in the place of those that it named before.
+public struct WeightsSources: Equatable, Sendable {
+    /// Nodes that one can name.
+    public static let limit = 16
+
+    /// Their endpoints are those where they serve weights.
+    public var peers: [Peer]
+
+    public init(peers: [Peer]) { self.peers = peers }
 }
 
 /// What became of a request.

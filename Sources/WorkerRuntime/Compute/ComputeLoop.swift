@@ -33,6 +33,7 @@ final class ComputeLoop {
     let inbox: ComputeInbox
     let control: ControlInbox
     private let usage: WorkerUsage
+    private let sharing: WeightsSharing
     private let loader: Loader
     let meter: Worker.Meter?
     let links: any DataLinks
@@ -49,7 +50,7 @@ final class ComputeLoop {
     init(
         clusterID: String, hostID: String, security: NodeSecurity?, links: any DataLinks, logger: Logger,
         inbox: ComputeInbox, control: ControlInbox,
-        usage: WorkerUsage, loader: @escaping Loader, meter: Worker.Meter?
+        usage: WorkerUsage, sharing: WeightsSharing, loader: @escaping Loader, meter: Worker.Meter?
     ) {
         self.clusterID = clusterID
         self.hostID = hostID
@@ -59,6 +60,7 @@ final class ComputeLoop {
         self.inbox = inbox
         self.control = control
         self.usage = usage
+        self.sharing = sharing
         self.loader = loader
         self.meter = meter
     }
@@ -203,12 +205,15 @@ final class ComputeLoop {
         _ assignment: StageAssignment, _ epoch: Epoch, weights: Peer?, _ group: RankGroup
     ) throws(StageError) -> any StageComputing {
         defer { usage.update { $0.loading = nil } }
-        let supply = weights.map { [inbox, usage] source in
-            WeightsSupply(
+        let supply = weights.map { [inbox, usage, sharing] source in
+            var supply = WeightsSupply(
                 source: source, node: links.node, clusterID: clusterID, epoch: epoch, security: security,
                 wake: [inbox.wake], isAbandoned: { inbox.hasNews },
                 report: { progress in usage.update { $0.loading = progress } },
-                noteFetched: { byteCount in usage.update { $0.fetchedByteCount += UInt64(byteCount) } })
+                noteFetched: { byteCount, source in usage.noteFetched(byteCount, from: source) })
+            supply.peers = { sharing.sources }
+            supply.shelf = sharing.shelf
+            return supply
         }
         return try loader(assignment, group, supply)
     }

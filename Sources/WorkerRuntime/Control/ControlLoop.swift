@@ -12,6 +12,7 @@ final class ControlLoop {
     private let logger: Logger
     private let inbox: ControlInbox
     private let compute: ComputeInbox
+    private let sharing: WeightsSharing
     private let usage: WorkerUsage
     private let client: ControlClient
     private let clock = ContinuousClock()
@@ -29,7 +30,8 @@ final class ControlLoop {
 
     init(
         configuration: WorkerConfiguration, incarnation: UInt64, dataEndpoint: String, logger: Logger,
-        inbox: ControlInbox, compute: ComputeInbox, usage: WorkerUsage
+        inbox: ControlInbox, compute: ComputeInbox, sharing: WeightsSharing,
+        usage: WorkerUsage
     ) throws(ZeroMQError) {
         self.configuration = configuration
         self.incarnation = incarnation
@@ -37,6 +39,7 @@ final class ControlLoop {
         self.logger = logger
         self.inbox = inbox
         self.compute = compute
+        self.sharing = sharing
         self.usage = usage
         client = try ControlClient(
             node: configuration.name, connecting: configuration.coordinatorEndpoint, limits: configuration.control,
@@ -51,7 +54,10 @@ final class ControlLoop {
         do throws(LinkError) {
             while true {
                 if inbox.isStopping { try handle(.stop(reason: "the worker was stopped")) }
-                for report in inbox.takeReports() { try handle(.report(report)) }
+                // Before it is said that a part is there: who is to load the same one then knows where it is.
+                let reports = inbox.takeReports()
+                try handle(.offering(sharing.offer))
+                for report in reports { try handle(.report(report)) }
                 try handle(.tick)
                 if let ending { return ending }
                 complainIfTurnedAway()
@@ -108,6 +114,8 @@ final class ControlLoop {
             compute.post(.assign(.init(epoch: epoch, stage: stage, results: results, weights: weights)))
         case .trust(let keys):
             configuration.security?.allow(keys)
+        case .fetchFrom(let sources):
+            sharing.sources = sources
         case .measure(let order, let epoch):
             compute.post(order, epoch)
         case .release:
@@ -170,12 +178,14 @@ final class ControlLoop {
     private func heartbeat(_ number: UInt64, _ roundTrip: Duration?) -> Heartbeat {
         let memory = Processor.memory
         let figures = usage.current
-        return Heartbeat(
+        var heartbeat = Heartbeat(
             number: number, memoryUsedByteCount: Processor.residentByteCount, memoryFreeByteCount: memory.available,
             keyValueTokenCount: figures.keyValueTokenCount, keyValueTokenCapacity: figures.keyValueTokenCapacity,
             computedTokenCount: figures.computedTokenCount,
-            droppedFrameCount: figures.droppedFrameCount + client.drops.total, roundTrip: roundTrip,
+            droppedFrameCount: figures.droppedFrameCount + client.drops.total + sharing.dropCount, roundTrip: roundTrip,
             heldPart: figures.heldPart, fetchedByteCount: figures.fetchedByteCount, loading: figures.loading)
+        heartbeat.fetchedFromWorkersByteCount = figures.fetchedFromWorkersByteCount
+        return heartbeat
     }
 
     /// Who has not the right key is not told so: there is no connection to be told through.

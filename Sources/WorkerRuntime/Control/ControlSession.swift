@@ -28,6 +28,8 @@ package struct ControlSession: Sendable {
         case received(Envelope)
         case receivedOtherVersion(UInt32)
         case report(ComputeReport)
+        /// What this worker has for others is another now.
+        case offering(WeightsOffer)
         case stop(reason: String)
     }
 
@@ -45,6 +47,8 @@ package struct ControlSession: Sendable {
         case measure(MeasurementOrder, Epoch)
         /// Load that part in advance; a failure is reported in this epoch. `weights` as above.
         case keepReady(StageAssignment, Epoch, weights: Peer?)
+        /// Who has weights besides the coordinator.
+        case fetchFrom([Peer])
         /// Let go of the part that is held.
         case release
         /// Count a message that was not taken.
@@ -95,6 +99,8 @@ package struct ControlSession: Sendable {
     private var epoch: Epoch?
     /// How fast this machine is. Every coordinator that takes it in is told: it may have started anew.
     private var rates: NodeRates?
+    /// What it has for others; likewise.
+    private var offer: WeightsOffer?
     /// Reports made while no coordinator listened.
     private var held: [Effect] = []
     private let heldLimit = 64
@@ -138,6 +144,10 @@ package struct ControlSession: Sendable {
         case .received(let envelope): return receive(envelope, now)
         case .receivedOtherVersion(let version): return end(.otherVersion(version))
         case .report(let report): return pass(on: report)
+        case .offering(let offer):
+            if offer == self.offer { return [] }
+            self.offer = offer
+            return isWelcomed ? offering : []
         case .stop(let reason):
             let leave: [Effect] = isWelcomed ? [.send(.leave(Leave(reason: reason)), epoch ?? Epoch(0))] : []
             return leave + end(.stopped)
@@ -188,6 +198,7 @@ package struct ControlSession: Sendable {
             }
             return []
         case .keyring(let keyring): return [.trust(keyring.keys)]
+        case .weightsSources(let sources): return [.fetchFrom(sources.peers)]
         case .assignment(let assignment):
             if let epoch, envelope.epoch <= epoch { return [.drop(.olderEpoch)] }
             guard isOwn(assignment) else { return [.drop(.malformed)] }
@@ -210,7 +221,7 @@ package struct ControlSession: Sendable {
         case .leave(let leave):
             return handle(.stop(reason: leave.reason), at: now)
         case .hello, .heartbeat, .ready, .failure, .welcome, .refusal, .step, .stepResult, .exchange,
-            .measurementReport, .linkProbe, .weightsRequest, .weightsReply:
+            .measurementReport, .linkProbe, .weightsOffer, .weightsRequest, .weightsReply:
             return [.drop(.unexpectedMessage)]
         }
     }
@@ -236,7 +247,7 @@ package struct ControlSession: Sendable {
                 nextHeartbeat: now, heardAt: now))
         let reports = held
         held = []
-        return tick(now) + ratesReport + reports
+        return tick(now) + ratesReport + offering + reports
     }
 
     private mutating func pass(on report: ComputeReport) -> [Effect] {
@@ -256,6 +267,8 @@ package struct ControlSession: Sendable {
         }
     }
 
+    private var offering: [Effect] { offer.map { [.send(.weightsOffer($0), Epoch(0))] } ?? [] }
+
     private var ratesReport: [Effect] {
         guard let rates else { return [] }
         return [.send(.measurementReport(MeasurementReport(number: 0, result: .node(rates))), Epoch(0))]
@@ -271,7 +284,11 @@ package struct ControlSession: Sendable {
     /// Takes back reports that could not be sent over a connection that is given up now.
     package mutating func hold(_ reports: [(body: Envelope.Body, epoch: Epoch)]) {
         let unsent = reports.filter { report in
-            if case .leave = report.body { false } else { true }
+            switch report.body {
+            // What this worker offers is said anew after a welcome.
+            case .leave, .weightsOffer: false
+            default: true
+            }
         }
         held = (unsent.map { .send($0.body, $0.epoch) } + held).suffix(heldLimit)
     }

@@ -11,14 +11,20 @@ extension StageLoader {
     ) throws(StageError) -> (ModelFile, ShardEntry?) {
         var problem: StageError?
         if weightsOrigin != .fetched {
-            do throws(StageError) { return (try openLocally(assignment.modelFile), nil) } catch { problem = error }
+            do throws(StageError) {
+                let model = try openLocally(assignment.modelFile)
+                supply?.shelf?.put(model)
+                return (model, nil)
+            } catch {
+                problem = error
+            }
         }
         guard weightsOrigin != .local, let shardCache, let supply else {
             throw problem
                 ?? StageError("nobody serves weights, and --weights fetched takes no others", isRetryable: true)
         }
         logger?.info(
-            "what is needed of the model is got together from the shard cache and the coordinator",
+            "what is needed of the model is got together from the shard cache, other workers and the coordinator",
             metadata: ["because": "\(problem?.message ?? "--weights fetched")"])
         return try fetch(assignment, supply, shardCache)
     }
@@ -31,6 +37,11 @@ extension StageLoader {
         supply.report = { progress in
             report(progress)
             onProgress(progress)
+        }
+        supply.noteDropped = { [logger] peer, problem in
+            logger?.warning(
+                "a worker is asked for no more weights of this part",
+                metadata: ["node": "\(peer.node)", "endpoint": "\(peer.dataEndpoint)", "because": "\(problem)"])
         }
         defer { onProgress(nil) }
         do throws(WeightsError) {
@@ -46,6 +57,7 @@ extension StageLoader {
                 "weights are there",
                 metadata: [
                     "neededByteCount": "\(fetched.neededByteCount)", "fetchedByteCount": "\(fetched.fetchedByteCount)",
+                    "from": "\(Self.sources(fetched))",
                     "milliseconds": "\(Int((ContinuousClock.now - start) / .milliseconds(1)))",
                     "path": "\(fetched.entry.modelPath)",
                 ])
@@ -53,6 +65,11 @@ extension StageLoader {
         } catch {
             throw StageError(error.description, isRetryable: error.isRetryable)
         }
+    }
+
+    /// Such as `coordinator 1048576, worker-1 8388608`.
+    private static func sources(_ fetched: FetchedModel) -> String {
+        fetched.fetchedByteCounts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
     }
 
     private func openLocally(_ reference: ModelFileReference) throws(StageError) -> ModelFile {

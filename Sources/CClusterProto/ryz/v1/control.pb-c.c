@@ -1087,7 +1087,7 @@ const ProtobufCMessageDescriptor ryz__v1__refusal__descriptor =
   (ProtobufCMessageInit) ryz__v1__refusal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[11] =
+static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[12] =
 {
   {
     "number",
@@ -1221,11 +1221,24 @@ static const ProtobufCFieldDescriptor ryz__v1__heartbeat__field_descriptors[11] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "fetched_from_workers_byte_count",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__Heartbeat, fetched_from_workers_byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__heartbeat__field_indices_by_name[] = {
   5,   /* field[5] = computed_token_count */
   6,   /* field[6] = dropped_frame_count */
   9,   /* field[9] = fetched_byte_count */
+  11,   /* field[11] = fetched_from_workers_byte_count */
   8,   /* field[8] = held_part */
   4,   /* field[4] = key_value_token_capacity */
   3,   /* field[3] = key_value_token_count */
@@ -1238,7 +1251,7 @@ static const unsigned ryz__v1__heartbeat__field_indices_by_name[] = {
 static const ProtobufCIntRange ryz__v1__heartbeat__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor =
 {
@@ -1248,7 +1261,7 @@ const ProtobufCMessageDescriptor ryz__v1__heartbeat__descriptor =
   "Ryz__V1__Heartbeat",
   "ryz.v1",
   sizeof(Ryz__V1__Heartbeat),
-  11,
+  12,
   ryz__v1__heartbeat__field_descriptors,
   ryz__v1__heartbeat__field_indices_by_name,
   1,  ryz__v1__heartbeat__number_ranges,

@@ -52,7 +52,7 @@ void   ryz__v1__envelope__free_unpacked
   assert(message->base.descriptor == &ryz__v1__envelope__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[24] =
+static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[26] =
 {
   {
     "protocol_version",
@@ -175,6 +175,18 @@ static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[24] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "weights_offer",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, weights_offer),
+    &ryz__v1__weights_offer__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "welcome",
     20,
     PROTOBUF_C_LABEL_NONE,
@@ -242,6 +254,18 @@ static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[24] =
     offsetof(Ryz__V1__Envelope, body_case),
     offsetof(Ryz__V1__Envelope, keyring),
     &ryz__v1__keyring__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weights_sources",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__Envelope, body_case),
+    offsetof(Ryz__V1__Envelope, weights_sources),
+    &ryz__v1__weights_sources__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -344,39 +368,41 @@ static const ProtobufCFieldDescriptor ryz__v1__envelope__field_descriptors[24] =
   },
 };
 static const unsigned ryz__v1__envelope__field_indices_by_name[] = {
-  12,   /* field[12] = assignment */
+  13,   /* field[13] = assignment */
   1,   /* field[1] = cluster_id */
   3,   /* field[3] = epoch */
-  20,   /* field[20] = exchange */
+  22,   /* field[22] = exchange */
   7,   /* field[7] = failure */
   5,   /* field[5] = heartbeat */
-  11,   /* field[11] = heartbeat_reply */
+  12,   /* field[12] = heartbeat_reply */
   4,   /* field[4] = hello */
-  15,   /* field[15] = keyring */
+  16,   /* field[16] = keyring */
   8,   /* field[8] = leave */
-  21,   /* field[21] = link_probe */
-  14,   /* field[14] = measurement_order */
+  23,   /* field[23] = link_probe */
+  15,   /* field[15] = measurement_order */
   9,   /* field[9] = measurement_report */
   0,   /* field[0] = protocol_version */
   6,   /* field[6] = ready */
-  13,   /* field[13] = refusal */
-  16,   /* field[16] = release */
+  14,   /* field[14] = refusal */
+  18,   /* field[18] = release */
   2,   /* field[2] = sender */
-  17,   /* field[17] = standby */
-  18,   /* field[18] = step */
-  19,   /* field[19] = step_result */
-  23,   /* field[23] = weights_reply */
-  22,   /* field[22] = weights_request */
-  10,   /* field[10] = welcome */
+  19,   /* field[19] = standby */
+  20,   /* field[20] = step */
+  21,   /* field[21] = step_result */
+  10,   /* field[10] = weights_offer */
+  25,   /* field[25] = weights_reply */
+  24,   /* field[24] = weights_request */
+  17,   /* field[17] = weights_sources */
+  11,   /* field[11] = welcome */
 };
 static const ProtobufCIntRange ryz__v1__envelope__number_ranges[5 + 1] =
 {
   { 1, 0 },
   { 10, 4 },
-  { 20, 10 },
-  { 28, 16 },
-  { 40, 22 },
-  { 0, 24 }
+  { 20, 11 },
+  { 28, 18 },
+  { 40, 24 },
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
 {
@@ -386,7 +412,7 @@ const ProtobufCMessageDescriptor ryz__v1__envelope__descriptor =
   "Ryz__V1__Envelope",
   "ryz.v1",
   sizeof(Ryz__V1__Envelope),
-  24,
+  26,
   ryz__v1__envelope__field_descriptors,
   ryz__v1__envelope__field_indices_by_name,
   5,  ryz__v1__envelope__number_ranges,

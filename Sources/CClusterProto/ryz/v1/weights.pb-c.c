@@ -7,6 +7,96 @@
 #endif
 
 #include "ryz/v1/weights.pb-c.h"
+void   ryz__v1__weights_offer__init
+                     (Ryz__V1__WeightsOffer         *message)
+{
+  static const Ryz__V1__WeightsOffer init_value = RYZ__V1__WEIGHTS_OFFER__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__weights_offer__get_packed_size
+                     (const Ryz__V1__WeightsOffer *message)
+{
+  assert(message->base.descriptor == &ryz__v1__weights_offer__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__weights_offer__pack
+                     (const Ryz__V1__WeightsOffer *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__weights_offer__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__weights_offer__pack_to_buffer
+                     (const Ryz__V1__WeightsOffer *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__weights_offer__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__WeightsOffer *
+       ryz__v1__weights_offer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__WeightsOffer *)
+     protobuf_c_message_unpack (&ryz__v1__weights_offer__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__weights_offer__free_unpacked
+                     (Ryz__V1__WeightsOffer *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__weights_offer__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   ryz__v1__weights_sources__init
+                     (Ryz__V1__WeightsSources         *message)
+{
+  static const Ryz__V1__WeightsSources init_value = RYZ__V1__WEIGHTS_SOURCES__INIT;
+  *message = init_value;
+}
+size_t ryz__v1__weights_sources__get_packed_size
+                     (const Ryz__V1__WeightsSources *message)
+{
+  assert(message->base.descriptor == &ryz__v1__weights_sources__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t ryz__v1__weights_sources__pack
+                     (const Ryz__V1__WeightsSources *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &ryz__v1__weights_sources__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t ryz__v1__weights_sources__pack_to_buffer
+                     (const Ryz__V1__WeightsSources *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &ryz__v1__weights_sources__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Ryz__V1__WeightsSources *
+       ryz__v1__weights_sources__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Ryz__V1__WeightsSources *)
+     protobuf_c_message_unpack (&ryz__v1__weights_sources__descriptor,
+                                allocator, len, data);
+}
+void   ryz__v1__weights_sources__free_unpacked
+                     (Ryz__V1__WeightsSources *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &ryz__v1__weights_sources__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   ryz__v1__weights_request__init
                      (Ryz__V1__WeightsRequest         *message)
 {
@@ -142,7 +232,109 @@ void   ryz__v1__weights_reply__free_unpacked
   assert(message->base.descriptor == &ryz__v1__weights_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor ryz__v1__weights_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor ryz__v1__weights_offer__field_descriptors[3] =
+{
+  {
+    "endpoint",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__WeightsOffer, endpoint),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "header_digest",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__WeightsOffer, header_digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "held_byte_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Ryz__V1__WeightsOffer, held_byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ryz__v1__weights_offer__field_indices_by_name[] = {
+  0,   /* field[0] = endpoint */
+  1,   /* field[1] = header_digest */
+  2,   /* field[2] = held_byte_count */
+};
+static const ProtobufCIntRange ryz__v1__weights_offer__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor ryz__v1__weights_offer__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.WeightsOffer",
+  "WeightsOffer",
+  "Ryz__V1__WeightsOffer",
+  "ryz.v1",
+  sizeof(Ryz__V1__WeightsOffer),
+  3,
+  ryz__v1__weights_offer__field_descriptors,
+  ryz__v1__weights_offer__field_indices_by_name,
+  1,  ryz__v1__weights_offer__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__weights_offer__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ryz__v1__weights_sources__field_descriptors[1] =
+{
+  {
+    "peers",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Ryz__V1__WeightsSources, n_peers),
+    offsetof(Ryz__V1__WeightsSources, peers),
+    &ryz__v1__peer__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned ryz__v1__weights_sources__field_indices_by_name[] = {
+  0,   /* field[0] = peers */
+};
+static const ProtobufCIntRange ryz__v1__weights_sources__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor ryz__v1__weights_sources__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "ryz.v1.WeightsSources",
+  "WeightsSources",
+  "Ryz__V1__WeightsSources",
+  "ryz.v1",
+  sizeof(Ryz__V1__WeightsSources),
+  1,
+  ryz__v1__weights_sources__field_descriptors,
+  ryz__v1__weights_sources__field_indices_by_name,
+  1,  ryz__v1__weights_sources__number_ranges,
+  (ProtobufCMessageInit) ryz__v1__weights_sources__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor ryz__v1__weights_request__field_descriptors[5] =
 {
   {
     "number",
@@ -192,17 +384,30 @@ static const ProtobufCFieldDescriptor ryz__v1__weights_request__field_descriptor
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "holdings",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Ryz__V1__WeightsRequest, item_case),
+    offsetof(Ryz__V1__WeightsRequest, holdings),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned ryz__v1__weights_request__field_indices_by_name[] = {
   3,   /* field[3] = chunk */
   1,   /* field[1] = content_of_header */
+  4,   /* field[4] = holdings */
   2,   /* field[2] = manifest */
   0,   /* field[0] = number */
 };
 static const ProtobufCIntRange ryz__v1__weights_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor ryz__v1__weights_request__descriptor =
 {
@@ -212,7 +417,7 @@ const ProtobufCMessageDescriptor ryz__v1__weights_request__descriptor =
   "Ryz__V1__WeightsRequest",
   "ryz.v1",
   sizeof(Ryz__V1__WeightsRequest),
-  4,
+  5,
   ryz__v1__weights_request__field_descriptors,
   ryz__v1__weights_request__field_indices_by_name,
   1,  ryz__v1__weights_request__number_ranges,

@@ -145,6 +145,10 @@ struct  Ryz__V1__Heartbeat
    * Absent unless it gets weights together.
    */
   Ryz__V1__LoadingProgress *loading;
+  /*
+   * Those of fetched_byte_count that came from other workers.
+   */
+  uint64_t fetched_from_workers_byte_count;
   Ryz__V1__Heartbeat__RoundTripCase round_trip_case;
   union {
     uint64_t round_trip_nanoseconds;
@@ -152,7 +156,7 @@ struct  Ryz__V1__Heartbeat
 };
 #define RYZ__V1__HEARTBEAT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__heartbeat__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, RYZ__V1__HEARTBEAT__ROUND_TRIP__NOT_SET, {0} }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, RYZ__V1__HEARTBEAT__ROUND_TRIP__NOT_SET, {0} }
 
 
 /*

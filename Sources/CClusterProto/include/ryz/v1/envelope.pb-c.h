@@ -35,12 +35,14 @@ typedef enum {
   RYZ__V1__ENVELOPE__BODY_FAILURE = 13,
   RYZ__V1__ENVELOPE__BODY_LEAVE = 14,
   RYZ__V1__ENVELOPE__BODY_MEASUREMENT_REPORT = 15,
+  RYZ__V1__ENVELOPE__BODY_WEIGHTS_OFFER = 16,
   RYZ__V1__ENVELOPE__BODY_WELCOME = 20,
   RYZ__V1__ENVELOPE__BODY_HEARTBEAT_REPLY = 21,
   RYZ__V1__ENVELOPE__BODY_ASSIGNMENT = 22,
   RYZ__V1__ENVELOPE__BODY_REFUSAL = 23,
   RYZ__V1__ENVELOPE__BODY_MEASUREMENT_ORDER = 24,
   RYZ__V1__ENVELOPE__BODY_KEYRING = 25,
+  RYZ__V1__ENVELOPE__BODY_WEIGHTS_SOURCES = 26,
   RYZ__V1__ENVELOPE__BODY_RELEASE = 28,
   RYZ__V1__ENVELOPE__BODY_STANDBY = 29,
   RYZ__V1__ENVELOPE__BODY_STEP = 30,
@@ -71,12 +73,14 @@ struct  Ryz__V1__Envelope
     Ryz__V1__WorkerFailure *failure;
     Ryz__V1__Leave *leave;
     Ryz__V1__MeasurementReport *measurement_report;
+    Ryz__V1__WeightsOffer *weights_offer;
     Ryz__V1__Welcome *welcome;
     Ryz__V1__HeartbeatReply *heartbeat_reply;
     Ryz__V1__StageAssignment *assignment;
     Ryz__V1__Refusal *refusal;
     Ryz__V1__MeasurementOrder *measurement_order;
     Ryz__V1__Keyring *keyring;
+    Ryz__V1__WeightsSources *weights_sources;
     Ryz__V1__Release *release;
     Ryz__V1__StageAssignment *standby;
     Ryz__V1__Step *step;

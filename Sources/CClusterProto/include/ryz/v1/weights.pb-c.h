@@ -16,6 +16,8 @@ PROTOBUF_C__BEGIN_DECLS
 
 #include "ryz/v1/control.pb-c.h"
 
+typedef struct Ryz__V1__WeightsOffer Ryz__V1__WeightsOffer;
+typedef struct Ryz__V1__WeightsSources Ryz__V1__WeightsSources;
 typedef struct Ryz__V1__WeightsRequest Ryz__V1__WeightsRequest;
 typedef struct Ryz__V1__WeightsChunk Ryz__V1__WeightsChunk;
 typedef struct Ryz__V1__WeightsReply Ryz__V1__WeightsReply;
@@ -26,11 +28,47 @@ typedef struct Ryz__V1__WeightsReply Ryz__V1__WeightsReply;
 
 /* --- messages --- */
 
+/*
+ * Worker to coordinator: what it has of a model's files for other workers.
+ */
+struct  Ryz__V1__WeightsOffer
+{
+  ProtobufCMessage base;
+  /*
+   * Where it serves them; empty if it does not.
+   */
+  char *endpoint;
+  /*
+   * Of the model: SHA-256, 32 bytes, or empty if it has nothing.
+   */
+  ProtobufCBinaryData header_digest;
+  uint64_t held_byte_count;
+};
+#define RYZ__V1__WEIGHTS_OFFER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__weights_offer__descriptor) \
+    , (char *)protobuf_c_empty_string, {0,NULL}, 0 }
+
+
+/*
+ * Coordinator to worker: who has weights besides the coordinator, in the place of those named before.
+ */
+struct  Ryz__V1__WeightsSources
+{
+  ProtobufCMessage base;
+  size_t n_peers;
+  Ryz__V1__Peer **peers;
+};
+#define RYZ__V1__WEIGHTS_SOURCES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&ryz__v1__weights_sources__descriptor) \
+    , 0,NULL }
+
+
 typedef enum {
   RYZ__V1__WEIGHTS_REQUEST__ITEM__NOT_SET = 0,
   RYZ__V1__WEIGHTS_REQUEST__ITEM_CONTENT_OF_HEADER = 2,
   RYZ__V1__WEIGHTS_REQUEST__ITEM_MANIFEST = 3,
-  RYZ__V1__WEIGHTS_REQUEST__ITEM_CHUNK = 4
+  RYZ__V1__WEIGHTS_REQUEST__ITEM_CHUNK = 4,
+  RYZ__V1__WEIGHTS_REQUEST__ITEM_HOLDINGS = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RYZ__V1__WEIGHTS_REQUEST__ITEM__CASE)
 } Ryz__V1__WeightsRequest__ItemCase;
 
@@ -55,6 +93,10 @@ struct  Ryz__V1__WeightsRequest
      */
     ProtobufCBinaryData manifest;
     Ryz__V1__WeightsChunk *chunk;
+    /*
+     * Which chunks of this content are there. 32 bytes.
+     */
+    ProtobufCBinaryData holdings;
   };
 };
 #define RYZ__V1__WEIGHTS_REQUEST__INIT \
@@ -118,6 +160,44 @@ struct  Ryz__V1__WeightsReply
     , 0, RYZ__V1__WEIGHTS_REPLY__RESULT__NOT_SET, {0} }
 
 
+/* Ryz__V1__WeightsOffer methods */
+void   ryz__v1__weights_offer__init
+                     (Ryz__V1__WeightsOffer         *message);
+size_t ryz__v1__weights_offer__get_packed_size
+                     (const Ryz__V1__WeightsOffer   *message);
+size_t ryz__v1__weights_offer__pack
+                     (const Ryz__V1__WeightsOffer   *message,
+                      uint8_t             *out);
+size_t ryz__v1__weights_offer__pack_to_buffer
+                     (const Ryz__V1__WeightsOffer   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__WeightsOffer *
+       ryz__v1__weights_offer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__weights_offer__free_unpacked
+                     (Ryz__V1__WeightsOffer *message,
+                      ProtobufCAllocator *allocator);
+/* Ryz__V1__WeightsSources methods */
+void   ryz__v1__weights_sources__init
+                     (Ryz__V1__WeightsSources         *message);
+size_t ryz__v1__weights_sources__get_packed_size
+                     (const Ryz__V1__WeightsSources   *message);
+size_t ryz__v1__weights_sources__pack
+                     (const Ryz__V1__WeightsSources   *message,
+                      uint8_t             *out);
+size_t ryz__v1__weights_sources__pack_to_buffer
+                     (const Ryz__V1__WeightsSources   *message,
+                      ProtobufCBuffer     *buffer);
+Ryz__V1__WeightsSources *
+       ryz__v1__weights_sources__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   ryz__v1__weights_sources__free_unpacked
+                     (Ryz__V1__WeightsSources *message,
+                      ProtobufCAllocator *allocator);
 /* Ryz__V1__WeightsRequest methods */
 void   ryz__v1__weights_request__init
                      (Ryz__V1__WeightsRequest         *message);
@@ -177,6 +257,12 @@ void   ryz__v1__weights_reply__free_unpacked
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
+typedef void (*Ryz__V1__WeightsOffer_Closure)
+                 (const Ryz__V1__WeightsOffer *message,
+                  void *closure_data);
+typedef void (*Ryz__V1__WeightsSources_Closure)
+                 (const Ryz__V1__WeightsSources *message,
+                  void *closure_data);
 typedef void (*Ryz__V1__WeightsRequest_Closure)
                  (const Ryz__V1__WeightsRequest *message,
                   void *closure_data);
@@ -192,6 +278,8 @@ typedef void (*Ryz__V1__WeightsReply_Closure)
 
 /* --- descriptors --- */
 
+extern const ProtobufCMessageDescriptor ryz__v1__weights_offer__descriptor;
+extern const ProtobufCMessageDescriptor ryz__v1__weights_sources__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__weights_request__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__weights_chunk__descriptor;
 extern const ProtobufCMessageDescriptor ryz__v1__weights_reply__descriptor;
