@@ -29,13 +29,15 @@ final class WeightsLine {
     /// After how many messages that answer nothing to look at something else.
     private static let refusalLimit = 16
 
+    /// - Parameter limits: what may be held of what comes.
     /// - Throws: `.link` if there cannot be a connection.
-    init(to source: Peer, _ supply: WeightsSupply) throws(WeightsError) {
+    init(to source: Peer, _ supply: WeightsSupply, limits: WeightsLimits = WeightsLimits()) throws(WeightsError) {
         self.source = source
         self.supply = supply
         do throws(ZeroMQError) {
             socket = try WeightsClientSocket(
-                node: supply.node, clusterID: supply.clusterID, connectingTo: source, security: supply.security)
+                node: supply.node, clusterID: supply.clusterID, connectingTo: source, limits: limits,
+                security: supply.security)
         } catch {
             throw .link(error.description)
         }

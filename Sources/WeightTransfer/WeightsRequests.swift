@@ -47,6 +47,13 @@ final class WeightsRequests {
 
     /// The number of the question what a helper has; those of items begin with 0.
     private static let heldQuestion = -1
+    /// Nobody but the coordinator is asked for a manifest, the only thing that is larger than a chunk.
+    private static let helperLimits: WeightsLimits = {
+        var limits = WeightsLimits()
+        // Encryption adds some bytes to each frame.
+        limits.maximumPayloadByteCount = ShardManifest.chunkByteCount + (64 << 10)
+        return limits
+    }()
     /// After how many answers of one source to look at the others.
     private static let answersPerLook = 16
 
@@ -166,7 +173,7 @@ extension WeightsRequests {
                 !helpers.contains(where: { $0.line.source == peer })
             else { continue }
             do throws(WeightsError) {
-                let line = try WeightsLine(to: peer, supply)
+                let line = try WeightsLine(to: peer, supply, limits: Self.helperLimits)
                 lastHelper += 1
                 helpers.append(Helper(lastHelper, line, at: clock.now))
             } catch {

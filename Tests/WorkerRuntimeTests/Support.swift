@@ -104,7 +104,7 @@ final class RunningWorker: Sendable {
 
     init(
         _ name: String, coordinator: String, cluster: String = "test", dataEndpoint: String? = nil,
-        allowsPlainText: Bool = false, sharesMemory: Bool = true,
+        allowsPlainText: Bool = false, sharesMemory: Bool = true, servesWeights: Bool = true,
         loader: @escaping Worker.Loader = { stage, _, _ in ArithmeticStage(stage) }, meter: Worker.Meter? = nil
     ) throws {
         node = try nodeID(name)
@@ -115,6 +115,7 @@ final class RunningWorker: Sendable {
         configuration.dataEndpoint = dataEndpoint
         configuration.allowsPlainText = allowsPlainText
         configuration.sharesMemory = sharesMemory
+        configuration.servesWeights = servesWeights
         let worker = try Worker(configuration: configuration, logger: quiet, meter: meter, loader: loader)
         self.worker = worker
         let outcome = outcome

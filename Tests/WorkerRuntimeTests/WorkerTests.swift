@@ -325,6 +325,23 @@ import ZeroMQ
         #expect(worker.end() == .refused(coordinator: endpoint, reason: "the name w is taken"))
     }
 
+    @Test func `a worker says where it serves weights, or that it does not`() throws {
+        let coordinator = try FakeCoordinator()
+        for isServing in [true, false] {
+            let worker = try RunningWorker(
+                isServing ? "serving" : "not", coordinator: coordinator.control.endpoint, servesWeights: isServing)
+            try coordinator.waitForHellos([worker.node])
+            // The first may come before its port is bound.
+            let offer = try coordinator.wait("an offer") { envelope, _ -> WeightsOffer? in
+                guard envelope.sender == worker.node, case .weightsOffer(let offer) = envelope.body else { return nil }
+                return offer.endpoint.isEmpty == isServing ? nil : offer
+            }
+            #expect(offer.headerDigest == [] && offer.heldByteCount == 0)
+            #expect(!isServing || offer.endpoint.hasPrefix("tcp://127.0.0.1:"))
+            #expect(worker.stop() == nil)
+        }
+    }
+
     @Test func `a data endpoint in use ends the worker with its name`() throws {
         let coordinator = try FakeCoordinator()
         let worker = try RunningWorker(
