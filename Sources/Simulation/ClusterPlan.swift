@@ -1,4 +1,5 @@
 import ClusterCore
+import CoordinatorRuntime
 import Transport
 
 /// What a seed makes of a simulation: machines, settings, requests, and how rough it gets.
@@ -30,6 +31,10 @@ struct ClusterPlan: Sendable {
     private let scheduler: SchedulerConfiguration
     private let detectionBound: Duration
     private let measuresLinks: Bool
+    /// Nil if the coordinator keeps no journal.
+    let journalLimits: RequestArchive.Limits?
+    /// Whether the coordinator's calendar clock is set back now and then when its process starts.
+    let setsClockBack: Bool
 
     /// - Parameter workerCount: nil leaves it to the seed.
     init(seed: UInt64, workerCount: Int?, faults wanted: Faults) {
@@ -62,6 +67,13 @@ struct ClusterPlan: Sendable {
             model, shape: shape, replicaCount: replicaCount, workers: nodes.dropFirst(), contextLength: contextLength,
             rowCount: rowCount,
             &random)
+        var journal = RandomStream(seed: seed, .journal)
+        let limits = RequestArchive.Limits(
+            streamCount: journal.pick([2, Self.ampleStreamCount]), growthByteCount: journal.pick([2000, 8 << 20]))
+        let keepsJournal = journal.happens(0.9)
+        journalLimits = keepsJournal ? limits : nil
+        // Without a journal, epochs come from the clock alone.
+        setsClockBack = journal.happens(0.3) && keepsJournal
         var spares = RandomStream(seed: seed, .spares)
         placement.keepsSparesWarm = spares.happens(0.5)
         var scheduler = SchedulerConfiguration(
@@ -127,10 +139,23 @@ extension ClusterPlan {
         "tcp://10.0.0.\(machine.index + 1):\(hasFixedPorts ? 7071 : 20_000 + machine.processCount)"
     }
 
-    /// What a coordinator goes by that starts now. It counts epochs from the time in milliseconds.
-    func coordination(startedAt now: Instant, process: Int) -> CoordinationConfiguration {
+    /// More streams than there are.
+    private static let ampleStreamCount = 1000
+    /// At the start of a simulation, since 1970.
+    private static let startSeconds = 1_700_000_000
+
+    var keepsAllStreams: Bool { journalLimits?.streamCount == Self.ampleStreamCount }
+
+    /// What a machine's calendar clock shows, in milliseconds since 1970.
+    static func calendarMilliseconds(of machine: Machine, at now: Instant) -> UInt64 {
+        UInt64((startSeconds - machine.setBackSeconds) * 1000 + Int(now.nanoseconds / 1_000_000))
+    }
+
+    /// What a coordinator goes by that starts now.
+    func coordination(firstEpoch: Epoch, drained: [NodeID]) -> CoordinationConfiguration {
         var placement = placement
-        placement.firstEpoch = Epoch(1_000_000 + UInt64(now.nanoseconds / 1_000_000) + UInt64(process))
+        placement.firstEpoch = firstEpoch
+        placement.drained = drained
         var coordination = CoordinationConfiguration(
             clusterID: Self.clusterID, modelName: "simulated", dataEndpoint: Self.dataEndpoint,
             heartbeatInterval: .milliseconds(250),
@@ -146,7 +171,7 @@ extension ClusterPlan {
         let copies = replicaCount > 1 ? "\(replicaCount) replicas of " : ""
         return "\(nodes.count - 1) workers, \(copies)\(shape) over \(placement.selection.workerCount) of them, "
             + "\(model.layerCount) layers, context \(placement.contextLength), KV \(placement.keyValueTokenCapacity), "
-            + "\(placement.maximumStepRowCount) rows in a step, \(placement.keepsSparesWarm ? "warm" : "cold") spares, \(scheduler.maximumRunningCount) running, "
+            + "\(placement.maximumStepRowCount) rows in a step, \(placement.keepsSparesWarm ? "warm" : "cold") spares, \(journalLimits == nil ? "no" : "a") journal, \(scheduler.maximumRunningCount) running, "
             + "\(requests.count) requests, faults until \(calmAt.text)"
     }
 }
