@@ -38,7 +38,8 @@ public struct OutputFile: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// Puts a small file in its place, whole: who reads it sees the old one or the new one. Missing folders are made.
+    /// Puts a small file in its place, whole: who reads it sees the old one or the new one, and after a loss of power the new
+    /// one if this has returned. Missing folders are made.
     public static func replace(
         _ path: String, with bytes: [UInt8], isPrivate: Bool = false
     ) throws(OutputFileError) {
@@ -53,6 +54,16 @@ public struct OutputFile: ~Copyable {
             unlink(unfinishedPath)
             throw error
         }
+        try synchroniseFolder(of: path)
+    }
+
+    /// Returns when the names in the folder of a file are on the disk.
+    private static func synchroniseFolder(of path: String) throws(OutputFileError) {
+        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw OutputFileError("open", folder) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 || errno == EINVAL else { throw OutputFileError("fsync", folder) }
     }
 
     private static let unfinishedMark = ".unfinished-"

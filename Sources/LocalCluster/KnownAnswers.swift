@@ -5,18 +5,22 @@ import Transport
 struct KnownAnswers: Sendable {
     let questions: [FailoverTrial]
     private let answers: [FailoverTrial.Answer]
+    private let patience: Duration
 
     /// Asks each once.
     ///
+    /// - Parameter patience: for how long to ask again while the cluster says that it is not ready.
     /// - Throws: `ClusterClientError`.
     init(
-        to questions: [FailoverTrial], from address: CoordinatorAddress, _ report: (String) -> Void
+        to questions: [FailoverTrial], from address: CoordinatorAddress, patience: Duration = .zero,
+        _ report: (String) -> Void
     ) async throws {
         self.questions = questions
+        self.patience = patience
         var answers: [FailoverTrial.Answer] = []
         for (index, question) in questions.enumerated() {
             report("undisturbed answer \(index + 1) of \(questions.count) …")
-            answers.append(try await question.run(on: address).answer)
+            answers.append(try await Self.answer(to: question, on: address, patience))
         }
         self.answers = answers
     }
@@ -25,8 +29,23 @@ struct KnownAnswers: Sendable {
     ///
     /// - Throws: `ClusterClientError`.
     func difference(at index: Int, on address: CoordinatorAddress) async throws -> String? {
-        let answer = try await questions[index].run(on: address).answer
+        let answer = try await Self.answer(to: questions[index], on: address, patience)
         return answer == answers[index] ? nil : "question \(index): \(answer), not \(answers[index])"
+    }
+}
+
+extension KnownAnswers {
+    private static func answer(
+        to question: FailoverTrial, on address: CoordinatorAddress, _ patience: Duration
+    ) async throws -> FailoverTrial.Answer {
+        let deadline = ContinuousClock.now + patience
+        while true {
+            do {
+                return try await question.run(on: address).answer
+            } catch ClusterClientError.refused(_, _, "unavailable"?, _) where ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 import ClusterCore
+import CoordinatorRuntime
 import Transport
 
 /// What a seed makes of a simulation: machines, settings, requests, and how rough it gets.
@@ -8,14 +9,8 @@ struct ClusterPlan: Sendable {
     static let dataEndpoint = "tcp://10.0.0.1:7071"
     static let memoryByteCount: UInt64 = 16 << 30
     static let stageByteCount: UInt64 = 1 << 30
-    static let rates = NodeRates(
-        ternary: KernelRates(bytesPerSecond: 3e10, multiplyAddsPerSecond: 4e11),
-        other: KernelRates(bytesPerSecond: 3e10, multiplyAddsPerSecond: 3e11),
-        attention: KernelRates(bytesPerSecond: 2e10, multiplyAddsPerSecond: 2e11), ternaryBitsPerWeight: 1.6,
-        taskSeconds: 4e-6, layerSeconds: 5e-6, hostBytesPerSecond: 4e10, hostCoreCount: 4,
-        memoryFreeByteCount: memoryByteCount)
-    static let link = MeasuredLink(
-        sockets: LinkMeasurement(latencySeconds: 1e-4, bandwidthBytesPerSecond: 1e9))
+    /// Too little for the whole model.
+    private static let scarceByteCount: UInt64 = 600 << 20
 
     let seed: UInt64
     let faults: Faults
@@ -32,6 +27,12 @@ struct ClusterPlan: Sendable {
     private let scheduler: SchedulerConfiguration
     private let detectionBound: Duration
     private let measuresLinks: Bool
+    /// Nil if the coordinator keeps no journal.
+    let journalLimits: RequestArchive.Limits?
+    /// Whether the coordinator's calendar clock is set back now and then when its process starts.
+    let setsClockBack: Bool
+    /// What machines measure.
+    let speeds: SimulatedSpeeds
 
     /// - Parameter workerCount: nil leaves it to the seed.
     init(seed: UInt64, workerCount: Int?, faults wanted: Faults) {
@@ -54,7 +55,17 @@ struct ClusterPlan: Sendable {
 
         let layerCount = random.number(in: 4...6)
         var replicas = RandomStream(seed: seed, .replicas)
-        replicaCount = workerCount > 1 && replicas.happens(0.4) ? 2 : 1
+        let drawnReplicaCount = workerCount > 1 && replicas.happens(0.4) ? 2 : 1
+        var planning = RandomStream(seed: seed, .planning)
+        let isPlanned = planning.happens(0.25)
+        let objective = planning.pick([PlanObjective.latency, .throughput])
+        let concurrency = planning.pick([1, 8])
+        let isScarce = planning.happens(0.4) && workerCount > 2
+        // Where it is planned, it begins with one.
+        replicaCount = isPlanned ? 1 : drawnReplicaCount
+        speeds = SimulatedSpeeds(
+            seed: seed, machineCount: nodes.count,
+            memoryByteCount: isPlanned && isScarce ? Self.scarceByteCount : Self.memoryByteCount)
         let shape = Self.shape(workerCount: workerCount / replicaCount, layerCount: layerCount, &random)
         let headCount = random.pick([4, 4, 5])
         model = HashModel(layerCount: layerCount, headCount: headCount, vocabularySize: 1000)
@@ -64,6 +75,17 @@ struct ClusterPlan: Sendable {
             model, shape: shape, replicaCount: replicaCount, workers: nodes.dropFirst(), contextLength: contextLength,
             rowCount: rowCount,
             &random)
+        var journal = RandomStream(seed: seed, .journal)
+        let limits = RequestArchive.Limits(
+            streamCount: journal.pick([2, Self.ampleStreamCount]), growthByteCount: journal.pick([2000, 8 << 20]))
+        let keepsJournal = journal.happens(0.9)
+        journalLimits = keepsJournal ? limits : nil
+        // Without a journal, epochs come from the clock alone.
+        setsClockBack = journal.happens(0.3) && keepsJournal
+        if isPlanned {
+            placement.shape = nil
+            placement.planning = PlacementPlanning(model: model.costs, objective: objective, concurrency: concurrency)
+        }
         var spares = RandomStream(seed: seed, .spares)
         placement.keepsSparesWarm = spares.happens(0.5)
         var scheduler = SchedulerConfiguration(
@@ -111,8 +133,7 @@ struct ClusterPlan: Sendable {
             selection: isNamed
                 ? .named(workers.prefix(count * replicaCount).map { NamedWorker(node: $0) }) : .count(count),
             shape: isGiven ? shape : nil, layout: layout,
-            parts: RankParts(
-                keyValueHeadCount: model.headCount, feedForwardSize: 1024, vocabularySize: model.vocabularySize),
+            parts: model.parts,
             modelFile: ModelFileReference(
                 path: "/models/simulated", byteCount: 1 << 30, headerDigest: [UInt8](repeating: 7, count: 32)),
             contextLength: contextLength, keyValueTokenCapacity: capacity, keyValueByteCount: 64,
@@ -129,26 +150,41 @@ extension ClusterPlan {
         "tcp://10.0.0.\(machine.index + 1):\(hasFixedPorts ? 7071 : 20_000 + machine.processCount)"
     }
 
-    /// What a coordinator goes by that starts now. It counts epochs from the time in milliseconds.
-    func coordination(startedAt now: Instant, process: Int) -> CoordinationConfiguration {
+    /// More streams than there are.
+    private static let ampleStreamCount = 1000
+    /// At the start of a simulation, since 1970.
+    private static let startSeconds = 1_700_000_000
+
+    var keepsAllStreams: Bool { journalLimits?.streamCount == Self.ampleStreamCount }
+
+    /// What a machine's calendar clock shows, in milliseconds since 1970.
+    static func calendarMilliseconds(of machine: Machine, at now: Instant) -> UInt64 {
+        UInt64((startSeconds - machine.setBackSeconds) * 1000 + Int(now.nanoseconds / 1_000_000))
+    }
+
+    /// What a coordinator goes by that starts now.
+    func coordination(firstEpoch: Epoch, drained: [NodeID]) -> CoordinationConfiguration {
         var placement = placement
-        placement.firstEpoch = Epoch(1_000_000 + UInt64(now.nanoseconds / 1_000_000) + UInt64(process))
+        placement.firstEpoch = firstEpoch
+        placement.drained = drained
         var coordination = CoordinationConfiguration(
             clusterID: Self.clusterID, modelName: "simulated", dataEndpoint: Self.dataEndpoint,
             heartbeatInterval: .milliseconds(250),
             membership: MembershipConfiguration(detectionBound: detectionBound), placement: placement,
             scheduler: scheduler, measuresLinks: measuresLinks)
         coordination.replicaCount = replicaCount
+        coordination.model = placement.planning?.model
         return coordination
     }
 
     /// In a line, for people.
     var summary: String {
-        let shape = placement.shape.map { "placement \($0)" } ?? "a pipeline"
+        let plan = placement.planning.map { "a placement planned for \($0.objective.rawValue)" }
+        let shape = plan ?? placement.shape.map { "placement \($0)" } ?? "a pipeline"
         let copies = replicaCount > 1 ? "\(replicaCount) replicas of " : ""
         return "\(nodes.count - 1) workers, \(copies)\(shape) over \(placement.selection.workerCount) of them, "
             + "\(model.layerCount) layers, context \(placement.contextLength), KV \(placement.keyValueTokenCapacity), "
-            + "\(placement.maximumStepRowCount) rows in a step, \(placement.keepsSparesWarm ? "warm" : "cold") spares, \(scheduler.maximumRunningCount) running, "
+            + "\(placement.maximumStepRowCount) rows in a step, \(placement.keepsSparesWarm ? "warm" : "cold") spares, \(journalLimits == nil ? "no" : "a") journal, \(scheduler.maximumRunningCount) running, "
             + "\(requests.count) requests, faults until \(calmAt.text)"
     }
 }

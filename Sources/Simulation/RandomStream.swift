@@ -6,7 +6,7 @@ import Transport
 struct RandomStream: RandomNumberGenerator, Sendable {
     enum Purpose: UInt64, Sendable {
         case cluster = 1
-        case requests, network, faults, computing, replicas, spares
+        case requests, network, faults, computing, replicas, spares, journal, clients, planning, speeds
     }
 
     private var generator: SplitMix64

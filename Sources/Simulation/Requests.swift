@@ -6,6 +6,8 @@ struct PlannedRequest: Sendable {
     var submittedAt: Instant
     var cancelledAt: Instant?
     var work: Work
+    /// Whether what comes of it can be read again.
+    var isStreamed: Bool
 
     /// What clients want until a time.
     static func all(
@@ -17,9 +19,11 @@ struct PlannedRequest: Sendable {
             let time = Instant(nanoseconds: Int64(random.fraction() * Double(end.nanoseconds)))
             let patience = random.duration(.zero, .seconds(3))
             let isCancelled = random.happens(0.15)
+            let isStreamed = random.happens(0.85)
+            let work = work(number, contextLength: contextLength, vocabularySize: model.vocabularySize, &random)
             return PlannedRequest(
-                submittedAt: time, cancelledAt: isCancelled ? time.advanced(by: patience) : nil,
-                work: work(number, contextLength: contextLength, vocabularySize: model.vocabularySize, &random))
+                submittedAt: time, cancelledAt: isCancelled ? time.advanced(by: patience) : nil, work: work,
+                isStreamed: isStreamed && !work.isScored)
         }
         // Conversations go on, from these requests and from those that follow on them.
         var next = 0
@@ -34,7 +38,8 @@ struct PlannedRequest: Sendable {
                 else { continue }
                 requests.append(
                     PlannedRequest(
-                        submittedAt: time, cancelledAt: isCancelled ? time.advanced(by: patience) : nil, work: work))
+                        submittedAt: time, cancelledAt: isCancelled ? time.advanced(by: patience) : nil, work: work,
+                        isStreamed: before.isStreamed))
             }
         }
         return requests
@@ -55,7 +60,7 @@ struct PlannedRequest: Sendable {
             request.promptTokens.count + request.maximumTokenCount <= contextLength
         else { return nil }
         let known = request.promptTokens + ReferenceAnswer.generation(request, model).0.map(\.token)
-        request.id = "request-\(number)"
+        request.id = id(number)
         request.promptTokens = known.prefix(isEdited ? Int(share * Double(known.count)) : known.count) + new
         request.maximumTokenCount = min(limit, contextLength - request.promptTokens.count)
         request.sampling.seed = seed
@@ -69,6 +74,9 @@ struct PlannedRequest: Sendable {
                 id: "last", promptTokens: [1, 2, 3, 4, 5], maximumTokenCount: min(8, contextLength - 5),
                 sampling: SamplingParameters(temperature: 0), stopTokens: []))
     }
+
+    /// That of its stream and the number of the choice.
+    private static func id(_ number: Int) -> String { "answer\(number)-0" }
 
     private static func work(
         _ number: Int, contextLength: Int, vocabularySize: Int, _ random: inout RandomStream
@@ -91,7 +99,11 @@ struct PlannedRequest: Sendable {
         let limit = random.number(in: 1...min(60, longest))
         return .generation(
             GenerationRequest(
-                id: "request-\(number)", promptTokens: tokens, maximumTokenCount: tooLong ? longest + 1 : limit,
+                id: id(number), promptTokens: tokens, maximumTokenCount: tooLong ? longest + 1 : limit,
                 sampling: sampling, stopTokens: hasStops ? stops : []))
     }
+}
+
+extension Work {
+    var isScored: Bool { if case .scoring = self { true } else { false } }
 }

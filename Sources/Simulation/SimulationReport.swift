@@ -13,6 +13,8 @@ public struct SimulationReport: Sendable {
     public let tokenCount: Int
     /// Tokens of prompts that were not computed, as the KV of earlier requests was at hand.
     public let reusedTokenCount: Int
+    /// How often clients read on over another connection.
+    public let resumedCount: Int
     /// Requests that were answered in full, that failed with a reason, and that the client or the coordinator left.
     public let completeCount: Int
     public let failedCount: Int

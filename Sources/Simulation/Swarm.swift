@@ -11,6 +11,7 @@ public struct Swarm: Sendable {
         public internal(set) var messageCount = 0
         public internal(set) var tokenCount = 0
         public internal(set) var reusedTokenCount = 0
+        public internal(set) var resumedCount = 0
         public internal(set) var completeCount = 0
         public internal(set) var failedCount = 0
         public internal(set) var abandonedCount = 0
@@ -28,6 +29,7 @@ public struct Swarm: Sendable {
             messageCount += report.messageCount
             tokenCount += report.tokenCount
             reusedTokenCount += report.reusedTokenCount
+            resumedCount += report.resumedCount
             completeCount += report.completeCount
             failedCount += report.failedCount
             abandonedCount += report.abandonedCount

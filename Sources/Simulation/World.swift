@@ -16,6 +16,10 @@ final class World {
     private var random: RandomStream
     /// Told when a worker's process has ended by itself.
     var workerEnded: ((Machine, ControlSession.Ending) -> Void)?
+    /// Told when the coordinator's process has ended in the middle of a turn.
+    var coordinatorEnded: (() -> Void)?
+    /// Of the coordinator's machine.
+    let disk = SimulatedDisk()
 
     init(plan: ClusterPlan) {
         self.plan = plan

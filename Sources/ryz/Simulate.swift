@@ -84,7 +84,7 @@ struct Simulate: AsyncParsableCommand {
             "faults     \(struck.isEmpty ? "none" : struck.joined(separator: ", "))",
             "requests   \(totals.completeCount) answered in full, \(totals.failedCount) failed with a reason, "
                 + "\(totals.abandonedCount) left by their client or coordinator; \(totals.tokenCount) tokens, "
-                + "\(totals.reusedTokenCount) of prompts reused",
+                + "\(totals.reusedTokenCount) of prompts reused, \(totals.resumedCount) times read on",
             "cluster    \(totals.epochCount) placements, \(totals.messageCount) messages, "
                 + "\(Self.rounded(totals.virtualSeconds)) virtual seconds; "
                 + "well \(Self.rounded(totals.longestRecoverySeconds)) s after the faults at the latest",

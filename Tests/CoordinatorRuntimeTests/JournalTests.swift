@@ -14,67 +14,101 @@ private struct StateFolder: ~Copyable {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
+/// A file in memory.
+final class MemoryStorage: JournalStorage {
+    var bytes: [UInt8]?
+    /// How often everything was written anew, as what outlives a loss of power.
+    var replaceCount = 0
+
+    init(_ bytes: [UInt8]? = nil) { self.bytes = bytes }
+
+    func read() -> StoredJournal? { bytes.map { StoredJournal(bytes: $0, writtenAt: 0) } }
+    func append(_ bytes: [UInt8]) { self.bytes = (self.bytes ?? []) + bytes }
+    func cut(to byteCount: Int) { bytes = bytes.map { Array($0.prefix(byteCount)) } }
+    func replace(with bytes: [UInt8]) {
+        self.bytes = bytes
+        replaceCount += 1
+    }
+}
+
 @Suite struct JournalFileTests {
-    private func read(_ path: String) throws -> (records: [[UInt8]], cut: Int) {
+    private func read(_ storage: any JournalStorage) throws -> (records: [[UInt8]], cut: Int) {
         var records: [[UInt8]] = []
-        let (_, cut) = try JournalFile.open(path) { records.append(Array($0)) }
-        return (records, cut)
+        let (_, found) = try JournalFile.open(storage) { records.append(Array($0)) }
+        return (records, found.cutByteCount)
     }
 
     private static let records: [[UInt8]] = [[1, 2, 3], [], [UInt8](repeating: 7, count: 1000)]
 
-    @Test func `records come back in order, also after it was written anew`() throws {
+    @Test(arguments: [false, true])
+    func `records come back in order, also after it was written anew`(isOnDisk: Bool) throws {
         let folder = StateFolder()
-        let (file, _) = try JournalFile.open(folder.journalPath) { _ in }
+        let storage: any JournalStorage = isOnDisk ? try JournalDisk(folder: folder.path) : MemoryStorage()
+        var (file, _) = try JournalFile.open(storage) { _ in }
         for record in Self.records { try file.append(record) }
-        #expect(try read(folder.journalPath) == (Self.records, 0))
+        #expect(try read(storage) == (Self.records, 0))
         try file.compact(to: [[9]])
         try file.append([10])
-        #expect(try read(folder.journalPath) == ([[9], [10]], 0))
-        #expect(file.byteCount == (try Data(contentsOf: URL(fileURLWithPath: folder.journalPath))).count)
+        #expect(try read(storage) == ([[9], [10]], 0))
+        #expect(file.byteCount == (try storage.read()?.bytes.count))
+    }
+
+    @Test func `what is broken at the end of the file on the disk is cut off there, and it goes on behind the rest`()
+        throws
+    {
+        let folder = StateFolder()
+        do {
+            var (file, _) = try JournalFile.open(try JournalDisk(folder: folder.path)) { _ in }
+            for record in Self.records { try file.append(record) }
+        }
+        let whole = try Data(contentsOf: URL(fileURLWithPath: folder.journalPath))
+        try whole.dropLast(5).write(to: URL(fileURLWithPath: folder.journalPath))
+        let disk = try JournalDisk(folder: folder.path)
+        var (file, found) = try JournalFile.open(disk) { _ in }
+        #expect(found.cutByteCount == 8 + 1000 - 5 && found.writtenAt != nil)
+        try file.append([42])
+        #expect(try read(disk) == ([[1, 2, 3], [], [42]], 0))
     }
 
     @Test func `what is broken at the end is cut off, wherever it was torn, and the file goes on behind the rest`()
         throws
     {
-        let folder = StateFolder()
-        let (file, _) = try JournalFile.open(folder.journalPath) { _ in }
+        let storage = MemoryStorage()
+        var (file, _) = try JournalFile.open(storage) { _ in }
         var ends = [file.byteCount]
         for record in Self.records {
             try file.append(record)
             ends.append(file.byteCount)
         }
-        let whole = try Data(contentsOf: URL(fileURLWithPath: folder.journalPath))
+        let whole = try #require(storage.bytes)
         for length in stride(from: ends[0], through: whole.count, by: 3) {
-            try whole.prefix(length).write(to: URL(fileURLWithPath: folder.journalPath))
+            let torn = MemoryStorage(Array(whole.prefix(length)))
             let count = ends.lastIndex { $0 <= length } ?? 0
-            let (torn, cut) = try JournalFile.open(folder.journalPath) { _ in }
-            #expect(cut == length - ends[count])
-            try torn.append([42])
-            #expect(try read(folder.journalPath) == (Self.records.prefix(count) + [[42]], 0))
+            var (file, found) = try JournalFile.open(torn) { _ in }
+            #expect(found.cutByteCount == length - ends[count])
+            try file.append([42])
+            #expect(try read(torn) == (Self.records.prefix(count) + [[42]], 0))
         }
     }
 
     @Test func `a flipped bit ends the file there`() throws {
-        let folder = StateFolder()
-        let (file, _) = try JournalFile.open(folder.journalPath) { _ in }
+        let storage = MemoryStorage()
+        var (file, _) = try JournalFile.open(storage) { _ in }
         let start = file.byteCount
         for record in Self.records { try file.append(record) }
-        var bytes = try Data(contentsOf: URL(fileURLWithPath: folder.journalPath))
+        let bytes = try #require(storage.bytes)
         for position in [start, start + 4, start + 8] {
-            bytes[position] ^= 0x10
-            try bytes.write(to: URL(fileURLWithPath: folder.journalPath))
-            let (records, cut) = try read(folder.journalPath)
+            var flipped = bytes
+            flipped[position] ^= 0x10
+            let (records, cut) = try read(MemoryStorage(flipped))
             #expect(records.isEmpty && cut == bytes.count - start)
-            bytes[position] ^= 0x10
         }
     }
 
     @Test func `another file is not touched`() throws {
-        let folder = StateFolder()
-        try Data("hello".utf8).write(to: URL(fileURLWithPath: folder.journalPath))
-        #expect(throws: JournalFile.Problem.self) { try JournalFile.open(folder.journalPath) { _ in } }
-        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.journalPath)) == Data("hello".utf8))
+        let storage = MemoryStorage(Array("hello".utf8))
+        #expect(throws: JournalProblem.self) { try JournalFile.open(storage) { _ in } }
+        #expect(storage.bytes == Array("hello".utf8))
     }
 
     @Test func `the checksum is that of zlib`() {
@@ -101,8 +135,8 @@ private struct StateFolder: ~Copyable {
         now: @escaping () -> Int = { 1_000_000 }
     ) throws -> RequestJournal {
         try RequestJournal(
-            folder: folder, model: model, limits: .init(keepSeconds: keepSeconds, streamCount: streamCount),
-            logger: TestCluster.quiet, now: now)
+            storage: try folder.map { try JournalDisk(folder: $0) }, model: model,
+            limits: .init(keepSeconds: keepSeconds, streamCount: streamCount), now: now)
     }
 
     @Test func `every record comes back as it was`() {
@@ -137,7 +171,7 @@ private struct StateFolder: ~Copyable {
             journal.commit(TokenChoice(token: 99), to: Ticket(3))
         }
         let journal = try journal(folder.path, now: now)
-        #expect(journal.lastEpoch == 1 << 50)
+        #expect(journal.firstEpoch > Epoch(1 << 50))
         #expect(journal.drained.map(\.name) == ["a"])
         #expect(journal.stream("s") == KeptStream(id: "s", description: "d"))
         let restored = journal.restore { Ticket(10) }
@@ -154,10 +188,30 @@ private struct StateFolder: ~Copyable {
         }
     }
 
+    @Test func `no epoch is opened twice, whatever the clock says and whatever is lost that was not synced`() throws {
+        func journal(_ storage: MemoryStorage, clock: UInt64) throws -> RequestJournal {
+            try RequestJournal(
+                storage: storage, model: "m", limits: .init(), clockEpoch: Epoch(clock), now: { 1_000_000 })
+        }
+        let storage = MemoryStorage()
+        let first = try journal(storage, clock: 5000)
+        #expect(first.firstEpoch == Epoch(5000))
+        // What is there once an epoch has been noted is synced.
+        for number in 5000...7500 as ClosedRange<UInt64> {
+            let count = storage.replaceCount
+            let bytes = storage.bytes?.count
+            first.noteEpoch(Epoch(number))
+            #expect(storage.replaceCount > count || storage.bytes?.count == bytes)
+            guard number % 500 == 0 else { continue }
+            #expect(try journal(MemoryStorage(storage.bytes), clock: 7).firstEpoch > Epoch(number))
+        }
+        #expect(storage.replaceCount < 6)
+    }
+
     @Test func `two coordinators do not share a folder`() throws {
         let folder = StateFolder()
         let first = try journal(folder.path)
-        #expect(throws: CoordinatorError.self) { try journal(folder.path) }
+        #expect(throws: JournalProblem.self) { try journal(folder.path) }
         withExtendedLifetime(first) {}
     }
 
@@ -232,7 +286,7 @@ private struct StateFolder: ~Copyable {
         for model in ["other", "m"] {
             let journal = try journal(folder.path, model: model, now: now)
             #expect(journal.restore { Ticket(1) }.isEmpty && journal.stream("s") == nil)
-            #expect(journal.lastEpoch == 7 && journal.drained.map(\.name) == ["a"])
+            #expect(journal.firstEpoch > Epoch(7) && journal.drained.map(\.name) == ["a"])
         }
     }
 

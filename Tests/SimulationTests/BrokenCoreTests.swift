@@ -43,6 +43,17 @@ import Transport
         #expect(violation?.rule == .tokens)
     }
 
+    @Test func `one whose journal lacks tokens is caught`() async {
+        // After length and checksum, 1 and 2 are tokens.
+        let violation = await firstViolation(Tampering(append: { ![1, 2].contains($0[8]) }))
+        #expect(violation?.rule == .journal)
+    }
+
+    @Test func `one whose journal lacks requests, streams and states is caught`() async {
+        let violation = await firstViolation(Tampering(append: { $0[8] != 0 }))
+        #expect(violation?.rule == .journal)
+    }
+
     @Test func `one that forgets to give KV back is caught`() async {
         let violation = await firstViolation(
             Tampering(effect: { effect in

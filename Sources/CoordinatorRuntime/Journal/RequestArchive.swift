@@ -4,14 +4,25 @@ import Transport
 /// What is kept of streamed answers: enough to go on with each after a restart, and to give each to a client again.
 ///
 /// It is what its records say, one after the other; a file of them makes the same archive again.
-struct RequestArchive {
-    struct Limits: Equatable {
+package struct RequestArchive {
+    package struct Limits: Equatable, Sendable {
         /// How long a stream is kept after nothing has happened to it, in seconds.
-        var keepSeconds = 300
+        package var keepSeconds = 300
         /// How many streams are kept that have ended.
-        var streamCount = 64
+        package var streamCount = 64
         /// How many bytes of prompts, tokens and descriptions those have at most, about.
-        var byteCount = 64 << 20
+        package var byteCount = 64 << 20
+        /// The file is written anew when it has grown by so many bytes, and to more than twice what is needed.
+        package var growthByteCount = 8 << 20
+
+        package init(
+            keepSeconds: Int = 300, streamCount: Int = 64, byteCount: Int = 64 << 20, growthByteCount: Int = 8 << 20
+        ) {
+            self.keepSeconds = keepSeconds
+            self.streamCount = streamCount
+            self.byteCount = byteCount
+            self.growthByteCount = growthByteCount
+        }
     }
 
     struct Request: Equatable {

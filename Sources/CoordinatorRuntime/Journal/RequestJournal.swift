@@ -1,14 +1,22 @@
 import ClusterCore
-import Foundation
-import Kernels
-import Logging
 import Transport
+
+/// Something about the journal that an operator may want to know of.
+package enum JournalNotice {
+    /// What was found at the end of the file and could not be used.
+    case brokenEnd(byteCount: Int, recordCount: Int)
+    /// What it has is of another model, and is forgotten.
+    case otherModel
+    /// Nothing is written any more: streams do not outlive this coordinator.
+    case notWritten(JournalProblem)
+    case notCompacted(JournalProblem)
+}
 
 /// Keeps streamed requests over a restart of the coordinator: an archive, and a file of what happened to it.
 ///
 /// Used by one thread at a time. Where there is no file, as without a state folder or when the disk is full, the archive
 /// holds for this process.
-final class RequestJournal {
+package final class RequestJournal {
     /// What is known of a request that a client asks for.
     enum Known {
         case nothing
@@ -17,83 +25,68 @@ final class RequestJournal {
         /// It was given up after these tokens.
         case idle([TokenChoice])
         case finished([TokenChoice], FinishReason)
+
+        var choices: [TokenChoice] {
+            switch self {
+            case .nothing: []
+            case .open(_, let choices), .idle(let choices), .finished(let choices, _): choices
+            }
+        }
     }
 
-    private static let fileName = "requests.journal"
-    /// The file is written anew when it has grown by so many bytes, and to more than twice what is needed.
-    private static let growthByteCount = 8 << 20
+    /// How many epochs are written down ahead of those that are opened. They are on the disk before the first of them is,
+    /// so that none is counted twice after a loss of power, whatever the clock says then.
+    static let reservedEpochCount: UInt64 = 1000
 
     private var archive: RequestArchive
     private var file: JournalFile?
-    private let lock: FileLock?
     private let limits: RequestArchive.Limits
-    private let logger: Logger
     private let now: () -> Int
+    private let report: (JournalNotice) -> Void
     private var compactedByteCount = 0
     private var lastTidying = 0
     /// Of requests that are under way.
     private var numbers: [Ticket: UInt32] = [:]
     private var tickets: [UInt32: Ticket] = [:]
+    /// The first epoch that may be opened: over all that were before.
+    package let firstEpoch: Epoch
 
     /// - Parameters:
-    ///   - folder: where the file lies, made if it is not there; nil keeps nothing beyond this process.
+    ///   - storage: where the file lies; nil keeps nothing beyond this process.
     ///   - model: tells the model, and the settings that change its answers, from others: their streams are forgotten.
+    ///   - clockEpoch: the first epoch to open by the clock, which may have been set back.
     ///   - now: seconds since 1970.
-    /// - Throws: `CoordinatorError.system` if the folder cannot be used, or another coordinator uses it.
-    init(
-        folder: String?, model: String, limits: RequestArchive.Limits, logger: Logger,
-        now: @escaping () -> Int = { Int(Date().timeIntervalSince1970) }
-    ) throws(CoordinatorError) {
-        (self.limits, self.logger, self.now) = (limits, logger, now)
+    /// - Throws: `JournalProblem` if the file cannot be used.
+    package init(
+        storage: (any JournalStorage)?, model: String, limits: RequestArchive.Limits, clockEpoch: Epoch = Epoch(1),
+        now: @escaping () -> Int, report: @escaping (JournalNotice) -> Void = { _ in }
+    ) throws(JournalProblem) {
+        (self.limits, self.now, self.report) = (limits, now, report)
         var archive = RequestArchive()
-        guard let folder else {
-            lock = nil
-            self.archive = archive
-            return
-        }
-        do {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw .system("state: \(folder) cannot be made: \(error.localizedDescription); name another folder")
-        }
-        lock = FileLock(path: folder + "/lock", timeout: .seconds(2))
-        guard lock != nil else {
-            throw .system(
-                "state: \(folder) is in use by another coordinator, or cannot be written; stop that one, or name another "
-                    + "folder or cluster")
-        }
-        let path = folder + "/" + Self.fileName
-        OutputFile.removeUnfinished(of: path)
-        let writtenAt = try? FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date
-        do throws(JournalFile.Problem) {
+        var writtenAt: Int?
+        if let storage {
             var brokenCount = 0
-            let cutByteCount: Int
-            (file, cutByteCount) = try JournalFile.open(path) { bytes in
+            let (file, found) = try JournalFile.open(storage) { bytes in
                 if let record = JournalRecord(bytes) { archive.apply(record) } else { brokenCount += 1 }
             }
-            if cutByteCount > 0 || brokenCount > 0 {
-                logger.warning(
-                    "the journal was broken at its end",
-                    metadata: ["bytes": "\(cutByteCount)", "records": "\(brokenCount)", "folder": "\(folder)"])
+            self.file = file
+            writtenAt = found.writtenAt
+            if found.cutByteCount > 0 || brokenCount > 0 {
+                report(.brokenEnd(byteCount: found.cutByteCount, recordCount: brokenCount))
             }
-        } catch {
-            throw .system("state: \(error)")
         }
+        firstEpoch = max(clockEpoch, Epoch(archive.lastEpoch &+ 1))
         self.archive = archive
-        if !archive.model.isEmpty, archive.model != model {
-            logger.warning("the model is another one than before; open streams are forgotten")
-        }
+        guard storage != nil else { return }
+        if !archive.model.isEmpty, archive.model != model { report(.otherModel) }
         self.archive.apply(.model(model))
         finishImplied()
-        if let writtenAt, now() - Int(writtenAt.timeIntervalSince1970) >= limits.keepSeconds { giveUpAll() }
+        if let writtenAt, now() - writtenAt >= limits.keepSeconds { giveUpAll() }
         self.archive.tidy(limits, at: now())
-        compact()
+        reserveEpochs(from: firstEpoch)
     }
 
-    /// The newest epoch that was ever opened; 0 if none was.
-    var lastEpoch: UInt64 { archive.lastEpoch }
-    var drained: [NodeID] { archive.drained.compactMap { NodeID($0) } }
+    package var drained: [NodeID] { archive.drained.compactMap { NodeID($0) } }
 
     /// Requests that were open when the coordinator before this one ended, each with the ticket that it has from now on.
     ///
@@ -106,7 +99,17 @@ final class RequestJournal {
         }
     }
 
-    func noteEpoch(_ epoch: Epoch) { write(.epoch(epoch.number)) }
+    /// To be called before anyone is told of an epoch that is opened.
+    func noteEpoch(_ epoch: Epoch) {
+        if epoch.number > archive.lastEpoch { reserveEpochs(from: epoch) }
+    }
+
+    private func reserveEpochs(from epoch: Epoch) {
+        let last = JournalRecord.epoch(epoch.number &+ (Self.reservedEpochCount - 1))
+        archive.apply(last)
+        // As a record that is appended it outlives this process, at least.
+        if file != nil, !compact() { write(last) }
+    }
 
     func noteDrained(_ nodes: [NodeID]) {
         let names = nodes.map(\.name)
@@ -176,15 +179,13 @@ final class RequestJournal {
 
     private func write(_ record: JournalRecord) {
         archive.apply(record)
-        guard let file else { return }
+        guard file != nil else { return }
         let bytes = record.bytes
         // What would not be read again is not written: all behind it would be lost.
-        guard bytes.count <= JournalFile.maximumRecordByteCount else { return }
-        do throws(JournalFile.Problem) { try file.append(bytes) } catch {
-            logger.error(
-                "nothing is written to the journal any more; streams do not outlive this coordinator",
-                metadata: ["problem": "\(error)"])
-            self.file = nil
+        guard bytes.count <= JournalFormat.maximumRecordByteCount else { return }
+        do throws(JournalProblem) { try file?.append(bytes) } catch {
+            report(.notWritten(error))
+            file = nil
         }
     }
 
@@ -204,18 +205,20 @@ final class RequestJournal {
         guard now() != lastTidying else { return }
         lastTidying = now()
         archive.tidy(limits, at: lastTidying)
-        guard let file, file.byteCount > compactedByteCount * 2 + Self.growthByteCount else { return }
+        guard let file, file.byteCount > compactedByteCount * 2 + limits.growthByteCount else { return }
         compact()
     }
 
-    private func compact() {
-        guard let file else { return }
-        do throws(JournalFile.Problem) {
-            try file.compact(
-                to: archive.records.map(\.bytes).filter { $0.count <= JournalFile.maximumRecordByteCount })
-            compactedByteCount = file.byteCount
+    @discardableResult
+    private func compact() -> Bool {
+        do throws(JournalProblem) {
+            try file?.compact(
+                to: archive.records.map(\.bytes).filter { $0.count <= JournalFormat.maximumRecordByteCount })
+            compactedByteCount = file?.byteCount ?? 0
+            return true
         } catch {
-            logger.error("the journal cannot be written anew", metadata: ["problem": "\(error)"])
+            report(.notCompacted(error))
+            return false
         }
     }
 }

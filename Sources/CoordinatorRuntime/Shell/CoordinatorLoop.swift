@@ -18,14 +18,13 @@ final class CoordinatorLoop {
     private let status: StatusBoard
     private let logger: Logger
     private let clock = MonotonicClock()
-    private var sinks: [Ticket: RequestSink] = [:]
     private var dropLog = DropLog()
     private var tickHold: TickHold
     /// The ranks of the first stages, to which there are links.
     private var entrances: [NodeID] = []
     /// Whether the cores have ended the cluster.
     private var isShutDown = false
-    private let journal: RequestJournal
+    private var desk: RequestDesk<RequestSink>
 
     init(
         core: CoordinatorCore<ConnectionID>, links: ZeroMQDataLinks, mailbox: Mailbox, control: ControlPlane,
@@ -38,7 +37,7 @@ final class CoordinatorLoop {
         self.weights = weights
         self.security = security
         self.status = status
-        self.journal = journal
+        desk = RequestDesk(journal: journal)
         self.logger = logger
         tickHold = TickHold(length: core.configuration.heartbeatInterval * 2)
     }
@@ -60,10 +59,7 @@ final class CoordinatorLoop {
             let contents = mailbox.take()
             failure = failure ?? contents.failure
             for mail in contents.mail { handle(mail) }
-            for (ticket, reader) in contents.cancelled
-            where sinks[ticket].map({ ObjectIdentifier($0.reader) }) == reader {
-                sinks[ticket] = nil
-                journal.giveUp(ticket)
+            for (ticket, reader) in contents.cancelled where desk.leave(ticket, by: reader) {
                 apply(.cancelled(ticket))
             }
             if let delivery { apply(.data(delivery.envelope)) }
@@ -97,13 +93,13 @@ final class CoordinatorLoop {
             let revoked = security.allow(workers)
             apply(.keysChanged(Keyring(keys: security.allowed), revoked: revoked))
         case .submit(let ticket, let work, let sink, let accepted):
-            sinks[ticket] = sink
+            desk.submit(ticket, sink)
             apply(.submitted(ticket, work), refusal: (ticket, accepted))
             accepted.answer(nil)
         case .read(let ticket, let request, let buffer, let accepted):
             read(request, ticket, into: buffer, accepted)
-        case .keep(let stream): journal.keep(stream)
-        case .keptStream(let id, let reply): reply.answer(.success(journal.stream(id)))
+        case .keep(let stream): desk.keep(stream)
+        case .keptStream(let id, let reply): reply.answer(.success(desk.stream(id)))
         case .health(let reply):
             reply.answer(health())
         case .measure(let reply):
@@ -113,7 +109,7 @@ final class CoordinatorLoop {
         case .operate(let operation, let reply):
             let refusal = core.refusal(of: operation, at: clock.now)
             if refusal == nil { apply(.operation(operation)) }
-            journal.noteDrained(core.drained)
+            desk.noteDrained(by: core)
             reply.answer(refusal)
         }
     }
@@ -127,8 +123,7 @@ final class CoordinatorLoop {
     private func end(_ failure: String?) {
         let reason = failure ?? "the coordinator is shutting down"
         let error = failure.map { GenerationError.unavailable($0) } ?? .shuttingDown
-        for ticket in sinks.keys.sorted() { sinks[ticket]?.fail(error) }
-        sinks = [:]
+        desk.close(error)
         status.close(health(), reason: reason)
         mailbox.stop()
         // Whatever was posted in between is answered, too.
@@ -153,43 +148,21 @@ final class CoordinatorLoop {
 extension CoordinatorLoop {
     /// Goes on with the requests of the coordinator before this one. Nobody reads them yet.
     private func restore() {
-        var count: UInt64 = 0
-        let restored = journal.restore {
-            defer { count += 1 }
-            return Ticket(Self.firstRestoredTicket + count)
-        }
+        let restored = desk.restore()
         if !restored.isEmpty { logger.notice("requests go on", metadata: ["requests": "\(restored.count)"]) }
-        for (ticket, request, committed) in restored {
-            apply(.restored(ticket, .generation(request), committed: committed))
+        for entry in restored {
+            apply(.restored(entry.ticket, .generation(entry.request), committed: entry.committed))
         }
     }
 
-    /// Far beyond those that are given to requests in their order.
-    private static let firstRestoredTicket: UInt64 = 1 << 63
-
-    /// Gives a client all that a request of a kept stream has sampled, and what follows.
     private func read(
         _ request: GenerationRequest, _ ticket: Ticket, into buffer: EventBuffer,
         _ accepted: Reply<Result<Ticket, GenerationError>>
     ) {
-        let known = journal.known(request.id)
-        let reusedTokenCount = journal.reusedTokenCount(of: request.id)
-        if reusedTokenCount > 0 { buffer.append(.reused(tokenCount: reusedTokenCount)) }
-        for choice in known.choices { buffer.append(.token(choice)) }
-        switch known {
-        case .finished(_, let reason):
-            buffer.append(.finished(reason))
-            accepted.answer(.success(ticket))
-        case .open(let ticket, _):
-            // One reader at a time: the one that came last is the one that is still there.
-            sinks.updateValue(.generation(buffer), forKey: ticket)?
-                .fail(.unavailable("the stream is read over another connection"))
-            accepted.answer(.success(ticket))
-        case .nothing, .idle:
-            sinks[ticket] = .generation(buffer)
-            journal.begin(request, ticket)
+        switch desk.read(request, ticket, .generation(buffer)) {
+        case .known(let ticket): accepted.answer(.success(ticket))
+        case .begun(let committed):
             let refusal = Reply<GenerationError?>()
-            let committed = known.choices.map(\.token)
             apply(.submitted(ticket, .generation(request), committed: committed), refusal: (ticket, refusal))
             accepted.answer(refusal.given.flatMap(\.self).map { .failure($0) } ?? .success(ticket))
         }
@@ -204,8 +177,7 @@ extension CoordinatorLoop {
             guard let (ticket, accepted) = refusal, case .failed(ticket, let error) = effect else {
                 return perform(effect)
             }
-            journal.giveUp(ticket)
-            sinks[ticket] = nil
+            desk.refuse(ticket)
             accepted.answer(error)
             return nil
         }
@@ -226,25 +198,12 @@ extension CoordinatorLoop {
                     return .stepNotSent(step.id, envelope.epoch, to: node, error)
                 }
             }
-        case .reused(let ticket, let tokenCount):
-            journal.noteReused(tokenCount, for: ticket)
-            if case .generation(let buffer)? = sinks[ticket] { buffer.append(.reused(tokenCount: tokenCount)) }
-        case .token(let ticket, let choice):
-            journal.commit(choice, to: ticket)
-            if case .generation(let buffer)? = sinks[ticket] { buffer.append(.token(choice)) }
-        case .finished(let ticket, let reason):
-            journal.finish(ticket, reason)
-            if case .generation(let buffer)? = sinks.removeValue(forKey: ticket) { buffer.append(.finished(reason)) }
-        case .scored(let ticket, let text):
-            if case .scoring(let reply)? = sinks.removeValue(forKey: ticket) { reply.answer(.success(text)) }
-        case .failed(let ticket, let error):
-            journal.giveUp(ticket)
-            sinks.removeValue(forKey: ticket)?.fail(error)
         case .notice(let notice):
-            if case .epochOpened(let pipeline, _) = notice { journal.noteEpoch(pipeline.epoch) }
+            desk.take(notice)
             notice.log(to: logger)
         case .shutDown:
             isShutDown = true
+        case .reused, .token, .finished, .scored, .failed: _ = desk.take(effect)
         }
         return nil
     }
@@ -259,15 +218,6 @@ extension CoordinatorLoop {
                 // The first step finds no link then, and the worker is set aside with this reason.
                 logger.error("no link to the first stage", metadata: ["node": "\(peer.node)", "error": "\(error)"])
             }
-        }
-    }
-}
-
-extension RequestJournal.Known {
-    fileprivate var choices: [TokenChoice] {
-        switch self {
-        case .nothing: []
-        case .open(_, let choices), .idle(let choices), .finished(let choices, _): choices
         }
     }
 }

@@ -1,5 +1,6 @@
 import ClusterCore
 import Dispatch
+import Foundation
 import Logging
 import Synchronization
 import Transport
@@ -90,7 +91,7 @@ struct Launch {
             // With the journal, epochs grow even if the clock was set back.
             var coordination = try configuration.coordination(
                 of: model, dataEndpoint: links.endpoint, weightsEndpoint: weightsEndpoint,
-                firstEpoch: max(firstEpoch, Epoch(journal.lastEpoch &+ 1)))
+                firstEpoch: journal.firstEpoch)
             coordination.placement.drained = journal.drained
             let core: CoordinatorCore<ConnectionID>
             do throws(PlanningError) {
@@ -111,11 +112,19 @@ struct Launch {
     }
 
     private func journal() throws(CoordinatorError) -> RequestJournal {
-        try RequestJournal(
-            folder: configuration.stateFolder, model: configuration.identity(of: model),
-            limits: .init(
-                keepSeconds: Int(configuration.streamKeeping.secondCount), streamCount: configuration.keptStreamCount),
-            logger: logger)
+        do throws(JournalProblem) {
+            var disk: JournalDisk?
+            if let folder = configuration.stateFolder { disk = try JournalDisk(folder: folder) }
+            return try RequestJournal(
+                storage: disk, model: configuration.identity(of: model),
+                limits: .init(
+                    keepSeconds: Int(configuration.streamKeeping.secondCount),
+                    streamCount: configuration.keptStreamCount),
+                clockEpoch: firstEpoch, now: { Int(Date().timeIntervalSince1970) }
+            ) { [logger] notice in notice.log(to: logger) }
+        } catch {
+            throw .system("state: \(error)")
+        }
     }
 
     private func dataLinks() throws(CoordinatorError) -> ZeroMQDataLinks {

@@ -83,7 +83,7 @@ final class Mailbox: Sendable {
 }
 
 /// Where a request's events go.
-enum RequestSink: Sendable {
+enum RequestSink: RequestReading, Sendable {
     case generation(EventBuffer)
     case scoring(Reply<Result<ScoredText, GenerationError>>)
 
@@ -93,6 +93,14 @@ enum RequestSink: Sendable {
         case .generation(let buffer): buffer
         case .scoring(let reply): reply
         }
+    }
+
+    func take(_ event: GenerationEvent) {
+        if case .generation(let buffer) = self { buffer.append(event) }
+    }
+
+    func take(_ text: ScoredText) {
+        if case .scoring(let reply) = self { reply.answer(.success(text)) }
     }
 
     func fail(_ error: GenerationError) {

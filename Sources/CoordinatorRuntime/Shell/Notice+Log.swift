@@ -109,3 +109,22 @@ extension PlacedPipeline {
         }.joined(separator: ", ")
     }
 }
+
+extension JournalNotice {
+    /// Tells the operator.
+    func log(to logger: Logger) {
+        switch self {
+        case .brokenEnd(let byteCount, let recordCount):
+            logger.warning(
+                "the journal was broken at its end", metadata: ["bytes": "\(byteCount)", "records": "\(recordCount)"])
+        case .otherModel:
+            logger.warning("the model is another one than before; open streams are forgotten")
+        case .notWritten(let problem):
+            logger.error(
+                "nothing is written to the journal any more; streams do not outlive this coordinator",
+                metadata: ["problem": "\(problem)"])
+        case .notCompacted(let problem):
+            logger.error("the journal cannot be written anew", metadata: ["problem": "\(problem)"])
+        }
+    }
+}

@@ -19,6 +19,9 @@ public final class Fuzz: Sendable {
         public var keys: FuzzKeys?
         /// By how many bytes a process may have grown in the end.
         public var growthLimit: UInt64 = 48 << 20
+        /// For how long clients ask again while the cluster says that it is not ready, as on a machine that is too busy for
+        /// a worker to take a step within half a second.
+        public var patience = Duration.zero
 
         public init(frameCount: Int, limit: Duration, clientCount: Int, seed: UInt64) {
             (self.frameCount, self.limit, self.clientCount, self.seed) = (frameCount, limit, clientCount, seed)
@@ -47,7 +50,7 @@ public final class Fuzz: Sendable {
     public func run(
         on cluster: LocalCluster, report: @escaping @Sendable (String) -> Void
     ) async throws -> FuzzOutcome {
-        let answers = try await KnownAnswers(to: questions, from: cluster.address, report)
+        let answers = try await KnownAnswers(to: questions, from: cluster.address, patience: options.patience, report)
         try await cluster.rest(within: Self.restLimit, report)
         let processes = cluster.processes
         let start = ContinuousClock.now

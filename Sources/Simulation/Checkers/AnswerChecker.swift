@@ -15,7 +15,10 @@ struct AnswerChecker {
         var tokens: [TokenChoice] = []
         var reason = FinishReason.stop
         var score: ScoredText?
+        /// Over the present connection.
         var receivedCount = 0
+        /// At any time.
+        var knownCount = 0
         var ending: Ending?
     }
 
@@ -23,6 +26,8 @@ struct AnswerChecker {
     /// By number of ticket.
     private var requests: [Request] = []
     private(set) var tokenCount = 0
+    /// How often an answer was read on over another connection.
+    private(set) var resumedCount = 0
     /// Of prompts, those that were not computed.
     private(set) var reusedTokenCount = 0
 
@@ -48,6 +53,20 @@ struct AnswerChecker {
         requests.count { $0.ending.map(isCounted) ?? false }
     }
 
+    /// A client reads its answer again, from the beginning.
+    mutating func readAgain(_ ticket: Ticket) {
+        requests[Int(ticket.number)].receivedCount = 0
+        resumedCount += 1
+    }
+
+    /// Whether a client has got the next token before, over another connection.
+    func isRepeating(_ ticket: Ticket) -> Bool {
+        requests[Int(ticket.number)].receivedCount < requests[Int(ticket.number)].knownCount
+    }
+
+    /// Tokens that an answer has.
+    func tokenCount(of ticket: Ticket) -> Int { requests[Int(ticket.number)].tokens.count }
+
     mutating func abandon(_ ticket: Ticket) {
         if requests[Int(ticket.number)].ending == nil { requests[Int(ticket.number)].ending = .abandoned }
     }
@@ -65,6 +84,8 @@ struct AnswerChecker {
                 + "but has to be \(expected.token)" + (choice.token == expected.token ? ", with other figures" : "")
         }
         requests[index].receivedCount += 1
+        guard request.receivedCount == request.knownCount else { return nil }
+        requests[index].knownCount += 1
         tokenCount += 1
         return nil
     }
@@ -74,7 +95,7 @@ struct AnswerChecker {
         guard case .generation(let generation) = request.work, request.ending == nil, request.receivedCount == 0,
             (1..<generation.promptTokens.count).contains(count)
         else { return "request \(ticket.number) is said to have reused \(count) tokens" }
-        reusedTokenCount += count
+        if request.knownCount == 0 { reusedTokenCount += count }
         return nil
     }
 

@@ -9,11 +9,13 @@ final class Referee {
     var answers: AnswerChecker
     var epochs = EpochChecker()
     var placements: PlacementChecker
+    var journal: JournalChecker
 
     init(plan: ClusterPlan, trace: Trace) {
         self.trace = trace
         answers = AnswerChecker(plan.model)
         placements = PlacementChecker(layerCount: plan.model.layerCount)
+        journal = JournalChecker(isKept: plan.journalLimits != nil, keepsAll: plan.keepsAllStreams)
     }
 
     func violate(_ rule: Rule, _ detail: String, at now: Instant) {
@@ -22,14 +24,15 @@ final class Referee {
         violation = Violation(rule: rule, detail: detail, at: now)
     }
 
-    private func violate(_ rule: Rule, at now: Instant, if problem: String?) {
+    func violate(_ rule: Rule, at now: Instant, if problem: String?) {
         if let problem { violate(rule, problem, at: now) }
     }
 
     // MARK: Requests
 
     func noteToken(_ ticket: Ticket, _ choice: TokenChoice, at now: Instant) {
-        violate(.tokens, at: now, if: answers.token(ticket, choice))
+        // What it had is the beginning of what it gets when it reads on.
+        violate(answers.isRepeating(ticket) ? .journal : .tokens, at: now, if: answers.token(ticket, choice))
     }
 
     func noteReused(_ ticket: Ticket, _ tokenCount: Int, at now: Instant) {
@@ -66,6 +69,12 @@ final class Referee {
 
     /// The coordinator's process has ended, and with it what it placed.
     func noteCoordinatorEnded() { placements.coordinatorEnded() }
+
+    /// A coordinator starts with what its journal has of those before it.
+    func noteStarted(_ restored: [(id: String, tokenCount: Int)], drained: [NodeID], at now: Instant) {
+        violate(.journal, at: now, if: journal.restarted(restored, drained: drained))
+        for node in drained { placements.drained(node) }
+    }
 
     func noteAnswer(_ envelope: Envelope, over channel: Int, at now: Instant) {
         violate(.epochs, at: now, if: epochs.sent(envelope.epoch, over: channel))

@@ -11,6 +11,7 @@ public enum Rule: String, CaseIterable, Sendable {
     case ends = "every request ends in time"
     case service = "service resumes once faults have stopped"
     case memory = "KV cache and queues return to nothing, but what is kept for later requests"
+    case journal = "what was streamed and what runs outlive the coordinator's process"
     case limits = "no message breaks a limit of the protocol"
 }
 

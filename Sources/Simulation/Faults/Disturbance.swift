@@ -31,7 +31,7 @@ struct Disturbances: Sendable {
         Fault.allCases.compactMap { fault in
             guard let (shortest, longest) = Self.length(fault) else { return nil }
             let begins = random.happens(faults[fault])
-            let ofCoordinator = fault == .coordinatorFreeze || fault == .coordinatorCrash
+            let ofCoordinator = [.coordinatorFreeze, .coordinatorCrash, .coordinatorPowerLoss].contains(fault)
             let ofWorker = ![.partition, .onewayPartition, .reordering, .fullQueue].contains(fault)
             let machine = ofCoordinator ? 0 : random.number(in: (ofWorker ? 1 : 0)...machineCount - 1)
             var other = random.number(in: 0...machineCount - 2)
@@ -60,6 +60,8 @@ struct Disturbances: Sendable {
         case .crash: (.milliseconds(5), .seconds(8))
         case .coordinatorCrash: (.milliseconds(200), .seconds(4))
         case .powerLoss: (.seconds(1), .seconds(12))
+        case .coordinatorPowerLoss: (.seconds(1), .seconds(6))
+        case .clientLoss: (.milliseconds(1), .seconds(6))
         case .leave: (.zero, .zero)
         case .drain, .forcedDrain: (.milliseconds(50), .seconds(15))
         case .delay, .loss, .disconnection, .corruption, .loadingFailure, .stepFailure, .clockSkew: nil

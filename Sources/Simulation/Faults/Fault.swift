@@ -32,8 +32,12 @@ public enum Fault: String, CaseIterable, Sendable {
     case stepFailure = "step-failure"
     /// All threads of the coordinator stand still for a while.
     case coordinatorFreeze = "coordinator-freeze"
-    /// The coordinator's process ends and is started anew; its requests are lost with it.
+    /// The coordinator's process ends, perhaps in the middle of what it does, and is started anew: it has what its journal has.
     case coordinatorCrash = "coordinator-crash"
+    /// The coordinator's machine loses its power, and with it what the journal's file was given and was not synced.
+    case coordinatorPowerLoss = "coordinator-power-loss"
+    /// A client loses its connection, and reads on over another one a while later.
+    case clientLoss = "client-loss"
     /// An operator drains a worker, if others can take over what it holds, and resumes it a while later.
     case drain
     /// The same, also where nobody can take over.
@@ -54,7 +58,9 @@ extension Fault {
         case .partition, .onewayPartition, .slowness, .freeze, .crash: 0.03
         case .drain: 0.03
         case .powerLoss, .leave, .forcedDrain, .coordinatorFreeze: 0.015
-        case .coordinatorCrash: 0.008
+        case .coordinatorCrash: 0.015
+        case .coordinatorPowerLoss: 0.008
+        case .clientLoss: 0.15
         case .loadingFailure: 0.05
         case .stepFailure: 0.002
         case .clockSkew: 0.5

@@ -48,6 +48,10 @@ enum Occurrence: Sendable {
     case silence(channel: Int, connection: Int)
     case submission(request: Int)
     case cancellation(request: Int)
+    /// A client that has lost its connection tries another one.
+    case reconnection(request: Int)
+    /// The coordinator notices that a client's connection is gone.
+    case absence(request: Int)
     /// An operator lets a worker be used again that was drained.
     case resumption(machine: Int)
     /// A second has passed, in which faults may begin.

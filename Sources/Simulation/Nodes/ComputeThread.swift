@@ -78,6 +78,9 @@ final class ComputeThread {
     init(_ process: WorkerProcess) {
         self.process = process
         world = process.world
+        // Before anything else it says how fast it is.
+        orders = [(MeasurementOrder(number: 0, task: .node), Epoch(0))]
+        wake()
     }
 
     var machine: Machine { process.machine }
@@ -219,8 +222,11 @@ final class ComputeThread {
         activity = .none
         let result: MeasurementReport.Result =
             switch order.task {
-            case .node: .node(ClusterPlan.rates)
-            case .link(let peer): .link(ClusterPlan.link, to: peer.node)
+            case .node: .node(world.plan.speeds.rates(of: machine.index))
+            case .link(let peer):
+                .link(
+                    world.plan.speeds.link(
+                        machine.index, world.machines.firstIndex { $0.node == peer.node } ?? 0), to: peer.node)
             case .answering: .answering
             }
         process.post(.measured(MeasurementReport(number: order.number, result: result), epoch))

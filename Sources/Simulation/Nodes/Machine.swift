@@ -7,6 +7,8 @@ final class Machine {
     let index: Int
     let node: NodeID
     let clock: SkewedClock
+    /// Seconds by which its calendar clock was set back.
+    var setBackSeconds = 0
     /// Until then, all threads of its process stand still.
     var frozenUntil = Instant.zero
     /// Until then, it computes so many times slower.
