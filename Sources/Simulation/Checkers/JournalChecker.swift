@@ -11,6 +11,8 @@ struct JournalChecker {
         var writtenCount: Int?
         /// Whether it runs or waits.
         var isOpen = false
+        /// Whether the process ended while it wrote down that it does not, which nobody was told.
+        var isEnding = false
     }
 
     /// Whether there is a journal.
@@ -53,6 +55,9 @@ struct JournalChecker {
     /// It was finished or given up.
     mutating func ended(_ id: String) { requests[id]?.isOpen = false }
 
+    /// The process has ended while it finished it or gave it up: that may be written down or not.
+    mutating func perhapsEnded(_ id: String) { requests[id]?.isEnding = true }
+
     /// An operator was told that these are drained and no others.
     mutating func drained(_ nodes: [NodeID]) { drained = nodes }
 
@@ -82,10 +87,13 @@ struct JournalChecker {
         for id in requests.keys.sorted() {
             let known = restored.first { $0.id == id }?.tokenCount
             let request = requests[id]
-            if isSure, isKept, known == nil, request?.isOpen == true, request?.writtenCount != request?.tokenCount {
+            if isSure, isKept, known == nil, let request, request.isOpen, !request.isEnding,
+                request.writtenCount != request.tokenCount
+            {
                 problem = problem ?? "\(id), which ran or waited, does not go on"
             }
             requests[id]?.isOpen = known != nil
+            requests[id]?.isEnding = false
             if !isSure || !isKept { requests[id]?.writtenCount = known }
         }
         if isSure, isKept, nodes != drained { problem = problem ?? "\(drained) were drained, but \(nodes) are known" }

@@ -154,7 +154,9 @@ final class CoordinatorProcess {
         let delivery = deliveries.popFirst()
         for mail in mail { handle(mail) }
         for connection in departed {
-            guard let ticket = connection.ticket, desk.leave(ticket, by: ObjectIdentifier(connection)) else { continue }
+            guard !isDead, let ticket = connection.ticket, desk.leave(ticket, by: ObjectIdentifier(connection)) else {
+                continue
+            }
             end(ticket)
             apply(.cancelled(ticket))
         }
@@ -172,6 +174,7 @@ final class CoordinatorProcess {
     }
 
     private func handle(_ mail: Mail) {
+        guard !isDead else { return }
         switch mail {
         case .control(let envelope, let connection): apply(.control(envelope, from: connection))
         case .closed(let connection): apply(.closed(connection.node, connection))
@@ -226,8 +229,8 @@ final class CoordinatorProcess {
 
     /// A request has ended or was given up.
     private func end(_ ticket: Ticket) {
-        guard !isDead, let id = streamed.removeValue(forKey: ticket) else { return }
-        world.referee.journal.ended(id)
+        guard let id = streamed.removeValue(forKey: ticket) else { return }
+        if isDead { world.referee.journal.perhapsEnded(id) } else { world.referee.journal.ended(id) }
     }
 
     /// - Parameter submission: a request that the event hands in, and who waits for it to be let in.
