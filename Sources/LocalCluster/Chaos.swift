@@ -15,6 +15,8 @@ public final class Chaos: Sendable {
         /// Decides which client asks what, and who is struck how after how long. When that meets what the processes do is
         /// theirs, so a seed does not repeat a run.
         public var seed: UInt64
+        /// From one question of a client to its next, at the least.
+        public var pace: Duration = .zero
         /// The networks of workers, by their names, whose links may be cut.
         public var networks: [String: WorkerNetwork] = [:]
 
@@ -97,7 +99,7 @@ public final class Chaos: Sendable {
         _ report: (String) -> Void
     ) async throws {
         let seed = options.seed &+ UInt64(client) &* 977
-        try await answers.ask(cluster.address, seed: seed, until: deadline) { result in
+        try await answers.ask(cluster.address, seed: seed, until: deadline, pace: options.pace) { result in
             let counts = outcome.withLock { outcome in
                 outcome.answers.note(result)
                 return "\(outcome.answers.equalCount) answers, \(outcome.strikeCount) strikes …"

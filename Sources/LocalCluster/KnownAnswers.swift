@@ -89,13 +89,15 @@ public struct AnswerTally: Sendable, Equatable {
 extension KnownAnswers {
     /// Asks for any of them again and again until it is late.
     ///
+    /// - Parameter pace: from one question to the next, at the least.
     /// - Parameter note: is given each difference or none, or the error that an answer ended in.
     func ask(
-        _ address: CoordinatorAddress, seed: UInt64, until deadline: ContinuousClock.Instant,
+        _ address: CoordinatorAddress, seed: UInt64, until deadline: ContinuousClock.Instant, pace: Duration = .zero,
         note: (Result<String?, ClusterClientError>) -> Void
     ) async throws {
         var random = SplitMix64(seed: seed)
         while ContinuousClock.now < deadline {
+            let next = ContinuousClock.now + pace
             let index = Int.random(in: questions.indices, using: &random)
             do {
                 note(.success(try await difference(at: index, on: address)))
@@ -104,6 +106,7 @@ extension KnownAnswers {
                 // A cluster that refuses at once is not to be asked in a tight loop.
                 try await Task.sleep(for: .milliseconds(200))
             }
+            try await Task.sleep(until: min(next, deadline), clock: .continuous)
         }
     }
 }

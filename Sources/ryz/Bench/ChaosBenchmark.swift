@@ -27,6 +27,8 @@ struct ChaosBenchmark: AsyncParsableCommand {
     var interval = 3.0
     @Option(help: "How many clients ask at a time.")
     var clients = 6
+    @Option(help: "Questions a second that all clients together ask at most. By default as many as are answered.")
+    var rate: Double?
     @Option(help: "Of who is struck how, and who asks what.")
     var seed: UInt64 = 1
     @Option(help: "Tokens of each answer.")
@@ -49,6 +51,11 @@ struct ChaosBenchmark: AsyncParsableCommand {
         try ThreadOptions.check(seconds, "--seconds", in: 1...86400)
         try ThreadOptions.check(clients, "--clients", in: 1...256)
         try ThreadOptions.check(generate, "--generate", in: 1...4096)
+        if let rate {
+            guard (0.001...100_000).contains(rate) else {
+                throw ValidationError("--rate \(rate): give 0.001 to 100000")
+            }
+        }
         guard (0.1...3600).contains(interval) else { throw ValidationError("--interval \(interval): give 0.1 to 3600") }
     }
 
@@ -64,6 +71,7 @@ struct ChaosBenchmark: AsyncParsableCommand {
         defer { progress.clear() }
         var chaosOptions = Chaos.Options(
             duration: .seconds(seconds), clientCount: clients, interval: .seconds(interval), seed: seed)
+        if let rate { chaosOptions.pace = .seconds(Double(clients) / rate) }
         chaosOptions.networks = options.networksByWorker
         let chaos = Chaos(chaosOptions, questions: FailoverTrial.stories(generate: generate))
         let outcome = try await Interruption.cancelling { [options] in
