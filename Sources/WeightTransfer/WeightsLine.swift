@@ -4,7 +4,7 @@ import ZeroMQ
 /// A connection to a node that serves weights, and what it was asked for.
 final class WeightsLine {
     struct Answer {
-        /// Under which it was asked for.
+        /// Under which it was asked for; below 0 for what is no item.
         var index: Int
         var result: WeightsReply.Result
         var payload: (any Payload)?
@@ -74,7 +74,12 @@ final class WeightsLine {
                 let question = questions.removeValue(forKey: reply.number)
             else { continue }
             let now = clock.now
-            waitingSince = questions.isEmpty ? nil : now
+            if questions.isEmpty {
+                waitingSince = nil
+            } else if question.index >= 0 {
+                // Other answers, as to what is there, do not say that what is waited for will come.
+                waitingSince = now
+            }
             return Answer(
                 index: question.index, result: reply.result, payload: delivery.payload,
                 duration: now - question.askedAt)
@@ -86,6 +91,11 @@ final class WeightsLine {
     func reconnect() throws(WeightsError) -> [Int] {
         do throws(LinkError) { try socket.reconnect() } catch { throw .link(error.description) }
         return abandon()
+    }
+
+    /// Nothing is to be asked for a while: no connection is waited for.
+    func rest() {
+        if questions.isEmpty { waitingSince = nil }
     }
 
     /// Waits for no answer any more; what had none.

@@ -93,6 +93,7 @@ final class WeightsRequests {
     private func run(
         count: Int, of sharing: Sharing?, item: (Int) -> WeightsRequest.Item, take: Take
     ) throws(WeightsError) {
+        for line in [origin] + helpers.map(\.line) { line.rest() }
         var plan = WeightsPlan(count: count)
         if let sharing { for helper in helpers { note(helper, in: &plan, sharing) } }
         var silence = patience.firstSilence
@@ -101,7 +102,7 @@ final class WeightsRequests {
         while plan.openCount > 0 {
             if supply.isAbandoned() { throw .abandoned }
             if let sharing {
-                takeInHelpers()
+                takeInHelpers(&plan)
                 askHelpers(&plan, sharing, item)
             }
             // What a helper may have is not asked for before it could say so.
@@ -167,8 +168,11 @@ final class WeightsRequests {
 
 // Other workers. Whatever one of them does wrong ends no more than the dealings with it.
 extension WeightsRequests {
-    private func takeInHelpers() {
-        for peer in supply.peers() where helpers.count < WeightsSources.limit {
+    private func takeInHelpers(_ plan: inout WeightsPlan) {
+        let peers = supply.peers()
+        // Those that the coordinator names no more may come back.
+        for helper in helpers where !peers.contains(helper.line.source) { remove(helper, from: &plan) }
+        for peer in peers where helpers.count < WeightsSources.limit {
             guard peer.node != supply.node, peer.node != supply.source.node, !dropped.contains(peer),
                 !helpers.contains(where: { $0.line.source == peer })
             else { continue }
@@ -281,7 +285,10 @@ extension WeightsRequests {
             return "it sent wrong bytes"
         }
         plan.finish(answer.index)
-        helper.pace = helper.pace == .zero ? answer.duration : (helper.pace * 3 + answer.duration) / 4
+        // As many more as are under way elsewhere come over the same cable meanwhile.
+        let openCount = helpers.reduce(1) { $0 + $1.line.openCount }
+        let duration = answer.duration / max(1, openCount / patience.openRequestLimit)
+        helper.pace = helper.pace == .zero ? duration : (helper.pace * 3 + duration) / 4
         if helper.pace > patience.slowAnswer, !helper.isSlow {
             helper.isSlow = true
             plan.noteSlow(helper.number)
@@ -290,11 +297,18 @@ extension WeightsRequests {
     }
 
     private func drop(_ helper: Helper, from plan: inout WeightsPlan, because problem: String) {
-        guard let place = helpers.firstIndex(where: { $0 === helper }) else { return }
+        guard remove(helper, from: &plan) else { return }
+        giveUp(helper.line.source, because: problem)
+    }
+
+    /// What it was asked for is asked of others; false if it is gone already.
+    @discardableResult
+    private func remove(_ helper: Helper, from plan: inout WeightsPlan) -> Bool {
+        guard let place = helpers.firstIndex(where: { $0 === helper }) else { return false }
         helpers.remove(at: place)
         plan.remove(helper.number)
         for index in helper.line.abandon().reversed() where index != Self.heldQuestion { plan.giveBack(index) }
-        giveUp(helper.line.source, because: problem)
+        return true
     }
 
     private func giveUp(_ peer: Peer, because problem: String) {

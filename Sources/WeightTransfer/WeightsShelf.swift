@@ -39,7 +39,17 @@ public final class WeightsShelf: Sendable {
 
     /// Gives this model's files from now on, and nothing else.
     public func put(_ model: ModelFile) {
-        stock.withLock { $0 = WholeModel(model, manifestFolder: manifestFolder) }
+        stock.withLock { stock in
+            // What is known of it, or is just being found out, still holds.
+            if let before = stock as? WholeModel, before.isSame(as: model) { return }
+            stock = WholeModel(model, manifestFolder: manifestFolder)
+        }
+        refresh()
+    }
+
+    /// Gives nothing any more: what lay there may be removed from the disk.
+    public func clear() {
+        stock.withLock { $0 = nil }
         refresh()
     }
 
@@ -151,6 +161,12 @@ private struct WholeModel: WeightsStock {
         content = maker.bytes.map(ShardManifest.content)
         held = ChunkSet(
             all: model.parts.reduce(0) { $0 + ShardManifest.chunkCount(ofFileOf: $1.file.byteCount) })
+    }
+
+    /// Whether these are the very same files.
+    func isSame(as other: ModelFile) -> Bool {
+        model.headerDigest == other.headerDigest
+            && model.parts.map(\.file.identity) == other.parts.map(\.file.identity)
     }
 
     var headerDigest: [UInt8] { model.headerDigest }

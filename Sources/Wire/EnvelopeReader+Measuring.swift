@@ -42,14 +42,12 @@ extension EnvelopeReader {
     }
 
     private func nodeRates(_ message: UnsafeMutablePointer<Ryz__V1__NodeRates>) throws(WireError) -> NodeRates {
-        guard let ternary = message.pointee.ternary, let other = message.pointee.other,
-            let attention = message.pointee.attention
-        else {
-            throw .invalid(
-                field: "measurementReport.node", problem: "has no rates of ternary weights, other weights or attention")
+        guard let ternary = message.pointee.ternary, let other = message.pointee.other else {
+            throw .invalid(field: "measurementReport.node", problem: "has no rates of ternary or of other weights")
         }
         return NodeRates(
-            ternary: kernelRates(ternary), other: kernelRates(other), attention: kernelRates(attention),
+            ternary: kernelRates(ternary), other: kernelRates(other),  // Older workers do not measure it.
+            attention: kernelRates(message.pointee.attention ?? other),
             ternaryBitsPerWeight: message.pointee.ternary_bits_per_weight, taskSeconds: message.pointee.task_seconds,
             layerSeconds: message.pointee.layer_seconds,
             hostBytesPerSecond: message.pointee.host_bytes_per_second,

@@ -278,4 +278,29 @@ private struct SurveyedCluster {
         #expect(cluster.survey.rates(of: node) == SurveyedCluster.rates)
         #expect(cluster.survey.pendingCount == 0 && cluster.survey.nextDeadline == nil)
     }
+
+    @Test func `a worker that says too late how fast it is, or that it cannot tell, is asked no more`() throws {
+        var cluster = SurveyedCluster(survey: Survey(measuresLinksByItself: false, needsRates: true))
+        try cluster.join("a", rates: nil)
+        try cluster.join("b", rates: nil)
+        let (a, b) = (try #require(NodeID("a")), try #require(NodeID("b")))
+        cluster.now = .seconds(15)
+        cluster.idle()
+        let late = try #require(cluster.orders.last)
+        #expect(late.node == a)
+        cluster.idle(.seconds(15))
+        for _ in 0..<10 where cluster.orders.last?.node == a { cluster.idle() }
+        let refused = try #require(cluster.orders.last)
+        #expect(refused.node == b)
+        cluster.handle(
+            .reported(a, MeasurementReport(number: late.order.number, result: .node(SurveyedCluster.rates))))
+        #expect(cluster.survey.rates(of: a) == SurveyedCluster.rates && cluster.survey.pendingCount == 1)
+        for _ in 0..<3 {
+            let order = try #require(cluster.orders.last)
+            cluster.handle(.reported(b, MeasurementReport(number: order.order.number, result: .problem("no memory"))))
+            cluster.idle()
+        }
+        #expect(cluster.failures == ["b is not measured: b: no memory"])
+        #expect(cluster.survey.pendingCount == 0 && cluster.survey.nextDeadline == nil)
+    }
 }

@@ -19,11 +19,16 @@ final class MemoryStorage: JournalStorage {
     var bytes: [UInt8]?
     /// How often everything was written anew, as what outlives a loss of power.
     var replaceCount = 0
+    var isFull = false
+    let place = "memory"
 
     init(_ bytes: [UInt8]? = nil) { self.bytes = bytes }
 
     func read() -> StoredJournal? { bytes.map { StoredJournal(bytes: $0, writtenAt: 0) } }
-    func append(_ bytes: [UInt8]) { self.bytes = (self.bytes ?? []) + bytes }
+    func append(_ bytes: [UInt8]) throws(JournalProblem) {
+        guard !isFull else { throw JournalProblem("memory is full") }
+        self.bytes = (self.bytes ?? []) + bytes
+    }
     func cut(to byteCount: Int) { bytes = bytes.map { Array($0.prefix(byteCount)) } }
     func replace(with bytes: [UInt8]) {
         self.bytes = bytes
@@ -38,7 +43,7 @@ final class MemoryStorage: JournalStorage {
         return (records, found.cutByteCount)
     }
 
-    private static let records: [[UInt8]] = [[1, 2, 3], [], [UInt8](repeating: 7, count: 1000)]
+    private static let records: [[UInt8]] = [[1, 2, 3], [4], [UInt8](repeating: 7, count: 1000)]
 
     @Test(arguments: [false, true])
     func `records come back in order, also after it was written anew`(isOnDisk: Bool) throws {
@@ -51,6 +56,28 @@ final class MemoryStorage: JournalStorage {
         try file.append([10])
         #expect(try read(storage) == ([[9], [10]], 0))
         #expect(file.byteCount == (try storage.read()?.bytes.count))
+    }
+
+    @Test func `zeroes behind the last record are no records`() throws {
+        let storage = MemoryStorage()
+        var (file, _) = try JournalFile.open(storage) { _ in }
+        for record in Self.records { try file.append(record) }
+        storage.bytes? += [UInt8](repeating: 0, count: 4096)
+        #expect(try read(storage) == (Self.records, 4096))
+    }
+
+    @Test func `the place stays this journal's when it cannot be written any more`() throws {
+        weak var place: MemoryStorage?
+        let journal: RequestJournal
+        do {
+            let storage = MemoryStorage()
+            place = storage
+            journal = try RequestJournal(storage: storage, model: "m", limits: .init(), now: { 0 })
+            storage.isFull = true
+        }
+        journal.noteDrained(["a"].compactMap { NodeID($0) })
+        #expect(place != nil)
+        withExtendedLifetime(journal) {}
     }
 
     @Test func `what is broken at the end of the file on the disk is cut off there, and it goes on behind the rest`()
@@ -67,7 +94,7 @@ final class MemoryStorage: JournalStorage {
         var (file, found) = try JournalFile.open(disk) { _ in }
         #expect(found.cutByteCount == 8 + 1000 - 5 && found.writtenAt != nil)
         try file.append([42])
-        #expect(try read(disk) == ([[1, 2, 3], [], [42]], 0))
+        #expect(try read(disk) == ([[1, 2, 3], [4], [42]], 0))
     }
 
     @Test func `what is broken at the end is cut off, wherever it was torn, and the file goes on behind the rest`()

@@ -138,8 +138,12 @@ import ZeroMQ
             ])
     }
 
-    @Test func `a worker that says what it has and then falls silent is asked no more`() throws {
-        let silent = try FakePeer(number: 2, holding: .all(model)) { _ in nil }
+    /// One that has not everything is asked again and again what it has, and answers that.
+    @Test(arguments: [true, false])
+    func `a worker that says what it has and then gives nothing is asked no more`(hasAll: Bool) throws {
+        var holding: [UInt8] = .all(model)
+        if !hasAll { holding[0] &= ~1 }
+        let silent = try FakePeer(number: 2, holding: holding) { _ in nil }
         peers.change { $0 = [silent.peer] }
         let fetched = try fetch(supply()) { $0.firstSilence = .milliseconds(500) }
         #expect(fetched.fetchedByteCounts == [.coordinator: model.byteCount])

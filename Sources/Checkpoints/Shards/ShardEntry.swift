@@ -123,8 +123,10 @@ public final class ShardEntry: Sendable {
 
     /// Whether the bytes of a chunk are there, and right.
     public func holds(_ chunk: ShardChunk) -> Bool {
+        let wasSeen = seen.withLock { $0.contains(position(of: chunk)) }
         let isRight = mayHold(chunk) && read(chunk)?.sha256 == digest(of: chunk)
-        note(chunk, isRight: isRight)
+        // What was not seen to be right before may be on its way to the disk just now.
+        if isRight || wasSeen { note(chunk, isRight: isRight) }
         return isRight
     }
 

@@ -216,20 +216,24 @@ extension Survey {
         guard let index = nodes.firstIndex(where: { $0.peer.node == node }) else { return [.unexpected(node)] }
         if report.number == 0 {
             switch report.result {
-            case .node(let rates): note(rates, ofNodeAt: index)
+            case .node(let rates): return takeUnasked(rates, ofNodeAt: index)
             case .problem(let problem):
                 // It would not go better if it were asked.
                 ratesDueAt[node] = nil
                 return [note("\(node): \(problem)")]
             case .link, .answering: return [.unexpected(node)]
             }
-            return []
         }
         guard let current, current.number == report.number, current.task.involves(node) else {
-            // Of an order that was given up.
-            return report.number <= lastNumber ? [] : [.unexpected(node)]
+            // Of an order that was given up. How fast a worker is holds all the same.
+            guard report.number <= lastNumber else { return [.unexpected(node)] }
+            if case .node(let rates) = report.result { return takeUnasked(rates, ofNodeAt: index) }
+            return []
         }
         switch (current.task, report.result) {
+        case (.node, .problem(let problem)):
+            ratesDueAt[node] = nil
+            return fail("\(node): \(problem)")
         case (_, .problem(let problem)):
             return fail("\(node): \(problem)")
         case (.node, .node(let rates)):
@@ -248,6 +252,14 @@ extension Survey {
             return finish()
         default: return [.unexpected(node)]
         }
+    }
+
+    /// Nobody has to ask that worker any more.
+    private mutating func takeUnasked(_ rates: NodeRates, ofNodeAt index: Int) -> [Effect] {
+        note(rates, ofNodeAt: index)
+        let count = pending.count
+        pending.removeAll { $0.task == .node(nodes[index].peer.node) }
+        return pending.count < count && pending.isEmpty && current == nil ? [.finished] : []
     }
 
     private mutating func note(_ rates: NodeRates, ofNodeAt index: Int) {

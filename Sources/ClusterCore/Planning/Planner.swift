@@ -113,6 +113,8 @@ extension Predictor {
             neededByteCount: UInt64(weights + keyValues + workspaceByteCount),
             availableByteCount: UInt64(available), nodeCount: nodes.count,
             keyValueByteCount: UInt64(keyValues),
-            fittingKeyValueTokenCount: min(Int(min(tokens, 1e12)) / 64 * 64, request.keyValueTokenCapacity))
+            fittingKeyValueTokenCount: min(
+                Int(min(tokens, 1e12)) / Predictor.blockPositions * Predictor.blockPositions,
+                request.keyValueTokenCapacity))
     }
 }

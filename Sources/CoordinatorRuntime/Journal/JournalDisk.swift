@@ -31,6 +31,8 @@ final class JournalDisk: JournalStorage {
         OutputFile.removeUnfinished(of: path)
     }
 
+    var place: String { path }
+
     func read() throws(JournalProblem) -> StoredJournal? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)

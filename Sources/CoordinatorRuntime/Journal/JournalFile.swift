@@ -1,5 +1,7 @@
 /// Where a journal's bytes lie: a file, or what stands for one in a simulation.
 package protocol JournalStorage: AnyObject {
+    /// What people call it.
+    var place: String { get }
     /// What is there; nil if nothing was ever written.
     func read() throws(JournalProblem) -> StoredJournal?
     /// Appends bytes. They outlive this process when it returns, but perhaps not a loss of power. If it throws, none of them
@@ -63,7 +65,8 @@ struct JournalFile {
             return (JournalFile(storage: storage, byteCount: bytes.count), Found(writtenAt: stored?.writtenAt))
         }
         guard let end = JournalFormat.read(stored.bytes, take) else {
-            throw JournalProblem("it is not a journal of this release; remove it, or name another state folder")
+            throw JournalProblem(
+                "\(storage.place) is not a journal of this release; remove it, or name another state folder")
         }
         if end < stored.bytes.count { try storage.cut(to: end) }
         return (

@@ -27,12 +27,13 @@ package enum JournalFormat {
         return position
     }
 
-    /// The record at a position and where it ends; nil if there is no whole one.
+    /// The record at a position and where it ends; nil if there is no whole one. None is empty: zeroes are what a file system
+    /// may leave behind after a loss of power, and their checksum is right.
     private static func record(in bytes: [UInt8], at position: Int) -> (ArraySlice<UInt8>, end: Int)? {
         let start = position + 8
         guard start <= bytes.count else { return nil }
         let length = Int(number(bytes[position..<position + 4]))
-        guard length <= maximumRecordByteCount, start + length <= bytes.count else { return nil }
+        guard length > 0, length <= maximumRecordByteCount, start + length <= bytes.count else { return nil }
         let record = bytes[start..<start + length]
         guard Checksum.crc32(record) == number(bytes[position + 4..<start]) else { return nil }
         return (record, start + length)

@@ -39,7 +39,10 @@ package final class RequestJournal {
     static let reservedEpochCount: UInt64 = 1000
 
     private var archive: RequestArchive
+    /// Nil as soon as something could not be written.
     private var file: JournalFile?
+    /// Keeps the place of the file from other coordinators, also when nothing is written any more.
+    private let storage: (any JournalStorage)?
     private let limits: RequestArchive.Limits
     private let now: () -> Int
     private let report: (JournalNotice) -> Void
@@ -61,7 +64,7 @@ package final class RequestJournal {
         storage: (any JournalStorage)?, model: String, limits: RequestArchive.Limits, clockEpoch: Epoch = Epoch(1),
         now: @escaping () -> Int, report: @escaping (JournalNotice) -> Void = { _ in }
     ) throws(JournalProblem) {
-        (self.limits, self.now, self.report) = (limits, now, report)
+        (self.limits, self.now, self.report, self.storage) = (limits, now, report, storage)
         var archive = RequestArchive()
         var writtenAt: Int?
         if let storage {

@@ -61,6 +61,7 @@ final class ProcessDisk: JournalStorage {
     private(set) var isDead = false
     /// Told when it ends.
     var died: (() -> Void)?
+    let place = "the simulated disk"
 
     /// - Parameter clock: gives virtual time, and the seconds since 1970 by the machine's clock.
     init(_ disk: SimulatedDisk, tampering: Tampering?, clock: @escaping () -> (now: Instant, second: Int)) {

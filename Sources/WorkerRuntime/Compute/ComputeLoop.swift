@@ -180,6 +180,8 @@ final class ComputeLoop {
 
     private func letGo() {
         (stage, ready, heldDigest) = (nil, nil, 0)
+        // Others on this machine may need the room.
+        sharing.shelf.clear()
         disconnect()
         publishUsage()
     }

@@ -56,7 +56,8 @@ final class WeightsSharing: Sendable {
 
     /// Serves until `stop`. That it cannot is no reason for a worker not to compute.
     func serve(at address: DataAddress, security: NodeSecurity?) {
-        server?.run(binding: address.binding, advertisedHost: address.advertisedHost, security: security) { result in
+        guard let server else { return }
+        server.run(binding: address.binding, advertisedHost: address.advertisedHost, security: security) { result in
             do throws(ZeroMQError) {
                 let endpoint = try result.get()
                 state.withLock { $0.endpoint = endpoint }
@@ -67,6 +68,9 @@ final class WeightsSharing: Sendable {
                     "no weights are served to other workers", metadata: ["problem": "\(error)"])
             }
         }
+        // Nobody is to ask here any more.
+        state.withLock { $0.endpoint = "" }
+        onChange()
     }
 
     /// Any thread may call it, before `serve` as well.

@@ -153,12 +153,12 @@ struct PlanningPredictionTests {
 
     @Test func `memory is weights, cache and workspace of each rank`() throws {
         let costs = ModelCosts.round(heads: 5, blocks: 5, chunks: 2, keyValueByteCount: 100)
-        let request = PlanRequest(contextLength: 64, keyValueTokenCapacity: 100, promptLength: 16)
+        let request = PlanRequest(contextLength: 64, keyValueTokenCapacity: 300, promptLength: 16)
         let nodes = [NodeMeasurement.round("a"), .round("b")]
         let parts = try predict([(["a", "b"], 0..<4)], nodes, costs: costs, request: request).prediction.nodes
-        // Three heads and three blocks against two, in four layers, and a chunk each; two blocks of 64 positions.
+        // Three heads and three blocks against two, in four layers, and a chunk each; two blocks of 256 positions.
         #expect(parts.map(\.weightsByteCount) == [25_000_000, 17_000_000])
-        #expect(parts.map(\.keyValueByteCount) == [UInt64(4 * 3 * 128 * 100), UInt64(4 * 2 * 128 * 100)])
+        #expect(parts.map(\.keyValueByteCount) == [UInt64(4 * 3 * 512 * 100), UInt64(4 * 2 * 512 * 100)])
         #expect(parts.allSatisfy { $0.workspaceByteCount == UInt64(programByteCount) })
     }
 

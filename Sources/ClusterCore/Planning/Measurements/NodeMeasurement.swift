@@ -13,8 +13,8 @@ public struct NodeMeasurement: Sendable, Equatable, Codable {
     public var ternary: KernelRates
     /// All other weights, the head among them.
     public var other: KernelRates
-    /// Attention to the KV cache.
-    public var attention: KernelRates
+    /// Attention to the KV cache; nil if it is as with other weights.
+    public var attention: KernelRates?
     /// How its layout keeps ternary weights: 1.6 (five to a byte), 1.67 or 2.
     public var ternaryBitsPerWeight: Double
     /// What a step costs besides its layers, the head and the links.
@@ -24,7 +24,6 @@ public struct NodeMeasurement: Sendable, Equatable, Codable {
     /// False for a node that is draining, lost or set aside: it gets no part.
     public var isAvailable: Bool
 
-    /// - Parameter attention: nil takes what it does with other weights.
     public init(
         name: String, host: String? = nil, threadCount: Int = 1, memoryTotalByteCount: UInt64,
         memoryFreeByteCount: UInt64, ternary: KernelRates, other: KernelRates, attention: KernelRates? = nil,
@@ -38,7 +37,7 @@ public struct NodeMeasurement: Sendable, Equatable, Codable {
         self.memoryFreeByteCount = memoryFreeByteCount
         self.ternary = ternary
         self.other = other
-        self.attention = attention ?? other
+        self.attention = attention
         self.ternaryBitsPerWeight = ternaryBitsPerWeight
         self.stepOverheadSeconds = stepOverheadSeconds
         self.layerOverheadSeconds = layerOverheadSeconds

@@ -115,11 +115,8 @@ struct CompiledCluster {
             guard names.insert(node.name).inserted else {
                 throw .invalid("two nodes are called \(node.name); give each a name of its own")
             }
-            let rates = [
-                node.ternary.bytesPerSecond, node.ternary.multiplyAddsPerSecond, node.other.bytesPerSecond,
-                node.other.multiplyAddsPerSecond, node.attention.bytesPerSecond, node.attention.multiplyAddsPerSecond,
-                node.ternaryBitsPerWeight,
-            ]
+            let kernels = [node.ternary, node.other, node.attention ?? node.other]
+            let rates = kernels.flatMap { [$0.bytesPerSecond, $0.multiplyAddsPerSecond] } + [node.ternaryBitsPerWeight]
             guard rates.allSatisfy({ $0.isFinite && $0 > 0 }), node.threadCount > 0,
                 node.stepOverheadSeconds >= 0, node.layerOverheadSeconds >= 0
             else { throw .invalid("\(node.name): rates and threads must be over 0; measure it again") }

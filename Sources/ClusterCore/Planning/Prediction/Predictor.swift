@@ -20,7 +20,7 @@ struct Predictor {
     /// A step without rows of hidden states, and a result.
     private static let envelopeByteCount = 256.0
     /// Positions to a block of the KV cache, which is handed out whole.
-    private static let blockPositions = 64
+    static let blockPositions = 256
 
     /// - Throws: `.invalid` for costs or a request that nothing can be planned with.
     init(_ cluster: CompiledCluster, _ costs: ModelCosts, _ request: PlanRequest) throws(PlanError) {
@@ -105,10 +105,10 @@ struct Predictor {
 
     /// Attention of one KV head over what is in the cache.
     func cacheSeconds(_ node: Int, _ load: Workload) -> Double {
-        let measured = cluster.nodes[node]
+        let rates = cluster.nodes[node].attention ?? cluster.nodes[node].other
         return max(
-            load.sequences * load.context * costs.keyValueByteCount / measured.attention.bytesPerSecond,
-            load.rows * load.context * costs.attentionMultiplyAdds / measured.attention.multiplyAddsPerSecond)
+            load.sequences * load.context * costs.keyValueByteCount / rates.bytesPerSecond,
+            load.rows * load.context * costs.attentionMultiplyAdds / rates.multiplyAddsPerSecond)
     }
 
     /// When all of some nodes are done that begin together: not before the slowest, and not before each host's bus has
