@@ -2,7 +2,7 @@ import Testing
 
 @testable import CoordinatorRuntime
 
-@Suite(.timeLimit(.minutes(1))) struct ReplyTests {
+@Suite(.timeLimit(.minutes(10))) struct ReplyTests {
     @Test func `a thread that does not answer is waited for no longer than the limit`() async {
         let reply = Reply<String>()
         #expect(await reply.wait(within: .milliseconds(20), else: "late") == "late")

@@ -3,7 +3,7 @@ import Testing
 @testable import HTTPAPI
 
 /// What answers say of the tokens that were not computed.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct CachedTokensTests {
     private static let messages = #""messages":[{"role":"user","content":"Hello"}]"#
 

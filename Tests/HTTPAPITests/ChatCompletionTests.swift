@@ -5,7 +5,7 @@ import Transport
 
 @testable import HTTPAPI
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ChatCompletionTests {
     static let path = "/v1/chat/completions"
 

@@ -6,7 +6,7 @@ import Transport
 @testable import HTTPAPI
 
 /// Who is answered where clients need keys.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ClientAccessTests {
     private let engine = ScriptedEngine(saying: "x")
 

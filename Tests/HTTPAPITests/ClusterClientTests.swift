@@ -7,7 +7,7 @@ import Testing
 @testable import ClusterClient
 @testable import HTTPAPI
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ClusterClientTests {
     private func client(_ port: Int, read: Duration = .seconds(60)) throws -> ClusterClient {
         var timeouts = ClusterClient.Timeouts()

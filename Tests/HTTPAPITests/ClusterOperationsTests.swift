@@ -4,7 +4,7 @@ import Transport
 
 @testable import HTTPAPI
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ClusterOperationsTests {
     private let two = NodeID("box-2") ?? .coordinator
     private let one = NodeID("box-1") ?? .coordinator

@@ -6,7 +6,7 @@ import Testing
 @testable import HTTPAPI
 
 /// What happens on and to connections, over real sockets.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ConnectionTests {
     static let path = "/v1/chat/completions"
 

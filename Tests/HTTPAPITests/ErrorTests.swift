@@ -7,7 +7,7 @@ import Tokenization
 
 @testable import HTTPAPI
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ErrorTests {
     static let chat = "/v1/chat/completions"
     static let valid = #"{"messages":[{"role":"user","content":"x"}]}"#

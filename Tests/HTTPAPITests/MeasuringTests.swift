@@ -5,7 +5,7 @@ import Testing
 
 @testable import HTTPAPI
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct MeasuringTests {
     @Test(arguments: Carrier.allCases)
     func `measuring begins, or is refused with the reason`(carrier: Carrier) async throws {

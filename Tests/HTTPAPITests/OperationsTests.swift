@@ -4,7 +4,7 @@ import Testing
 
 @testable import HTTPAPI
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct OperationsTests {
     @Test(arguments: Carrier.allCases)
     func `the served model is listed and found, slash in its name and all`(carrier: Carrier) async throws {

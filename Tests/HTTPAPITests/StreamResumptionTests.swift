@@ -4,7 +4,7 @@ import Testing
 
 @testable import HTTPAPI
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct StreamResumptionTests {
     @Test func `the id of an event says how much was written, and is read back`() {
         var position = StreamPosition(choiceCount: 3)

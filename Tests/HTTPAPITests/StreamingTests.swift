@@ -4,7 +4,7 @@ import Testing
 
 @testable import HTTPAPI
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct StreamingTests {
     static let path = "/v1/chat/completions"
     static let messages = #""messages":[{"role":"user","content":"x"}]"#

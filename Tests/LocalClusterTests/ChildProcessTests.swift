@@ -9,7 +9,7 @@ import Testing
     /// Ends neither with its input nor when asked.
     private static let stubborn = ["-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"]
 
-    @Test(.timeLimit(.minutes(1))) func `a child that ends early is reported with its exit status`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `a child that ends early is reported with its exit status`() async throws {
         let children = Children(stopTimeout: .seconds(10))
         try children.start(name: "short", program: "/bin/sh", arguments: ["-c", "exit 3"])
         let status = ExitStatus(code: 3, isSignal: false)
@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a child that was killed is reported with the signal`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `a child that was killed is reported with the signal`() async throws {
         let children = Children(stopTimeout: .seconds(10))
         try children.start(name: "long", program: "/bin/sh", arguments: Self.obedient)
         children.all[0].send(9)
@@ -47,7 +47,7 @@ import Testing
         return await notices.reduce(into: []) { $0.append($1) }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a cluster goes on without a worker, starts it anew, or ends, as it is told`()
+    @Test(.timeLimit(.minutes(10))) func `a cluster goes on without a worker, starts it anew, or ends, as it is told`()
         async throws
     {
         let headEnded = "head ended early (it was killed by signal 9); see its log above"
@@ -66,7 +66,8 @@ import Testing
             ])
     }
 
-    @Test(.timeLimit(.minutes(1))) func `children end when their input does, whichever was started first`() async throws
+    @Test(.timeLimit(.minutes(10))) func `children end when their input does, whichever was started first`()
+        async throws
     {
         let children = Children(stopTimeout: .seconds(30))
         for name in ["one", "two", "three"] {
@@ -80,7 +81,7 @@ import Testing
         await children.stop()
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a child that will not end is killed, also when the caller is cancelled`()
+    @Test(.timeLimit(.minutes(10))) func `a child that will not end is killed, also when the caller is cancelled`()
         async throws
     {
         let children = Children(stopTimeout: .milliseconds(100))
@@ -93,7 +94,7 @@ import Testing
         #expect(!children.all[0].isRunning)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a program that cannot be started is named`() {
+    @Test(.timeLimit(.minutes(10))) func `a program that cannot be started is named`() {
         let children = Children(stopTimeout: .seconds(1))
         let error = #expect(throws: LocalClusterError.self) {
             try children.start(name: "none", program: "/nonexistent/program", arguments: [])
@@ -105,7 +106,7 @@ import Testing
         #expect(program == "/nonexistent/program")
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a child has this process's environment and what it is given besides`()
+    @Test(.timeLimit(.minutes(10))) func `a child has this process's environment and what it is given besides`()
         async throws
     {
         let children = Children(stopTimeout: .seconds(10))
@@ -117,7 +118,7 @@ import Testing
         await children.stop()
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a first line that is too long is none`() async throws {
+    @Test(.timeLimit(.minutes(10))) func `a first line that is too long is none`() async throws {
         let children = Children(stopTimeout: .seconds(10))
         let output = Pipe()
         try children.start(

@@ -7,7 +7,7 @@ import Testing
 @testable import LocalCluster
 
 /// A coordinator that is killed and started anew, whose workers go on.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct CoordinatorRestartTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct CoordinatorRestartTests {
     /// Coordinator and workers as processes of this test.
     private struct Processes {
         let children = Children(stopTimeout: .seconds(10))

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Clusters of real processes on this machine, and what they measure.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct MeasuringTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct MeasuringTests {
     /// Waits until nothing is left to be measured, for a minute at most.
     private static func measured(_ client: ClusterClient) async throws -> ClusterHealth {
         var health = try await client.health()

@@ -9,7 +9,7 @@ import ZeroMQ
 @testable import WeightTransfer
 
 /// Fetches from a coordinator and from workers that have something, over loopback.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct PeerWeightsTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct PeerWeightsTests {
     private let home: TemporaryFolder
     private let file: TemporaryFile
     private let model: ModelFile

@@ -12,7 +12,7 @@ import ZeroMQ
 @testable import WeightTransfer
 
 /// Servers and fetches in this process, over loopback.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct WeightsFetchTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct WeightsFetchTests {
     private let home: TemporaryFolder
     private let cache: ShardCache
 

@@ -5,7 +5,7 @@ import Transport
 @testable import ZeroMQ
 
 /// Encrypted links: who is let in, and what happens to everybody else.
-@Suite(.timeLimit(.minutes(2))) struct SecurityTests {
+@Suite(.timeLimit(.minutes(10))) struct SecurityTests {
     private let coordinator = NodeID.coordinator
     private let serverKeys: KeyPair
     private let workerKeys: KeyPair
