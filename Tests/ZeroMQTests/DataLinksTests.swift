@@ -135,12 +135,13 @@ import ZeroMQ
         }
         let second = try #require(bound)
         #expect(second.endpoint == endpoint)
-        var isSent = false
-        while !isSent, clock.now < deadline {
-            isSent = (try? first.send(envelope(from: first.node), to: node)) != nil
+        // What is sent over a connection to the port's first owner, which is about to close it, is lost with that.
+        var delivery: Delivery?
+        while delivery == nil, clock.now < deadline {
+            try? first.send(envelope(from: first.node), to: node)
+            delivery = try second.receive(timeout: .milliseconds(50))
         }
-        #expect(isSent)
-        #expect(try second.next().sender == first.node)
+        #expect(try #require(delivery).sender == first.node)
     }
 
     @Test func `a node that comes back, and a link that is made again, are heard at once`() throws {
