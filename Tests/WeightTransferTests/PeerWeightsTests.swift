@@ -110,7 +110,8 @@ import ZeroMQ
             RunningServer(try part(0.5...1, number: 3), node: three),
         ]
         peers.change { $0 = zip([two, three], servers).map { Peer(node: $0, dataEndpoint: $1.endpoint) } }
-        let fetched = try fetch(supply())
+        // They serve as long as they are there, which optimisation would shorten.
+        let fetched = try withExtendedLifetime(servers) { try fetch(supply()) }
         #expect(fetched.fetchedByteCounts.keys.sorted() == [two, three])
         #expect(fetched.fetchedByteCount == model.byteCount && dropped.value == [])
     }
