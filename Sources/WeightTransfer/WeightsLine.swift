@@ -23,8 +23,9 @@ final class WeightsLine {
     private let clock = ContinuousClock()
     private var lastNumber: UInt64 = 0
     private var questions: [UInt64: Question] = [:]
-    /// Since when an answer, or a connection to ask over, is waited for; nil if nothing is.
-    private(set) var waitingSince: ContinuousClock.Instant?
+    private var lastItemAt: ContinuousClock.Instant?
+    /// Since when there is no connection to ask over, or it takes nothing.
+    private var refusedSince: ContinuousClock.Instant?
 
     /// After how many messages that answer nothing to look at something else.
     private static let refusalLimit = 16
@@ -43,13 +44,19 @@ final class WeightsLine {
         }
     }
 
+    /// Since when an answer, or a connection to ask over, is waited for; nil if nothing is. While items come, those behind them
+    /// may still do so; answers as to what is there say nothing of that.
+    var waitingSince: ContinuousClock.Instant? {
+        guard let asked = questions.values.map(\.askedAt).min() ?? refusedSince else { return nil }
+        return max(asked, lastItemAt ?? asked)
+    }
+
     /// How many questions have had no answer.
     var openCount: Int { questions.count }
 
     /// Whether the question was handed to a connection.
     func ask(_ item: WeightsRequest.Item, as index: Int) throws(WeightsError) -> Bool {
         let now = clock.now
-        waitingSince = waitingSince ?? now
         let request = WeightsRequest(number: lastNumber + 1, item: item)
         let envelope = Envelope(
             clusterID: supply.clusterID, epoch: supply.epoch, sender: supply.node, body: .weightsRequest(request))
@@ -57,10 +64,12 @@ final class WeightsLine {
             try socket.send(envelope)
         } catch .timedOut {
             // No connection yet, or it is busy.
+            refusedSince = refusedSince ?? now
             return false
         } catch {
             throw .link(error.description)
         }
+        refusedSince = nil
         lastNumber += 1
         questions[lastNumber] = Question(index: index, askedAt: now)
         return true
@@ -74,12 +83,7 @@ final class WeightsLine {
                 let question = questions.removeValue(forKey: reply.number)
             else { continue }
             let now = clock.now
-            if questions.isEmpty {
-                waitingSince = nil
-            } else if question.index >= 0 {
-                // Other answers, as to what is there, do not say that what is waited for will come.
-                waitingSince = now
-            }
+            if question.index >= 0 { lastItemAt = now }
             return Answer(
                 index: question.index, result: reply.result, payload: delivery.payload,
                 duration: now - question.askedAt)
@@ -93,16 +97,10 @@ final class WeightsLine {
         return abandon()
     }
 
-    /// Nothing is to be asked for a while: no connection is waited for.
-    func rest() {
-        if questions.isEmpty { waitingSince = nil }
-    }
-
     /// Waits for no answer any more; what had none.
     func abandon() -> [Int] {
         let indices = questions.sorted { $0.key < $1.key }.map(\.value.index)
-        questions = [:]
-        waitingSince = nil
+        (questions, refusedSince) = ([:], nil)
         return indices
     }
 

@@ -93,7 +93,6 @@ final class WeightsRequests {
     private func run(
         count: Int, of sharing: Sharing?, item: (Int) -> WeightsRequest.Item, take: Take
     ) throws(WeightsError) {
-        for line in [origin] + helpers.map(\.line) { line.rest() }
         var plan = WeightsPlan(count: count)
         if let sharing { for helper in helpers { note(helper, in: &plan, sharing) } }
         var silence = patience.firstSilence

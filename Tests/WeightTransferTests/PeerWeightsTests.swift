@@ -15,8 +15,8 @@ import ZeroMQ
     private let model: ModelFile
     private let origin: RunningServer
     private let dropped = Shared<[String]>([])
-    /// The workers that are told of.
-    private let peers = Shared<[Peer]>([])
+    /// The workers that are told of. They are there as long as somebody may ask them.
+    private let peers = Shared<[any Serving]>([])
 
     init() throws {
         home = try TemporaryFolder()
@@ -31,7 +31,7 @@ import ZeroMQ
         var supply = WeightsSupply(
             source: Peer(node: .coordinator, dataEndpoint: origin.endpoint), node: try Self.node(1),
             clusterID: "test", epoch: Epoch(3))
-        supply.peers = { [peers] in peers.value }
+        supply.peers = { [peers] in peers.value.map(\.peer) }
         supply.noteDropped = { [dropped] peer, problem in dropped.change { $0.append("\(peer.node): \(problem)") } }
         return supply
     }
@@ -72,7 +72,7 @@ import ZeroMQ
     @Test func `a worker that has everything gives all but what says what is right`() throws {
         let two = try Self.node(2)
         let peer = try RunningServer(try part(number: 2), node: two)
-        peers.change { $0 = [Peer(node: two, dataEndpoint: peer.endpoint)] }
+        peers.change { $0 = [peer] }
         let fetched = try fetch(supply())
         #expect(fetched.fetchedByteCounts == [two: model.byteCount])
         #expect(dropped.value == [])
@@ -82,7 +82,7 @@ import ZeroMQ
         let two = try Self.node(2)
         let shelf = WeightsShelf(model, manifestFolder: nil)
         let peer = try RunningServer(shelf, node: two)
-        peers.change { $0 = [Peer(node: two, dataEndpoint: peer.endpoint)] }
+        peers.change { $0 = [peer] }
         // The first part of it comes from the coordinator, who has hashed his by then.
         let first = try fetch(supply())
         #expect(first.fetchedByteCount == model.byteCount && dropped.value == [])
@@ -97,7 +97,7 @@ import ZeroMQ
         let held = try #require(shelf.holding?.byteCount)
         #expect(held > 0 && held < model.byteCount)
         let peer = try RunningServer(shelf, node: two)
-        peers.change { $0 = [Peer(node: two, dataEndpoint: peer.endpoint)] }
+        peers.change { $0 = [peer] }
         let fetched = try fetch(supply())
         #expect(fetched.fetchedByteCounts == [two: held, .coordinator: model.byteCount - held])
         #expect(dropped.value == [])
@@ -109,9 +109,8 @@ import ZeroMQ
             RunningServer(try part(0...0.5, number: 2), node: two),
             RunningServer(try part(0.5...1, number: 3), node: three),
         ]
-        peers.change { $0 = zip([two, three], servers).map { Peer(node: $0, dataEndpoint: $1.endpoint) } }
-        // They serve as long as they are there, which optimisation would shorten.
-        let fetched = try withExtendedLifetime(servers) { try fetch(supply()) }
+        peers.change { $0 = servers }
+        let fetched = try fetch(supply())
         #expect(fetched.fetchedByteCounts.keys.sorted() == [two, three])
         #expect(fetched.fetchedByteCount == model.byteCount && dropped.value == [])
     }
@@ -120,7 +119,7 @@ import ZeroMQ
         let liar = try FakePeer(number: 2, holding: .all(model)) { _ in
             (.bytes, [UInt8](repeating: 7, count: ShardManifest.chunkByteCount))
         }
-        peers.change { $0 = [liar.peer] }
+        peers.change { $0 = [liar] }
         let fetched = try fetch(supply())
         #expect(fetched.fetchedByteCounts == [.coordinator: model.byteCount])
         #expect(dropped.value == ["worker-2: it sent wrong bytes"])
@@ -130,7 +129,7 @@ import ZeroMQ
     @Test func `a worker that refuses, or says that it has what there is not, is asked no more`() throws {
         let refusing = try FakePeer(number: 2, holding: .all(model)) { _ in (.problem("not for you"), nil) }
         let boasting = try FakePeer(number: 3, holding: [UInt8](repeating: 0xFF, count: 100)) { _ in nil }
-        peers.change { $0 = [refusing.peer, boasting.peer] }
+        peers.change { $0 = [refusing, boasting] }
         let fetched = try fetch(supply())
         #expect(fetched.fetchedByteCounts == [.coordinator: model.byteCount])
         #expect(
@@ -145,7 +144,7 @@ import ZeroMQ
         var holding: [UInt8] = .all(model)
         if !hasAll { holding[0] &= ~1 }
         let silent = try FakePeer(number: 2, holding: holding) { _ in nil }
-        peers.change { $0 = [silent.peer] }
+        peers.change { $0 = [silent] }
         let fetched = try fetch(supply()) { $0.firstSilence = .milliseconds(500) }
         #expect(fetched.fetchedByteCounts == [.coordinator: model.byteCount])
         #expect(dropped.value.count == 1 && dropped.value[0].hasPrefix("worker-2: it has not answered for "))
@@ -153,9 +152,8 @@ import ZeroMQ
 
     @Test func `where nobody listens, nobody is waited for any longer`() throws {
         let gone = try RunningServer(model, node: try Self.node(2))
-        let peer = Peer(node: try Self.node(2), dataEndpoint: gone.endpoint)
         gone.stop()
-        peers.change { $0 = [peer] }
+        peers.change { $0 = [gone] }
         let fetched = try fetch(supply()) {
             ($0.firstSilence, $0.introduction) = (.milliseconds(500), .milliseconds(300))
         }
@@ -167,7 +165,7 @@ import ZeroMQ
     @Test func `with a slow worker, the coordinator is asked for what that one has, too`() throws {
         let two = try Self.node(2)
         let peer = try RunningServer(try part(number: 2), node: two)
-        peers.change { $0 = [Peer(node: two, dataEndpoint: peer.endpoint)] }
+        peers.change { $0 = [peer] }
         let fetched = try fetch(supply()) { $0.slowAnswer = .zero }
         #expect(fetched.fetchedByteCounts.keys.sorted() == [.coordinator, two])
         #expect(fetched.fetchedByteCount == model.byteCount)
@@ -178,7 +176,7 @@ import ZeroMQ
         let peer = try RunningServer(try part(number: 2), node: two)
         var supply = try supply()
         supply.noteFetched = { [peers] _, _ in
-            peers.change { $0 = [Peer(node: two, dataEndpoint: peer.endpoint)] }
+            peers.change { $0 = [peer] }
         }
         let fetched = try fetch(supply)
         #expect(fetched.fetchedByteCounts.keys.sorted() == [.coordinator, two])
@@ -192,7 +190,7 @@ import ZeroMQ
         let shelf = try part(0...0.3, number: 2)
         #expect(shelf.holding?.byteCount ?? 0 < model.byteCount)
         let peer = try RunningServer(shelf, node: two)
-        peers.change { $0 = [Peer(node: two, dataEndpoint: peer.endpoint)] }
+        peers.change { $0 = [peer] }
         let first = try fetch(supply())
         #expect(first.fetchedByteCounts[two, default: 0] >= shelf.holding?.byteCount ?? 0)
         while shelf.hasWork { Thread.sleep(forTimeInterval: 0.01) }
@@ -208,7 +206,7 @@ import ZeroMQ
         let origin = try RunningServer(model, security: sourceSecurity)
         let peerSecurity = try NodeSecurity(keys: other, allowed: [key(.coordinator, head), key(one, own)])
         let peer = try RunningServer(try part(number: 2), node: two, security: peerSecurity)
-        peers.change { $0 = [Peer(node: two, dataEndpoint: peer.endpoint)] }
+        peers.change { $0 = [peer] }
         var supply = try supply()
         supply.source.dataEndpoint = origin.endpoint
         supply.security = try NodeSecurity(keys: own, allowed: [key(.coordinator, head), key(two, other)])
@@ -235,7 +233,7 @@ import ZeroMQ
         let (two, keys) = (try Self.node(2), try KeyPair.random())
         let security = try NodeSecurity(keys: keys, allowed: [])
         let peer = try RunningServer(try part(number: 2), node: two, security: security)
-        peers.change { $0 = [Peer(node: two, dataEndpoint: peer.endpoint)] }
+        peers.change { $0 = [peer] }
         let fetched = try fetch(supply()) {
             ($0.firstSilence, $0.introduction) = (.seconds(2), .milliseconds(500))
         }
@@ -244,7 +242,7 @@ import ZeroMQ
 }
 
 /// A worker that says that it has something, and answers as it likes.
-private final class FakePeer: Sendable {
+private final class FakePeer: Serving {
     let peer: Peer
     let askedCount = Shared(0)
     private let isStopped = Shared(false)

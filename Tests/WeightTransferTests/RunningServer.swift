@@ -9,8 +9,9 @@ import ZeroMQ
 @testable import WeightTransfer
 
 /// A server of weights on a thread of its own.
-final class RunningServer: Sendable {
-    let endpoint: String
+final class RunningServer: Serving {
+    let peer: Peer
+    var endpoint: String { peer.dataEndpoint }
     private let server: WeightsServer
     private let thread: OwnedThread
 
@@ -38,7 +39,7 @@ final class RunningServer: Sendable {
         }
         #expect(started.wait(timeout: .now() + 20) == .success)
         self.server = server
-        self.endpoint = try #require(bound.value).get()
+        peer = Peer(node: node, dataEndpoint: try #require(bound.value).get())
     }
 
     /// Returns when the thread has ended, and the port is free.
@@ -59,4 +60,9 @@ final class Shared<Value: Sendable>: Sendable {
     var value: Value { mutex.withLock { $0 } }
 
     func change(_ body: (inout Value) -> Void) { mutex.withLock { body(&$0) } }
+}
+
+/// Serves weights as long as it is there.
+protocol Serving: AnyObject, Sendable {
+    var peer: Peer { get }
 }
