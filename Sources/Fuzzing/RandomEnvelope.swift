@@ -152,13 +152,11 @@ public struct RandomEnvelope: Sendable {
     }
 
     private mutating func heartbeat() -> Heartbeat {
-        var heartbeat = Heartbeat(
+        Heartbeat(
             number: id(), memoryUsedByteCount: any(), memoryFreeByteCount: any(), keyValueTokenCount: int(0...1 << 32),
             keyValueTokenCapacity: int(0...1 << 32), computedTokenCount: any(), droppedFrameCount: any(),
             roundTrip: [nil, .zero, .nanoseconds(Int64(int(0...86_400_000_000_000)))][int(0...2)],
-            fetchedByteCount: any(), loading: [nil, loadingProgress()][int(0...1)])
-        heartbeat.fetchedFromWorkersByteCount = any()
-        return heartbeat
+            fetchedByteCount: any(), fetchedFromWorkersByteCount: any(), loading: [nil, loadingProgress()][int(0...1)])
     }
 
     private mutating func assignment() -> StageAssignment {

@@ -20,7 +20,7 @@ extension EnvelopeReader {
     func heartbeat(_ message: UnsafeMutablePointer<Ryz__V1__Heartbeat>) throws(WireError) -> Heartbeat {
         let hasRoundTrip =
             message.pointee.round_trip_case == RYZ__V1__HEARTBEAT__ROUND_TRIP_ROUND_TRIP_NANOSECONDS
-        var heartbeat = Heartbeat(
+        return Heartbeat(
             number: message.pointee.number,
             memoryUsedByteCount: message.pointee.memory_used_byte_count,
             memoryFreeByteCount: message.pointee.memory_free_byte_count,
@@ -33,9 +33,8 @@ extension EnvelopeReader {
                 ? try duration(message.pointee.round_trip_nanoseconds, "heartbeat.roundTrip") : nil,
             heldPart: message.pointee.held_part,
             fetchedByteCount: message.pointee.fetched_byte_count,
+            fetchedFromWorkersByteCount: message.pointee.fetched_from_workers_byte_count,
             loading: message.pointee.loading.map(loadingProgress))
-        heartbeat.fetchedFromWorkersByteCount = message.pointee.fetched_from_workers_byte_count
-        return heartbeat
     }
 
     func loadingProgress(_ message: UnsafeMutablePointer<Ryz__V1__LoadingProgress>) -> LoadingProgress {

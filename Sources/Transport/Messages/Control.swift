@@ -77,14 +77,15 @@ public struct Heartbeat: Equatable, Sendable {
     /// Bytes of weights that came over the network since it started.
     public var fetchedByteCount: UInt64
     /// Those of `fetchedByteCount` that came from other workers.
-    public var fetchedFromWorkersByteCount: UInt64 = 0
+    public var fetchedFromWorkersByteCount: UInt64
     /// How far it is with getting its weights together; nil unless it does so.
     public var loading: LoadingProgress?
 
     public init(
         number: UInt64, memoryUsedByteCount: UInt64, memoryFreeByteCount: UInt64, keyValueTokenCount: Int,
         keyValueTokenCapacity: Int, computedTokenCount: UInt64, droppedFrameCount: UInt64, roundTrip: Duration?,
-        heldPart: UInt64 = 0, fetchedByteCount: UInt64 = 0, loading: LoadingProgress? = nil
+        heldPart: UInt64 = 0, fetchedByteCount: UInt64 = 0, fetchedFromWorkersByteCount: UInt64 = 0,
+        loading: LoadingProgress? = nil
     ) {
         self.number = number
         self.memoryUsedByteCount = memoryUsedByteCount
@@ -96,6 +97,7 @@ public struct Heartbeat: Equatable, Sendable {
         self.roundTrip = roundTrip
         self.heldPart = heldPart
         self.fetchedByteCount = fetchedByteCount
+        self.fetchedFromWorkersByteCount = fetchedFromWorkersByteCount
         self.loading = loading
     }
 }

@@ -178,14 +178,13 @@ final class ControlLoop {
     private func heartbeat(_ number: UInt64, _ roundTrip: Duration?) -> Heartbeat {
         let memory = Processor.memory
         let figures = usage.current
-        var heartbeat = Heartbeat(
+        return Heartbeat(
             number: number, memoryUsedByteCount: Processor.residentByteCount, memoryFreeByteCount: memory.available,
             keyValueTokenCount: figures.keyValueTokenCount, keyValueTokenCapacity: figures.keyValueTokenCapacity,
             computedTokenCount: figures.computedTokenCount,
             droppedFrameCount: figures.droppedFrameCount + client.drops.total + sharing.dropCount, roundTrip: roundTrip,
-            heldPart: figures.heldPart, fetchedByteCount: figures.fetchedByteCount, loading: figures.loading)
-        heartbeat.fetchedFromWorkersByteCount = figures.fetchedFromWorkersByteCount
-        return heartbeat
+            heldPart: figures.heldPart, fetchedByteCount: figures.fetchedByteCount,
+            fetchedFromWorkersByteCount: figures.fetchedFromWorkersByteCount, loading: figures.loading)
     }
 
     /// Who has not the right key is not told so: there is no connection to be told through.
