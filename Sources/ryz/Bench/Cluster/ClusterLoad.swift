@@ -19,14 +19,9 @@ struct ClusterLoad: Sendable {
     func predict(_ address: CoordinatorAddress) async throws -> Double {
         let client = ClusterClient(address)
         // Now, and not when a worker's kept figures were measured: what else a machine does changes by the minute.
-        let deadline = ContinuousClock.now + Self.measuringTimeout
-        while try await client.health().measuring.pendingCount > 0, ContinuousClock.now < deadline {
-            try await Task.sleep(for: .milliseconds(100))
-        }
+        try await awaitMeasuring(by: client)
         _ = try await client.measure()
-        while try await client.health().measuring.pendingCount > 0, ContinuousClock.now < deadline {
-            try await Task.sleep(for: .milliseconds(100))
-        }
+        try await awaitMeasuring(by: client)
         let input = try await client.planningInput()
         guard input.missing.isEmpty else {
             throw InputError.unexpected(path: "\(address)", problem: input.missing.joined(separator: "; "))
@@ -42,6 +37,18 @@ struct ClusterLoad: Sendable {
                 promptLength: prompt.count, maximumStepRowCount: input.maximumStepRowCount)
         ).prediction
         return concurrency == 1 ? prediction.tokensPerSecond : prediction.throughputTokensPerSecond
+    }
+
+    private func awaitMeasuring(by client: ClusterClient) async throws {
+        let deadline = ContinuousClock.now + Self.measuringTimeout
+        while case let count = try await client.health().measuring.pendingCount, count > 0 {
+            guard ContinuousClock.now < deadline else {
+                throw InputError.unexpected(
+                    path: "\(client.address)",
+                    problem: "\(count) of its workers and links are not measured after \(Self.measuringTimeout)")
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
     }
 
     /// Who holds what, as the cluster says.
