@@ -1,6 +1,6 @@
 /// How fast what a layer does besides its products is, measured with the real kernels and made-up activations.
 extension Compute {
-    /// Seconds that one row of 2,560 values takes for a layer's norms, rotations, gates and rounding. Of several rounds
+    /// Seconds that one row of 2,560 values takes for a layer's norms, rotations and rounding. Of several rounds
     /// the best counts: threads that are kept waiting by something else are no property of the kernels.
     public func layerSeconds() throws(KernelError) -> Double {
         let columns = Self.layerColumns

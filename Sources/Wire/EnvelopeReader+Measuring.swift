@@ -46,7 +46,8 @@ extension EnvelopeReader {
             throw .invalid(field: "measurementReport.node", problem: "has no rates of ternary or of other weights")
         }
         return NodeRates(
-            ternary: kernelRates(ternary), other: kernelRates(other),  // Older workers do not measure it.
+            ternary: kernelRates(ternary), other: kernelRates(other),
+            // Older workers do not measure it.
             attention: kernelRates(message.pointee.attention ?? other),
             ternaryBitsPerWeight: message.pointee.ternary_bits_per_weight, taskSeconds: message.pointee.task_seconds,
             layerSeconds: message.pointee.layer_seconds,

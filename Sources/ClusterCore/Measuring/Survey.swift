@@ -231,10 +231,8 @@ extension Survey {
             return []
         }
         switch (current.task, report.result) {
-        case (.node, .problem(let problem)):
-            ratesDueAt[node] = nil
-            return fail("\(node): \(problem)")
-        case (_, .problem(let problem)):
+        case (let task, .problem(let problem)):
+            if case .node = task { ratesDueAt[node] = nil }
             return fail("\(node): \(problem)")
         case (.node, .node(let rates)):
             note(rates, ofNodeAt: index)

@@ -114,7 +114,7 @@ extension Predictor {
             availableByteCount: UInt64(available), nodeCount: nodes.count,
             keyValueByteCount: UInt64(keyValues),
             fittingKeyValueTokenCount: min(
-                Int(min(tokens, 1e12)) / Predictor.blockPositions * Predictor.blockPositions,
+                Int(min(tokens, 1e12)) / Self.blockPositions * Self.blockPositions,
                 request.keyValueTokenCapacity))
     }
 }

@@ -28,7 +28,7 @@ public struct NodeRates: Sendable, Equatable, Codable {
     public var ternaryBitsPerWeight: Double
     /// What handing a task to all threads and having it back costs.
     public var taskSeconds: Double
-    /// What norms, rotations, gates and rounding of a layer take for a row.
+    /// What norms, rotations and rounding of a layer take for a row.
     public var layerSeconds: Double
     /// What all processors of its machine read from memory together.
     public var hostBytesPerSecond: Double
