@@ -128,11 +128,12 @@ public final class LocalCluster: Sendable {
     ) async throws {
         let clock = ContinuousClock()
         let deadline = clock.now + timeout
+        var failures = StartFailures()
         while true {
             let health = try await client.health()
             if health.state == .healthy, health.nodes.count >= workerCount { return }
-            if let failed = health.nodes.first(where: { $0.state != .ready && !$0.detail.isEmpty }) {
-                throw LocalClusterError.loadingFailed(worker: failed.name, reason: failed.detail)
+            if let failed = failures.final(of: health.nodes) {
+                throw LocalClusterError.startFailed(worker: failed.name, reason: failed.detail)
             }
             report(LocalCluster.progress(of: health, workerCount: workerCount))
             guard clock.now < deadline else {

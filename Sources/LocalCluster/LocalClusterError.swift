@@ -9,8 +9,8 @@ public enum LocalClusterError: Error, Equatable, Sendable, CustomStringConvertib
     case unexpectedAddress(String)
     /// The cluster did not become ready.
     case notReady(afterSeconds: Int, reason: String)
-    /// A worker could not load its part.
-    case loadingFailed(worker: String, reason: String)
+    /// A worker could not load its part or did not pass the first tokens on, and will not be able to.
+    case startFailed(worker: String, reason: String)
     /// The coordinator ended in good order, as after `ryz shutdown`.
     case shutDown
     /// A child ended before it was asked to.
@@ -24,7 +24,7 @@ public enum LocalClusterError: Error, Equatable, Sendable, CustomStringConvertib
         case .unexpectedAddress(let line):
             "ryz-coord said '\(line)', which is no address; build all of the package with `swift build`"
         case .notReady(let seconds, let reason): "the cluster is not ready after \(seconds) s: \(reason)"
-        case .loadingFailed(let worker, let reason): "\(worker) could not load its part of the model: \(reason)"
+        case .startFailed(let worker, let reason): "\(worker) failed while the cluster started: \(reason)"
         case .shutDown: "the cluster was shut down"
         case .childEnded(let name, let status): "\(name) ended early (\(status)); see its log above"
         }

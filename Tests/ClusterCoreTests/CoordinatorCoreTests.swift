@@ -244,6 +244,7 @@ struct CoordinatorCoreTests {
         #expect(health.reason == "worker b: /models/test.gguf: not found; next try in 2 s")
         #expect(health.nodes.map(\.detail) == ["", "/models/test.gguf: not found"])
         #expect(health.nodes.map(\.state) == [.joining, .joining])
+        #expect(health.nodes.map(\.secondsUntilRetry) == [nil, 2])
         _ = hear(a, .heartbeat(.number(1)), at: .seconds(1.9))
         _ = hear(b, .heartbeat(.number(1)), at: .seconds(1.9))
         _ = core.handle(.tick, at: .seconds(2))

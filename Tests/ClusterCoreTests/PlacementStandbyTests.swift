@@ -72,6 +72,7 @@ struct PlacementStandbyTests {
             #expect(placement.standby(of: b)?.problem == "too little memory")
             #expect(!placement.isPreparing)
             #expect(placement.nextDeadline == (isRetryable ? .seconds(61) : nil))
+            #expect(placement.retryTime(of: b) == (isRetryable ? .seconds(61) : nil))
             #expect(Self.prepared(placement.handle(.tick, at: .seconds(60))).isEmpty)
             #expect(Self.prepared(placement.handle(.tick, at: .seconds(61))).isEmpty == !isRetryable)
             // It takes over all the same.

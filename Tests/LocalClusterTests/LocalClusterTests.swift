@@ -82,6 +82,20 @@ import Testing
         #expect(LocalCluster.progress(of: health, workerCount: 2) == "sending the first token through 2 workers …")
     }
 
+    @Test func `a node that fails is given up when it fails again, or at once if it isn't tried again`() {
+        var failures = StartFailures()
+        var failed = node("worker-2", .joining)
+        (failed.detail, failed.secondsUntilRetry) = ("no memory", 2)
+        let ready = node("worker-1", .ready)
+        #expect(failures.final(of: [ready, failed]) == nil)
+        #expect(failures.final(of: [ready, failed]) == nil)
+        #expect(failures.final(of: [ready, node("worker-2", .loading)]) == nil)
+        #expect(failures.final(of: [ready, failed]) == failed)
+        failed.name = "worker-3"
+        failed.secondsUntilRetry = nil
+        #expect(failures.final(of: [ready, failed]) == failed)
+    }
+
     @Test func `a missing program is named`() async {
         var options = LocalClusterOptions(modelPath: "m.gguf", workerCount: 1, threadsPerWorker: 1)
         options.programsFolder = "/nonexistent"

@@ -81,6 +81,9 @@ extension CoordinatorCore {
         health.rates = member.isPresent ? survey.rates(of: member.node) : nil
         health.standby = placement?.standby(of: member.node)
         health.replica = team
+        health.secondsUntilRetry = placement?.retryTime(of: member.node).map {
+            max(0, now.duration(to: $0).secondCount)
+        }
         if let problem = health.standby?.problem, !problem.isEmpty, health.detail.isEmpty {
             health.detail = "stays cold: \(problem)"
         }

@@ -49,6 +49,8 @@ public struct NodeHealth: Codable, Sendable, Equatable {
     public var state: State
     /// What is wrong, such as a load error; empty if nothing is.
     public var detail: String
+    /// When what went wrong is tried again; nil if nothing did, or it isn't.
+    public var secondsUntilRetry: Double?
     public var processID: Int32
     public var cpu: String
     public var instructionSet: String
@@ -92,6 +94,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
 
     private enum CodingKeys: String, CodingKey {
         case name, state, detail
+        case secondsUntilRetry = "seconds_until_retry"
         case processID = "process_id"
         case cpu
         case instructionSet = "instruction_set"
@@ -155,6 +158,7 @@ public struct NodeHealth: Codable, Sendable, Equatable {
         try container.encode(name, forKey: .name)
         try container.encode(state, forKey: .state)
         try container.encode(detail, forKey: .detail)
+        try container.encode(secondsUntilRetry, forKey: .secondsUntilRetry)
         try container.encode(processID, forKey: .processID)
         try container.encode(cpu, forKey: .cpu)
         try container.encode(instructionSet, forKey: .instructionSet)

@@ -117,6 +117,13 @@ public struct Placement: Sendable {
         }
     }
 
+    /// When a worker that failed is to load again, its part or what it is to have ready as a spare; nil if it did not, or will
+    /// only do once it is started anew.
+    public func retryTime(of node: NodeID) -> Instant? {
+        guard let worker = workers.first(where: { $0.peer.node == node }) else { return nil }
+        return (worker.setAside ?? worker.standby?.problem)?.until
+    }
+
     /// Why it does not serve, or what is amiss although it does; nil if nothing is.
     public func problem(at now: Instant) -> String? {
         let failures = workers.compactMap { worker in
