@@ -59,6 +59,7 @@ INLINE void add_plane_blocks(plane_walk *walk, const int bits, const bool look_u
             at.w += GROUP_HEADER_BYTES;
             at.group_left = group_blocks;
         }
+        if (T == 1) prefetch_lines(at.w, bits * PLANE_BYTES, shape->prefetch);
         vi dots[T];
         if (look_up)
             dots[0] = look_up_planes(at.w, bits, tables + b * TABLE_STEP_BYTES);
@@ -108,7 +109,7 @@ INLINE void planes_times_rows(const uint8_t *w, const int bits, const bool look_
 static void tiles_l3(const void *tile, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, size_t rows,
                      ryz_tile_row *out) {
     if (rows == 1 && shape->tables)
-        store_exact(look_up_l3(tile, x->columns, shape->tables), shape, x, row, out);
+        store_exact(WITH_PREFETCH(shape->prefetch, look_up_l3, tile, x->columns, shape->tables), shape, x, row, out);
     else
         ternary_tile(tile, L3_COLUMNS, unpack_l3, l3_once, shape, x, row, rows, out);
 }

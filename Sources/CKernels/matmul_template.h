@@ -85,11 +85,6 @@ INLINE void block_f32(BLOCK_ARGUMENTS) { block_floats(w, x, row, blocks, b, T, s
 INLINE void block_f16(BLOCK_ARGUMENTS) { block_floats(w, x, row, blocks, b, T, sum, 2, load_f16); }
 INLINE void block_bf16(BLOCK_ARGUMENTS) { block_floats(w, x, row, blocks, b, T, sum, 2, load_bf16); }
 
-INLINE void prefetch_block(const uint8_t *w, const size_t block_bytes) {
-#pragma clang loop unroll(full)
-    for (size_t i = 0; i < block_bytes; i += 64) prefetch_weights(w + i);
-}
-
 // One tile times T rows of activations. With segments, each one's sum enters a fixed-point accumulator, where the order of
 // additions no longer matters.
 INLINE void tile_times_rows(const uint8_t *w, const size_t block_bytes, block_function block, size_t blocks,
@@ -100,7 +95,7 @@ INLINE void tile_times_rows(const uint8_t *w, const size_t block_bytes, block_fu
     EACH_TOKEN sum[t] = vf_set1(0);
     if (!segment) {
         for (size_t b = 0; b < blocks; b++, w += block_bytes) {
-            if (T == 1) prefetch_block(w, block_bytes);
+            if (T == 1) prefetch_lines(w, block_bytes, shape->prefetch);
             block(w, x, row, blocks, b, T, sum);
         }
         EACH_TOKEN vf_store(out[t].values, sum[t]);
@@ -110,7 +105,7 @@ INLINE void tile_times_rows(const uint8_t *w, const size_t block_bytes, block_fu
     memset(fixed, 0, sizeof fixed);
     for (size_t b = 0; b < blocks;) {
         for (size_t end = b + segment < blocks ? b + segment : blocks; b < end; b++, w += block_bytes) {
-            if (T == 1) prefetch_block(w, block_bytes);
+            if (T == 1) prefetch_lines(w, block_bytes, shape->prefetch);
             block(w, x, row, blocks, b, T, sum);
         }
         EACH_TOKEN {

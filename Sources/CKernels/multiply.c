@@ -53,7 +53,7 @@ static const uint8_t *make_tables(const ryz_compute *compute, const ryz_matrix *
 static void run_tile(const ryz_kernels *kernels, const ryz_matrix *matrix, size_t tile, const uint8_t *tables,
                      const ryz_activations *x, size_t row, size_t rows, bool as_sums, ryz_tile_row *out) {
     const ryz_tile_shape shape = {
-        matrix->segment_blocks, matrix->group_blocks, matrix->look_up ? tables : NULL, as_sums,
+        matrix->segment_blocks, matrix->group_blocks, matrix->look_up ? tables : NULL, as_sums, matrix->prefetch,
     };
     kernels->tiles[matrix->layout](tile_at(matrix, tile), &shape, x, row, rows, out);
     if (matrix->scale != 1 && !as_sums)

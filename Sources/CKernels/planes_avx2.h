@@ -45,7 +45,6 @@ INLINE vi look_up_planes(const uint8_t *w, const int bits, const uint8_t *tables
     for (int p = bits - 1; p >= 0; p--) {
         sum.low = _mm256_add_epi16(sum.low, sum.low);
         sum.high = _mm256_add_epi16(sum.high, sum.high);
-        prefetch_weights(w + p * PLANE_BYTES);
 #pragma clang loop unroll(full)
         for (int half = 0; half < 2; half++) {
             __m256i bytes = _mm256_loadu_si256((const __m256i *)(w + p * PLANE_BYTES + half * 32));
@@ -96,7 +95,7 @@ INLINE __m256i negate_where(__m256i x, __m256i mask) { return _mm256_sub_epi16(_
 INLINE __m256i all_of(__m256i x, __m256i bits) { return _mm256_cmpeq_epi16(_mm256_and_si256(x, bits), bits); }
 
 // Each step adds four sums of up to 381; 16 steps fit 16 bits.
-INLINE vi look_up_l3(const uint8_t *w, size_t columns, const uint8_t *tables) {
+INLINE vi look_up_l3(const uint8_t *w, size_t columns, const uint8_t *tables, ryz_prefetch prefetch) {
     // The 16 bits that hold the signs of four rows, for each row; in them, the bit of a row and of the triple of a
     // register half.
     const __m256i first_rows = _mm256_broadcastsi128_si256(_mm_setr_epi32(0x01000100, 0x01000100, 0x03020302, 0x03020302));
@@ -109,7 +108,7 @@ INLINE vi look_up_l3(const uint8_t *w, size_t columns, const uint8_t *tables) {
         narrow_sums sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
         for (size_t end = s + 16 < steps ? s + 16 : steps; s < end; s++, tables += TABLE_STEP_BYTES) {
             const uint8_t *signs = w + l3_signs_at(s), *magnitudes = w + l3_magnitudes_at(s);
-            prefetch_weights(magnitudes);
+            prefetch_weights(magnitudes, prefetch);
 #pragma clang loop unroll(full)
             for (int i = 0; i < 2; i++) {
                 int64_t step_signs;
@@ -163,7 +162,6 @@ INLINE void unpack_l3(const uint8_t *tile, size_t first, size_t last, uint8_t *c
     for (size_t s = first; s < last; s++) {
         const uint8_t *signs = tile + l3_signs_at(s), *magnitudes = tile + l3_magnitudes_at(s);
         narrow_sums bytes = rows_together(magnitudes);
-        prefetch_weights(magnitudes);
 #pragma clang loop unroll(full)
         for (int i = 0; i < 2; i++) {
             __m256i first_rows = nibbles(bytes.low, i), last_rows = nibbles(bytes.high, i);

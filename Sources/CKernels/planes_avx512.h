@@ -13,7 +13,6 @@ INLINE void store_split(vi v, uint8_t *low, uint8_t *high) {
 
 // The four bytes of each row side by side.
 INLINE __m512i rows_together(const uint8_t *w) {
-    prefetch_weights(w);
     const __m512i columns = _mm512_set1_epi32(0x30201000);
     const __m512i rows = _mm512_setr_epi32(0, 0x01010101, 0x02020202, 0x03030303, 0x04040404, 0x05050505, 0x06060606,
                                            0x07070707, 0x08080808, 0x09090909, 0x0a0a0a0a, 0x0b0b0b0b, 0x0c0c0c0c,
@@ -76,13 +75,14 @@ INLINE __mmask64 l3_signs(const uint8_t *p) {
     return _cvtu64_mask64(signs);
 }
 
-INLINE vi look_up_l3(const uint8_t *w, size_t columns, const uint8_t *tables) {
+INLINE vi look_up_l3(const uint8_t *w, size_t columns, const uint8_t *tables, ryz_prefetch prefetch) {
     const __m512i one = _mm512_set1_epi8(1), zero = _mm512_setzero_si512();
     const size_t steps = l3_steps(columns);
     __m512i low[2] = {zero, zero}, high[2] = {zero, zero};
     for (size_t s = 0; s < steps; s++) {
         const uint8_t *signs = w + l3_signs_at(s), *magnitudes = w + l3_magnitudes_at(s);
         __m512i together = rows_together(magnitudes);
+        prefetch_weights(magnitudes, prefetch);
 #pragma clang loop unroll(full)
         for (int i = 0; i < 2; i++) {
             __m512i indices = table_indices(together, i);
@@ -117,11 +117,12 @@ INLINE void l3_codes(const uint8_t *tile, size_t step, __m512i codes[6]) {
 }
 
 // Six sums, for their additions to overlap.
-INLINE vi l3_once(const uint8_t *tile, size_t columns, const int8_t *q) {
+INLINE vi l3_once(const uint8_t *tile, size_t columns, const int8_t *q, ryz_prefetch prefetch) {
     __m512i sums[6], codes[6];
     for (int i = 0; i < 6; i++) sums[i] = _mm512_setzero_si512();
     for (size_t s = 0, steps = l3_steps(columns); s < steps; s++, q += L3_COLUMNS) {
         l3_codes(tile, s, codes);
+        prefetch_weights(tile + l3_magnitudes_at(s), prefetch);
 #pragma clang loop unroll(full)
         for (int i = 0; i < 6; i++) sums[i] = _mm512_dpbusd_epi32(sums[i], codes[i], four_bytes(q + i * 4));
     }

@@ -45,7 +45,8 @@ INLINE void dot_planes(const uint8_t *w, const int bits, const int8_t *a, size_t
         }
 }
 
-INLINE vi look_up_l3(const uint8_t *w, size_t columns, const uint8_t *tables) {
+INLINE vi look_up_l3(const uint8_t *w, size_t columns, const uint8_t *tables, ryz_prefetch prefetch) {
+    (void)prefetch;
     vi dots = {{0}};
     for (size_t s = 0; s < l3_steps(columns); s++, tables += TABLE_STEP_BYTES) {
         const uint8_t *signs = w + l3_signs_at(s), *magnitudes = w + l3_magnitudes_at(s);

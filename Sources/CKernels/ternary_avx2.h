@@ -37,14 +37,14 @@ INLINE __m256i t2_codes(__m256i bytes, const int k) {
     return _mm256_and_si256(_mm256_srli_epi16(bytes, k * 2), _mm256_set1_epi8(3));
 }
 
-INLINE vi t2_once(const uint8_t *w, size_t columns, const int8_t *q) {
+INLINE vi t2_once(const uint8_t *w, size_t columns, const int8_t *q, ryz_prefetch prefetch) {
     const size_t steps = ternary_steps(columns, T2_COLUMNS), run = RUN_COLUMNS / T2_COLUMNS;
     vi dots = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     for (size_t s = 0; s < steps;) {
         ternary_sum narrow = {_mm256_setzero_si256(), _mm256_setzero_si256()};
         for (size_t end = s + run < steps ? s + run : steps; s < end; s++, w += TERNARY_STEP_BYTES, q += T2_COLUMNS) {
             __m256i low = _mm256_loadu_si256((const __m256i *)w), high = _mm256_loadu_si256((const __m256i *)(w + 32));
-            prefetch_weights(w);
+            prefetch_weights(w, prefetch);
 #pragma clang loop unroll(full)
             for (int k = 0; k < 4; k++) add_codes(&narrow, t2_codes(low, k), t2_codes(high, k), q + k * 4);
         }
@@ -57,7 +57,6 @@ INLINE void unpack_t2(const uint8_t *tile, size_t first, size_t last, uint8_t *c
     const uint8_t *w = tile + first * TERNARY_STEP_BYTES;
     for (size_t s = first; s < last; s++, w += TERNARY_STEP_BYTES) {
         __m256i low = _mm256_loadu_si256((const __m256i *)w), high = _mm256_loadu_si256((const __m256i *)(w + 32));
-        prefetch_weights(w);
 #pragma clang loop unroll(full)
         for (int k = 0; k < 4; k++, codes += 64) store_codes(codes, t2_codes(low, k), t2_codes(high, k));
     }
@@ -75,14 +74,14 @@ INLINE __m256i t5_digit(__m256i x) {
 }
 INLINE __m256i t5_next(__m256i x) { return _mm256_add_epi8(x, _mm256_add_epi8(x, x)); }
 
-INLINE vi t5_once(const uint8_t *w, size_t columns, const int8_t *q) {
+INLINE vi t5_once(const uint8_t *w, size_t columns, const int8_t *q, ryz_prefetch prefetch) {
     const size_t steps = ternary_steps(columns, T5_COLUMNS), run = RUN_COLUMNS / T5_COLUMNS;
     vi dots = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     for (size_t s = 0; s < steps;) {
         ternary_sum narrow = {_mm256_setzero_si256(), _mm256_setzero_si256()};
         for (size_t end = s + run < steps ? s + run : steps; s < end; s++, w += TERNARY_STEP_BYTES, q += T5_COLUMNS) {
             __m256i low = t5_load(w), high = t5_load(w + 32);
-            prefetch_weights(w);
+            prefetch_weights(w, prefetch);
 #pragma clang loop unroll(full)
             for (int k = 0; k < 5; k++, low = t5_next(low), high = t5_next(high))
                 add_codes(&narrow, t5_digit(low), t5_digit(high), q + (k + 4) % 5 * 4);
@@ -96,7 +95,6 @@ INLINE void unpack_t5(const uint8_t *tile, size_t first, size_t last, uint8_t *c
     const uint8_t *w = tile + first * TERNARY_STEP_BYTES;
     for (size_t s = first; s < last; s++, w += TERNARY_STEP_BYTES, codes += T5_COLUMNS * 16) {
         __m256i low = t5_load(w), high = t5_load(w + 32);
-        prefetch_weights(w);
 #pragma clang loop unroll(full)
         for (int k = 0; k < 5; k++, low = t5_next(low), high = t5_next(high))
             store_codes(codes + (k + 4) % 5 * 64, t5_digit(low), t5_digit(high));

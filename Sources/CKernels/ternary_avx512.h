@@ -2,13 +2,13 @@
 #include "ternary.h"
 
 // One row of activations: codes stay where they are in their bytes, and count 1, 4, 16 and 64 times.
-INLINE vi t2_once(const uint8_t *w, size_t columns, const int8_t *q) {
+INLINE vi t2_once(const uint8_t *w, size_t columns, const int8_t *q, ryz_prefetch prefetch) {
     const size_t steps = ternary_steps(columns, T2_COLUMNS);
     const __m512i mask = _mm512_set1_epi8(3);
     __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0;
     for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T2_COLUMNS) {
         __m512i all = _mm512_loadu_si512(w);
-        prefetch_weights(w);
+        prefetch_weights(w, prefetch);
         sum0 = _mm512_dpbusd_epi32(sum0, _mm512_and_si512(all, mask), four_bytes(q));
         sum1 = _mm512_dpbusd_epi32(sum1, _mm512_and_si512(all, _mm512_slli_epi32(mask, 2)), four_bytes(q + 4));
         sum2 = _mm512_dpbusd_epi32(sum2, _mm512_and_si512(all, _mm512_slli_epi32(mask, 4)), four_bytes(q + 8));
@@ -89,14 +89,14 @@ INLINE __m512i t5_first_digit(__m512i all) {
     return _mm512_mask_add_epi8(above, _mm512_cmpgt_epu8_mask(all, _mm512_set1_epi8((char)170)), above, one);
 }
 
-INLINE vi t5_once(const uint8_t *w, size_t columns, const int8_t *q) {
+INLINE vi t5_once(const uint8_t *w, size_t columns, const int8_t *q, ryz_prefetch prefetch) {
     const size_t steps = ternary_steps(columns, T5_COLUMNS);
     const t5_tables tables = t5_load_tables();
     const __m512i mask = _mm512_set1_epi8(3);
     __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0, sum4 = sum0;
     for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T5_COLUMNS) {
         __m512i all = _mm512_loadu_si512(w);
-        prefetch_weights(w);
+        prefetch_weights(w, prefetch);
         __m512i four = t5_later_digits(&tables, all);
         sum0 = _mm512_dpbusd_epi32(sum0, _mm512_and_si512(four, mask), four_bytes(q));
         sum1 = _mm512_dpbusd_epi32(sum1, _mm512_and_si512(four, _mm512_slli_epi32(mask, 2)), four_bytes(q + 4));
@@ -163,14 +163,14 @@ INLINE i5_codes i5_split(const i5_tables *tables, __m512i all) {
     };
 }
 
-INLINE vi i5_once(const uint8_t *w, size_t columns, const int8_t *q) {
+INLINE vi i5_once(const uint8_t *w, size_t columns, const int8_t *q, ryz_prefetch prefetch) {
     const size_t steps = ternary_steps(columns, T5_COLUMNS);
     const i5_tables tables = i5_load_tables();
     const __m512i mask = _mm512_set1_epi8(3);
     __m512i sum0 = _mm512_setzero_si512(), sum1 = sum0, sum2 = sum0, sum3 = sum0, sum4 = sum0;
     for (size_t s = 0; s < steps; s++, w += TERNARY_STEP_BYTES, q += T5_COLUMNS) {
         i5_codes codes = i5_split(&tables, _mm512_loadu_si512(w));
-        prefetch_weights(w);
+        prefetch_weights(w, prefetch);
         sum0 = _mm512_dpbusd_epi32(sum0, _mm512_and_si512(codes.four, mask), four_bytes(q));
         sum1 = _mm512_dpbusd_epi32(sum1, _mm512_and_si512(codes.four, _mm512_slli_epi32(mask, 2)), four_bytes(q + 4));
         sum2 = _mm512_dpbusd_epi32(sum2, _mm512_and_si512(codes.four, _mm512_slli_epi32(mask, 4)), four_bytes(q + 8));

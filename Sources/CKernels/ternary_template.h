@@ -8,7 +8,7 @@
 // The bytes [quads × 16 rows × 4 columns] of steps `first` to `last` of a tile.
 typedef void (*unpack_function)(const uint8_t *tile, size_t first, size_t last, uint8_t *codes);
 // The sums of one row of activations; NULL if they are to be computed like those of several.
-typedef vi (*once_function)(const uint8_t *tile, size_t columns, const int8_t *q);
+typedef vi (*once_function)(const uint8_t *tile, size_t columns, const int8_t *q, ryz_prefetch prefetch);
 
 // Gives out exact sums, as they are or with the activations' scale.
 INLINE void store_exact(vi dots, const ryz_tile_shape *shape, const ryz_activations *x, size_t row, ryz_tile_row *out) {
@@ -34,11 +34,12 @@ INLINE void add_run_in_groups(const uint8_t *codes, size_t quads, const int8_t *
 
 // Steps `first` to `last` of a tile times `q`, row by row `stride` apart.
 INLINE void add_steps(const uint8_t *tile, size_t step_columns, unpack_function unpack, size_t first, size_t last,
-                      const int8_t *q, size_t stride, size_t rows, vi *dots) {
+                      const int8_t *q, size_t stride, size_t rows, ryz_prefetch prefetch, vi *dots) {
     const size_t run = RUN_COLUMNS / step_columns;
     _Alignas(64) uint8_t codes[RUN_COLUMNS * RYZ_TILE_ROWS];
     for (size_t end; first < last; first = end) {
         end = first + run < last ? first + run : last;
+        if (rows == 1) prefetch_lines(tile + first * TERNARY_STEP_BYTES, (end - first) * TERNARY_STEP_BYTES, prefetch);
         unpack(tile, first, end, codes);
         add_run_in_groups(codes, (end - first) * step_columns / 4, q, stride, rows, dots);
         q += (end - first) * step_columns;
@@ -60,10 +61,11 @@ INLINE void ternary_segments(const uint8_t *tile, size_t step_columns, unpack_fu
             - (begin - first * step_columns);
         vi dots[ROW_CHUNK];
         if (once && rows == 1) {
-            dots[0] = once(tile + first * TERNARY_STEP_BYTES, (last - first) * step_columns, q);
+            dots[0] = WITH_PREFETCH(shape->prefetch, once, tile + first * TERNARY_STEP_BYTES,
+                                    (last - first) * step_columns, q);
         } else {
             memset(dots, 0, sizeof *dots * rows);
-            add_steps(tile, step_columns, unpack, first, last, q, x->stride, rows, dots);
+            add_steps(tile, step_columns, unpack, first, last, q, x->stride, rows, shape->prefetch, dots);
         }
         for (size_t t = 0; t < rows; t++) {
             size_t group = (row + t) * x->groups + s;
@@ -90,12 +92,13 @@ INLINE void ternary_tile(const uint8_t *tile, size_t step_columns, unpack_functi
         return;
     }
     if (once && rows == 1) {
-        store_exact(vi_subtract(once(tile, columns, q), x->counts[row]), shape, x, row, out);
+        vi dots = WITH_PREFETCH(shape->prefetch, once, tile, columns, q);
+        store_exact(vi_subtract(dots, x->counts[row]), shape, x, row, out);
         return;
     }
     vi dots[ROW_CHUNK];
     memset(dots, 0, sizeof *dots * rows);
-    add_steps(tile, step_columns, unpack, 0, ternary_steps(columns, step_columns), q, columns, rows, dots);
+    add_steps(tile, step_columns, unpack, 0, ternary_steps(columns, step_columns), q, columns, rows, shape->prefetch, dots);
     for (size_t t = 0; t < rows; t++)
         store_exact(vi_subtract(dots[t], x->counts[row + t]), shape, x, row + t, out + t);
 }

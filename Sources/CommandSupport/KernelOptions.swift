@@ -1,7 +1,7 @@
 public import ArgumentParser
 public import Kernels
 
-/// `--ternary-layout` and `--kernel`, for programs that hold weights.
+/// `--ternary-layout`, `--kernel` and `--prefetch`, for programs that hold weights.
 public struct KernelOptions: ParsableArguments, Sendable {
     @Option(
         name: .customLong("ternary-layout"),
@@ -14,6 +14,13 @@ public struct KernelOptions: ParsableArguments, Sendable {
             answers; automatic takes the faster.
             """)
     private var kernelChoice = Choice<MatrixKernel>.automatic
+    @Option(
+        name: .customLong("prefetch"),
+        help: """
+            How these products ask for weights in advance: by the processor alone, far ahead, or near as well. All give the \
+            same answers; automatic takes the fastest.
+            """)
+    private var prefetchChoice = Choice<Prefetch>.automatic
 
     public init() {}
 
@@ -21,6 +28,8 @@ public struct KernelOptions: ParsableArguments, Sendable {
     public var layout: TernaryLayout? { layoutChoice.value }
     /// Nil leaves it to the stage.
     public var kernel: MatrixKernel? { kernelChoice.value }
+    /// Nil leaves it to the stage.
+    public var prefetch: Prefetch? { prefetchChoice.value }
 
     private enum Choice<Value: RawRepresentable & CaseIterable & Sendable>: ExpressibleByArgument, Sendable
     where Value.RawValue == String {

@@ -20,6 +20,8 @@ public struct StageOptions: Sendable {
     public var ternaryLayout: TernaryLayout?
     /// How products with one row of activations are computed, where the layout leaves a choice; nil takes the faster.
     public var kernel: MatrixKernel?
+    /// How they ask for weights in advance; nil takes the fastest.
+    public var prefetch: Prefetch?
     public var headPrecision: HeadPrecision
     /// On which grid ternary models round what goes into the projections back into the residual stream.
     public var activationGrid = ActivationGrid.exact

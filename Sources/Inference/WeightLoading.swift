@@ -80,12 +80,7 @@ struct WeightPreparation: Sendable {
     /// Matrices stacked on each other, in kernel layout. Ternary ones need no segments: their sums are exact.
     func packed(_ parts: MatrixPart..., segmentColumns: Int? = nil) throws(KernelError) -> PackedMatrix {
         var matrix = try stacked(parts, segmentColumns: segmentColumns)
-        // Matrices that are stacked are in one layout.
-        if let first = parts.first {
-            let tiles = first.tensor.tiles
-            matrix.kernel = choice.kernel(
-                choice.layout(of: tiles?.layout), columns: first.columns.count, groupColumns: tiles?.groupColumns)
-        }
+        choice.configure(&matrix)
         return matrix
     }
 
@@ -128,6 +123,12 @@ struct WeightPreparation: Sendable {
 
     /// Some rows of the language-model head.
     func packedHead(rows: Range<Int>) throws(KernelError) -> PackedMatrix {
+        var matrix = try stackedHead(rows: rows)
+        choice.configure(&matrix)
+        return matrix
+    }
+
+    private func stackedHead(rows: Range<Int>) throws(KernelError) -> PackedMatrix {
         if let layout = model.head.tiles?.layout {
             guard headPrecision == .automatic || (headPrecision == .eightBit) == (layout == .r8) else {
                 throw .shape(

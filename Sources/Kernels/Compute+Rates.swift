@@ -7,9 +7,27 @@ public struct KernelCandidate: Hashable, Sendable {
     /// Columns that share a scale and a minimum; nil for layouts without groups.
     public var groupColumns: Int?
     public var kernel: MatrixKernel
+    public var prefetch: Prefetch
 
-    public init(layout: TileLayout, columns: Int, groupColumns: Int? = nil, kernel: MatrixKernel) {
-        (self.layout, self.columns, self.groupColumns, self.kernel) = (layout, columns, groupColumns, kernel)
+    public init(
+        layout: TileLayout, columns: Int, groupColumns: Int? = nil, kernel: MatrixKernel, prefetch: Prefetch = .usual
+    ) {
+        (self.layout, self.columns, self.groupColumns) = (layout, columns, groupColumns)
+        (self.kernel, self.prefetch) = (kernel, prefetch)
+    }
+
+    /// All ways to compute products with a matrix of that shape, or those of one kernel or prefetch.
+    public static func all(
+        _ layout: TileLayout, columns: Int, groupColumns: Int? = nil, kernel: MatrixKernel? = nil,
+        prefetch: Prefetch? = nil
+    ) -> [KernelCandidate] {
+        let kernels = layout.kernels.count > 1 ? kernel.map { [$0] } ?? layout.kernels : layout.kernels
+        return kernels.flatMap { kernel in
+            (prefetch.map { [$0] } ?? Prefetch.allCases).map {
+                KernelCandidate(
+                    layout: layout, columns: columns, groupColumns: groupColumns, kernel: kernel, prefetch: $0)
+            }
+        }
     }
 }
 
@@ -140,7 +158,8 @@ extension Compute {
         let matrix = ryz_matrix(
             tiles: UnsafeRawPointer(memory.base), layout: candidate.layout.code, rows: matrixRows,
             columns: candidate.columns, segment_blocks: 0, scale: 1,
-            group_blocks: (candidate.groupColumns ?? 0) / 32, look_up: candidate.kernel == .lookUp)
+            group_blocks: (candidate.groupColumns ?? 0) / 32, look_up: candidate.kernel == .lookUp,
+            prefetch: candidate.prefetch.code)
         var product = ryz_product(matrix: matrix, y: output.pointer(0), y_stride: output.columns, mode: RYZ_STORE)
         let view = input.view()
         let time = ContinuousClock().measure {

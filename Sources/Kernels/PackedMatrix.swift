@@ -7,6 +7,8 @@ public struct PackedMatrix: ~Copyable {
     private let memory: WeightMemory
     /// How products with a single row of activations are computed, for layouts that leave a choice; others ignore it.
     public var kernel = MatrixKernel.lookUp
+    /// How they ask for the weights in advance.
+    public var prefetch = Prefetch.usual
     /// What quantising has cost, if the weights were quantised here.
     public let measuredLoss: QuantisationLoss?
 
@@ -135,6 +137,10 @@ public struct PackedMatrix: ~Copyable {
     /// Rows of all stacked matrices together.
     public var rows: Int { plan.rows }
     public var columns: Int { plan.columns }
+    /// The layout of its tiles; stacked matrices are in one.
+    public var layout: TileLayout { TileLayout(plan.parts[0].layout) }
+    /// Columns that share a scale and a minimum; nil in layouts without groups.
+    public var groupColumns: Int? { layout.hasGroups ? plan.parts[0].groupBlocks * WeightType.blockColumns : nil }
     /// Resident size.
     public var byteCount: Int { memory.byteCount }
 
@@ -186,7 +192,7 @@ public struct PackedMatrix: ~Copyable {
         ryz_matrix(
             tiles: UnsafeRawPointer(memory.base + part.byteOffset), layout: part.layout, rows: part.rows,
             columns: columns, segment_blocks: plan.segmentBlocks, scale: part.scale,
-            group_blocks: part.groupBlocks, look_up: kernel == .lookUp)
+            group_blocks: part.groupBlocks, look_up: kernel == .lookUp, prefetch: prefetch.code)
     }
 }
 

@@ -69,6 +69,13 @@ public enum TileLayout: String, CaseIterable, Sendable {
         return overflows ? nil : byteCount
     }
 
+    init(_ code: ryz_layout) {
+        guard let layout = TileLayout.allCases.first(where: { $0.code == code }) else {
+            preconditionFailure("no layout has the code \(code)")
+        }
+        self = layout
+    }
+
     var code: ryz_layout {
         switch self {
         case .f32: RYZ_F32

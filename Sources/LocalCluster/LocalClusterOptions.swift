@@ -46,6 +46,8 @@ public struct LocalClusterOptions: Sendable {
     /// How the workers compute products with one row of activations, where the layout leaves a choice; nil leaves it to
     /// each worker.
     public var kernel: MatrixKernel?
+    /// How they ask for weights in advance; nil leaves it to each worker.
+    public var prefetch: Prefetch?
     /// Which files the workers take weights from; nil leaves it to each worker.
     public var weightsOrigin: WeightsOrigin?
     /// Where each worker has a folder, of its name, for what it keeps; nil: all keep it in this process's `RYZ_HOME`.
@@ -111,6 +113,7 @@ public struct LocalClusterOptions: Sendable {
         if let keysFolder { arguments += ["--key", "\(keysFolder)/\(workerName(index: index)).key"] }
         if let ternaryLayout { arguments += ["--ternary-layout", ternaryLayout.rawValue] }
         if let kernel { arguments += ["--kernel", kernel.rawValue] }
+        if let prefetch { arguments += ["--prefetch", prefetch.rawValue] }
         if !sharesMemory { arguments.append("--no-shared-memory") }
         if let weightsOrigin { arguments += ["--weights", weightsOrigin.rawValue] }
         // Between namespaces there is no loopback.

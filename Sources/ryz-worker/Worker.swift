@@ -94,6 +94,7 @@ struct WorkerCommand: AsyncParsableCommand {
             threadCount: threadCount, cpus: pinned, instructionSet: instructionSet, modelsFolder: RyzHome.modelsFolder,
             ternaryLayout: kernels.layout)
         loader.kernel = kernels.kernel
+        loader.prefetch = kernels.prefetch
         loader.tuningFolder = RyzHome.tuningFolder
         loader.weightsOrigin = weights
         loader.shardCache = ShardCache(folder: RyzHome.shardsFolder, limitByteCount: cacheSize?.value)

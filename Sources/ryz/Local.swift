@@ -64,6 +64,7 @@ struct Local: AsyncParsableCommand {
         options.headPrecision = head
         options.ternaryLayout = kernels.layout
         options.kernel = kernels.kernel
+        options.prefetch = kernels.prefetch
         options.weightsOrigin = weights
         options.logLevel = logLevel
         let progress = ProgressLine()

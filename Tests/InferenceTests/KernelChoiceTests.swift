@@ -12,8 +12,8 @@ import Testing
     private let key = TuningCache.Key(
         cpu: "AMD \"Ryzen\" 9", instructionSet: .avx2, threadCount: 4,
         candidates: [
-            KernelCandidate(layout: .l3, columns: 320, kernel: .multiplyAdd),
-            KernelCandidate(layout: .b2, columns: 320, groupColumns: 64, kernel: .lookUp),
+            KernelCandidate(layout: .l3, columns: 320, kernel: .multiplyAdd, prefetch: .far),
+            KernelCandidate(layout: .b2, columns: 320, groupColumns: 64, kernel: .lookUp, prefetch: .none),
         ])
 
     init() throws {
@@ -35,22 +35,23 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: cache.folder).count == 1)
     }
 
-    @Test func `are not those of another machine, thread count, instruction set or shape`() throws {
+    @Test func `are not those of another machine, thread count, instruction set, shape or prefetch`() throws {
         try cache.keep(rates, key)
-        var others = [TuningCache.Key](repeating: key, count: 6)
+        var others = [TuningCache.Key](repeating: key, count: 7)
         others[0].cpu = "AMD Ryzen 9"
         others[1].instructionSet = .avx512
         others[2].threadCount = 5
         others[3].candidates[0].columns = 352
         others[4].candidates[1].groupColumns = 32
         others[5].candidates.swapAt(0, 1)
+        others[6].candidates[0].prefetch = .near
         for other in others {
             #expect(cache.rates(other) == nil)
             // Not even where its file is in the place of the other's.
             try FileManager.default.copyItem(atPath: cache.path(key), toPath: cache.path(other))
             #expect(cache.rates(other) == nil)
         }
-        #expect(Set((others + [key]).map(cache.path)).count == 7)
+        #expect(Set((others + [key]).map(cache.path)).count == 8)
     }
 
     @Test func `count as none where their file is damaged, and are then replaced`() throws {
@@ -61,7 +62,8 @@ import Testing
         var damaged = (0..<whole.count - 1).map { whole.prefix($0) }
         for (old, new) in [
             ("150000000000.0", "-1"), ("150000000000.0", "0"), ("150000000000.0", "1e999"), ("150000000000.0", "null"),
-            ("150000000000.0", "\"1\""), ("150000000000.0", "1,1"), (",123456789.25", ""), ("l3", "l4"), ("1;", "2;"),
+            ("150000000000.0", "\"1\""), ("150000000000.0", "1,1"), (",123456789.25", ""), ("l3", "l4"),
+            ("\(TuningCache.version);", "\(TuningCache.version + 1);"),
         ] {
             #expect(text.contains(old))
             damaged.append(Data(text.replacing(old, with: new).utf8))
@@ -102,16 +104,16 @@ import Testing
         return try Stage(model: model, layers: 0..<6, options: options)
     }
 
-    @Test func `measures every layout and kernel for every width, and then takes what was kept`() throws {
+    @Test func `measures every layout, kernel and prefetch for every width, and then takes what was kept`() throws {
         let first = try stage().choice
         #expect(first.origin == .measured && first.cacheProblem == nil)
         // Two bits, five to a byte, there in two ways with AVX-512, and three to an index by either kernel; 320 columns and
-        // 640.
-        #expect(first.rates.count == (InstructionSet.best == .avx512 ? 10 : 8))
+        // 640; and the head.
+        #expect(first.rates.count == ((InstructionSet.best == .avx512 ? 10 : 8) + 1) * 3)
         #expect(Set(first.rates.map(\.candidate.columns)) == [320, 640])
         let chosen = first.rates.map(\.candidate).filter(first.isChosen)
-        #expect(chosen.count == 2)
-        #expect(chosen.allSatisfy { $0.layout == TileLayout(first.ternaryLayout) })
+        #expect(chosen.count == 3)
+        #expect(chosen.count { $0.layout == TileLayout(first.ternaryLayout) } == 2)
         let second = try stage().choice
         #expect(second.rates == first.rates)
         #expect(second.rates.map(\.candidate).filter(second.isChosen) == chosen)
@@ -153,17 +155,40 @@ import Testing
         }
     }
 
+    @Test func `asks for weights as was fastest for their layout and width, or for their layout`() throws {
+        let rates = try stage { $0.ternaryLayout = .twoBits }.choice.rates
+        let cache = TuningCache(folder: folder.path + "/tuning")
+        let key = TuningCache.Key(
+            cpu: Processor.modelName, instructionSet: .best, threadCount: 1, candidates: rates.map(\.candidate))
+        try cache.keep(
+            rates.map {
+                let fastest: Prefetch = $0.candidate.layout != .t2 ? .none : $0.candidate.columns == 320 ? .near : .far
+                return KernelRate(
+                    candidate: $0.candidate, weightsPerSecond: $0.candidate.prefetch == fastest ? 2e9 : 1e9)
+            }, key)
+        let choice = try stage { $0.ternaryLayout = .twoBits }.choice
+        #expect(choice.prefetch(.t2, columns: 320, groupColumns: nil) == .near)
+        #expect(choice.prefetch(.t2, columns: 640, groupColumns: nil) == .far)
+        #expect(choice.prefetch(.t2, columns: 160, groupColumns: nil) != .none)
+        #expect(rates.map(\.candidate).filter { $0.layout != .t2 && choice.isChosen($0) }.map(\.prefetch) == [.none])
+        #expect(choice.prefetch(.q4_0, columns: 320, groupColumns: nil) == .usual)
+    }
+
     @Test func `measures nothing where nothing is left to choose, or little depends on it`() throws {
-        let forced = try stage { $0.ternaryLayout = .twoBits }.choice
+        let forced = try stage { ($0.ternaryLayout, $0.prefetch) = (.twoBits, .far) }.choice
         #expect(forced.origin == .nothingMeasured && forced.ternaryLayout == .twoBits)
-        let kernel = try stage { ($0.ternaryLayout, $0.kernel) = (.threeToAnIndex, .multiplyAdd) }.choice
+        let kernel = try stage {
+            ($0.ternaryLayout, $0.kernel, $0.prefetch) = (.threeToAnIndex, .multiplyAdd, .near)
+        }.choice
         #expect(kernel.origin == .nothingMeasured)
         #expect(kernel.kernel(.l3, columns: 320, groupColumns: nil) == .multiplyAdd)
+        #expect(kernel.prefetch(.l3, columns: 320, groupColumns: nil) == .near)
         #expect(try stage { $0.leastMeasuredByteCount = 32 << 20 }.choice.origin == .nothingMeasured)
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/tuning"))
-        // A layout may be given and its kernel be left open.
-        let open = try stage { $0.ternaryLayout = .threeToAnIndex }.choice
-        #expect(open.rates.count == 4 && open.ternaryLayout == .threeToAnIndex)
+        // A layout may be given and its kernel be left open, or only how weights are asked for.
+        let open = try stage { ($0.ternaryLayout, $0.prefetch) = (.threeToAnIndex, .far) }.choice
+        #expect(open.rates.count == 5 && open.ternaryLayout == .threeToAnIndex)
+        #expect(try stage { $0.ternaryLayout = .twoBits }.choice.rates.count == 9)
     }
 
     @Test func `goes on where nothing can be kept`() throws {

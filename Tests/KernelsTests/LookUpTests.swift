@@ -56,6 +56,12 @@ import Testing
                         grouping: grouping)
                     #expect(bits == expected, "\(kernel), \(instructionSet), \(threads) threads, chunks of \(chunk)")
                 }
+                for prefetch in Prefetch.allCases {
+                    matrix.prefetch = prefetch
+                    let bits = try product(
+                        matrix, rows, instructionSet: instructionSet, threads: 1, chunk: 1, grouping: grouping)
+                    #expect(bits == expected, "\(kernel), \(instructionSet), prefetch \(prefetch)")
+                }
             }
         }
     }
@@ -328,13 +334,12 @@ import Testing
         }
     }
 
-    @Test func `every layout and kernel can be measured`() throws {
+    @Test func `every layout, kernel and prefetch can be measured`() throws {
         let compute = try Compute(threadCount: 2, instructionSet: .best)
-        let candidates = TileLayout.allCases.flatMap { layout in
-            layout.kernels.map {
-                KernelCandidate(layout: layout, columns: 320, groupColumns: layout.hasGroups ? 64 : nil, kernel: $0)
-            }
+        let candidates = TileLayout.allCases.flatMap {
+            KernelCandidate.all($0, columns: 320, groupColumns: $0.hasGroups ? 64 : nil)
         }
+        #expect(candidates.count == (TileLayout.allCases.count + 5) * Prefetch.allCases.count)
         let rates = try compute.rates(of: candidates)
         #expect(rates.map(\.candidate) == candidates)
         #expect(rates.allSatisfy { $0.weightsPerSecond.isFinite && $0.weightsPerSecond > 0 })

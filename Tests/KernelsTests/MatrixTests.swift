@@ -8,10 +8,11 @@ import Testing
     /// matrix · rows, with the given kernels, threads and split of the rows into calls.
     private func product(
         _ matrix: TestMatrix, _ rows: [[Float]], instructionSet: InstructionSet = .best, threads: Int = 1,
-        segmentColumns: Int? = nil, chunk: Int = 1000
+        segmentColumns: Int? = nil, chunk: Int = 1000, prefetch: Prefetch = .usual
     ) throws -> [UInt32] {
         let compute = try Compute(threadCount: threads, instructionSet: instructionSet)
-        let packed = try PackedMatrix([matrix.source], segmentColumns: segmentColumns)
+        var packed = try PackedMatrix([matrix.source], segmentColumns: segmentColumns)
+        packed.prefetch = prefetch
         var bits: [UInt32] = []
         for first in stride(from: 0, to: rows.count, by: chunk) {
             var activations = try makeActivations(Array(rows[first..<min(first + chunk, rows.count)]))
@@ -38,6 +39,12 @@ import Testing
                     matrix, rows, instructionSet: instructionSet, threads: threads, segmentColumns: segmentColumns,
                     chunk: chunk)
                 #expect(bits == expected, "\(instructionSet), \(threads) threads, chunks of \(chunk)")
+            }
+            for prefetch in Prefetch.allCases {
+                let bits = try product(
+                    matrix, rows, instructionSet: instructionSet, segmentColumns: segmentColumns, chunk: 1,
+                    prefetch: prefetch)
+                #expect(bits == expected, "\(instructionSet), prefetch \(prefetch)")
             }
         }
     }

@@ -42,6 +42,7 @@ import Testing
         options.contextLength = 99
         options.headPrecision = .eightBit
         options.ternaryLayout = .twoBits
+        (options.kernel, options.prefetch) = (.lookUp, .near)
         #expect(
             options.coordinatorArguments() == [
                 "--http", "127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--state", "none", "--workers", "2",
@@ -50,7 +51,8 @@ import Testing
         #expect(
             options.workerArguments(index: 1, controlEndpoint: "tcp://h:1", clusterID: "c", cpus: [4, 5, 6]) == [
                 "--coordinator", "tcp://h:1", "--cluster", "c", "--name", "worker-2", "--threads", "3", "--cpus",
-                "4,5,6", "--ternary-layout", "t2", "--log-level", "warning", "--end-with-parent",
+                "4,5,6", "--ternary-layout", "t2", "--kernel", "lookup", "--prefetch", "near", "--log-level", "warning",
+                "--end-with-parent",
             ])
     }
 

@@ -25,7 +25,7 @@ public struct NodeMeter: Sendable {
     }
 
     /// Changes when kernels do, or what is measured, so that it is measured anew.
-    private static let version = 2
+    private static let version = 3
     private static let figureCount = 10
     /// Columns of a layer of some billion parameters.
     private static let columns = 2560
@@ -65,27 +65,31 @@ public struct NodeMeter: Sendable {
 
     private func measure(_ layouts: [TernaryLayout]) throws(KernelError) -> [Double] {
         let compute = try Compute(threadCount: threadCount, cpus: cpus, instructionSet: instructionSet)
-        // Of the layouts and kernels for ternary weights, stages take the fastest. Other models mostly have blocks of four
+        // Of all ways to compute products, stages take the fastest, and of the layouts for ternary weights. Other models mostly have blocks of four
         // bits, and heads of eight: what is slower of these two is not promised too much.
-        let ternary = layouts.map { TileLayout($0) }.flatMap { layout in
-            layout.kernels.map { KernelCandidate(layout: layout, columns: Self.columns, kernel: $0) }
-        }
-        let others = [TileLayout.q4_1, .r8].map {
-            KernelCandidate(layout: $0, columns: Self.columns, kernel: .multiplyAdd)
-        }
-        let decoding = try compute.rates(of: ternary + others, byteCount: Self.affordableByteCount, .median).map(
-            \.weightsPerSecond)
-        let fastest = ternary.indices.max { decoding[$0] < decoding[$1] } ?? 0
-        let prefill = try compute.prefillRates(of: [ternary[fastest]] + others, .median)
-        let bits = ternary[fastest].bitsPerWeight
-        let otherBytes = others.indices.map { decoding[ternary.count + $0] * others[$0].bitsPerWeight / 8 }
+        let fastest = [
+            try Self.fastest(layouts.map { TileLayout($0) }, compute), try Self.fastest([.q4_1], compute),
+            try Self.fastest([.r8], compute),
+        ]
+        let decoding = try compute.rates(of: fastest, byteCount: Self.affordableByteCount, .median)
+        let prefill = try compute.prefillRates(of: fastest, .median)
+        let bytes = decoding.map { $0.weightsPerSecond * $0.candidate.bitsPerWeight / 8 }
         let attention = try compute.attentionRates()
         return [
-            decoding[fastest] * bits / 8, prefill[0], otherBytes.min() ?? 0, prefill.dropFirst().min() ?? 0,
-            attention.bytesPerSecond, attention.multiplyAddsPerSecond, bits, try compute.taskSeconds(),
+            bytes[0], prefill[0], bytes.dropFirst().min() ?? 0, prefill.dropFirst().min() ?? 0,
+            attention.bytesPerSecond, attention.multiplyAddsPerSecond, fastest[0].bitsPerWeight,
+            try compute.taskSeconds(),
             try compute.layerSeconds(),
-            max(try hostBytesPerSecond(), decoding[fastest] * bits / 8, otherBytes.max() ?? 0),
+            max(try hostBytesPerSecond(), bytes.max() ?? 0),
         ]
+    }
+
+    private static func fastest(
+        _ layouts: [TileLayout], _ compute: borrowing Compute
+    ) throws(KernelError) -> KernelCandidate {
+        let candidates = layouts.flatMap { KernelCandidate.all($0, columns: columns) }
+        let rates = try compute.rates(of: candidates)
+        return rates.max { $0.weightsPerSecond < $1.weightsPerSecond }?.candidate ?? candidates[0]
     }
 
     private static var affordableByteCount: Int {

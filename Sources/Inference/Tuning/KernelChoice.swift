@@ -1,8 +1,9 @@
 public import Kernels
 import Checkpoints
+import Transport
 
-/// Which of several layouts and kernels a stage takes for products with one row of activations. All give the same bits;
-/// with more rows, each layout has one kernel only.
+/// Which of several layouts, kernels and kinds of prefetch a stage takes for products with one row of activations. All give
+/// the same bits; with more rows, each layout has one kernel only.
 public struct KernelChoice: Sendable {
     /// Where the rates come from.
     public enum Origin: Equatable, Sendable {
@@ -22,17 +23,19 @@ public struct KernelChoice: Sendable {
     public private(set) var cacheProblem: String?
     private var chosen: Set<KernelCandidate> = []
     private let forcedKernel: MatrixKernel?
+    private let forcedPrefetch: Prefetch?
     /// Layouts that have kernels worth taking.
     private let candidates: [TileLayout]
 
     /// Measures nothing.
     init(
-        ternaryLayout: TernaryLayout, kernel: MatrixKernel? = nil,
+        ternaryLayout: TernaryLayout, kernel: MatrixKernel? = nil, prefetch: Prefetch? = nil,
         candidates: [TernaryLayout] = TernaryLayout.allCases
     ) {
         self.ternaryLayout = ternaryLayout
         self.candidates = candidates.map { TileLayout($0) }
         forcedKernel = kernel
+        forcedPrefetch = prefetch
     }
 
     /// What the options ask for; where they leave a choice, and `layers` have so much weight that it matters, the fastest.
@@ -42,9 +45,10 @@ public struct KernelChoice: Sendable {
         let layouts = TernaryLayout.candidates(on: compute.instructionSet)
         self.init(
             ternaryLayout: options.ternaryLayout ?? .preferred(on: compute.instructionSet), kernel: options.kernel,
-            candidates: layouts)
-        let shapes = Shape.all(of: model, layers: layers, ternary: options.ternaryLayout.map { [$0] } ?? layouts)
-        let candidates = shapes.flatMap { $0.candidates(forcing: options.kernel) }
+            prefetch: options.prefetch, candidates: layouts)
+        let ternary = options.ternaryLayout.map { [$0] } ?? layouts
+        let shapes = Shape.all(of: model, layers: layers, ternary: ternary, headPrecision: options.headPrecision)
+        let candidates = shapes.flatMap { $0.candidates(options) }
         let byteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
         guard byteCount >= options.leastMeasuredByteCount, candidates.count > shapes.count else { return }
         let cache = options.tuningFolder.map { TuningCache(folder: $0) }
@@ -73,12 +77,25 @@ public struct KernelChoice: Sendable {
         return candidates.contains(stored) ? stored : stored.recodings.first(where: candidates.contains) ?? stored
     }
 
+    /// Has products of a matrix computed as was chosen for its layout and shape.
+    func configure(_ matrix: inout PackedMatrix) {
+        matrix.kernel = kernel(matrix.layout, columns: matrix.columns, groupColumns: matrix.groupColumns)
+        matrix.prefetch = prefetch(matrix.layout, columns: matrix.columns, groupColumns: matrix.groupColumns)
+    }
+
     /// The kernel for matrices of a layout and shape.
     func kernel(_ layout: TileLayout, columns: Int, groupColumns: Int?) -> MatrixKernel {
-        if let forcedKernel { return forcedKernel }
-        let multiply = KernelCandidate(
-            layout: layout, columns: columns, groupColumns: groupColumns, kernel: .multiplyAdd)
-        return chosen.contains(multiply) ? .multiplyAdd : .lookUp
+        forcedKernel ?? candidate(layout, columns, groupColumns)?.kernel ?? .lookUp
+    }
+
+    /// How their weights are asked for; for shapes that were not measured, as for another of the same layout.
+    func prefetch(_ layout: TileLayout, columns: Int, groupColumns: Int?) -> Prefetch {
+        forcedPrefetch ?? candidate(layout, columns, groupColumns)?.prefetch
+            ?? rates.first { $0.candidate.layout == layout && isChosen($0.candidate) }?.candidate.prefetch ?? .usual
+    }
+
+    private func candidate(_ layout: TileLayout, _ columns: Int, _ groupColumns: Int?) -> KernelCandidate? {
+        chosen.first { ($0.layout, $0.columns, $0.groupColumns) == (layout, columns, groupColumns) }
     }
 
     /// One layout for all matrices, as far as it is free, so that a token takes the least time; then the fastest kernel for
@@ -114,15 +131,14 @@ private struct Shape {
     var groupColumns: Int?
     var weightCount = 0
 
-    /// Those of the layers that leave a choice, in the order in which they come first.
-    static func all(of model: ModelFile, layers: Range<Int>, ternary: [TernaryLayout]) -> [Shape] {
+    /// Those of the layers, and of the head behind the last one, in the order in which they come first.
+    static func all(
+        of model: ModelFile, layers: Range<Int>, ternary: [TernaryLayout], headPrecision: HeadPrecision
+    ) -> [Shape] {
         let ternary = ternary.map { TileLayout($0) }
         var shapes: [Shape] = []
-        for tensor in layers.flatMap({ model.layers[$0].all }) where tensor.rows > 1 {
-            guard tensor.tiles != nil || tensor.type.isTernary else { continue }
-            let shape = Shape(
-                layouts: tensor.tiles.map { $0.layout.free(among: ternary) } ?? ternary, columns: tensor.columns,
-                groupColumns: tensor.tiles?.groupColumns)
+        func add(_ tensor: TensorDescription, _ layouts: [TileLayout]) {
+            let shape = Shape(layouts: layouts, columns: tensor.columns, groupColumns: tensor.tiles?.groupColumns)
             let index =
                 shapes.firstIndex {
                     ($0.layouts, $0.columns, $0.groupColumns) == (shape.layouts, shape.columns, shape.groupColumns)
@@ -130,17 +146,34 @@ private struct Shape {
             if index == shapes.endIndex { shapes.append(shape) }
             shapes[index].weightCount += tensor.rows * tensor.columns
         }
-        return shapes.filter { $0.candidates(forcing: nil).count > 1 }
-    }
-
-    func candidates(forcing kernel: MatrixKernel?) -> [KernelCandidate] {
-        layouts.flatMap { layout in
-            let kernels = layout.kernels
-            return (kernels.count > 1 ? kernel.map { [$0] } ?? kernels : kernels).map {
-                KernelCandidate(layout: layout, columns: columns, groupColumns: groupColumns, kernel: $0)
+        for tensor in layers.flatMap({ model.layers[$0].all }) where tensor.rows > 1 {
+            if let stored = tensor.packedLayout {
+                add(tensor, stored.free(among: ternary))
+            } else if tensor.type.isTernary {
+                add(tensor, ternary)
             }
         }
+        if layers.upperBound == model.configuration.layerCount {
+            let isReduced = headPrecision.reduces(model.head, ofTernaryModel: model.isTernary)
+            if let layout = model.head.tiles == nil && isReduced ? .r8 : model.head.packedLayout {
+                add(model.head, [layout])
+            }
+        }
+        return shapes
     }
+
+    /// The ways to compute its products that the options leave.
+    func candidates(_ options: StageOptions) -> [KernelCandidate] {
+        layouts.flatMap {
+            KernelCandidate.all(
+                $0, columns: columns, groupColumns: groupColumns, kernel: options.kernel, prefetch: options.prefetch)
+        }
+    }
+}
+
+extension TensorDescription {
+    /// The tiles that it is in, or that its type is packed in; nil for ternary weights that are in none, which are free.
+    fileprivate var packedLayout: TileLayout? { tiles?.layout ?? type.weightType.map { TileLayout($0) } }
 }
 
 extension TileLayout {

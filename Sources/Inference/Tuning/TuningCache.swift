@@ -17,7 +17,7 @@ struct TuningCache {
     }
 
     /// Changes when kernels do, so that they are measured anew.
-    static let version = 1
+    static let version = 2
 
     /// Where the rates for a key are.
     func path(_ key: Key) -> String { files.path(key.text) }
@@ -36,11 +36,12 @@ struct TuningCache {
 }
 
 extension TuningCache.Key {
-    /// Such as `1; AMD EPYC; avx512; 2 threads; t2 2560 multiply; l3 2560 lookup`.
+    /// Such as `1; AMD EPYC; avx512; 2 threads; t2 2560 multiply far; l3 2560 lookup none`.
     fileprivate var text: String {
         let candidates = candidates.map { candidate in
             let groups = candidate.groupColumns.map { "/\($0)" } ?? ""
-            return "\(candidate.layout.rawValue)\(groups) \(candidate.columns) \(candidate.kernel.rawValue)"
+            return "\(candidate.layout.rawValue)\(groups) \(candidate.columns) \(candidate.kernel.rawValue) "
+                + candidate.prefetch.rawValue
         }
         return (["\(TuningCache.version)", cpu, instructionSet.rawValue, "\(threadCount) threads"] + candidates)
             .joined(separator: "; ")

@@ -29,7 +29,8 @@ extension BenchmarkReport {
         if let model = run.model {
             rows += model.candidates.map { candidate in
                 let groups = candidate.groupColumns.map { "/\($0)" } ?? ""
-                let name = "\(candidate.layout)\(groups) by \(candidate.kernel), \(candidate.columns) columns"
+                let name =
+                    "\(candidate.layout)\(groups) by \(candidate.kernel), prefetch \(candidate.prefetch), \(candidate.columns) columns"
                 return [
                     candidate.isChosen ? "\(name), chosen" : name, "", "", "",
                     products(candidate.multiplyAddsPerSecond), "", "",

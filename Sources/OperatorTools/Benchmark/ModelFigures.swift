@@ -30,24 +30,27 @@ public struct ModelFigures: Encodable, Sendable {
     }
 }
 
-/// A layout and kernel for products with one row of activations, as it was measured when the model was loaded.
+/// A layout, kernel and prefetch for products with one row of activations, as it was measured when the model was loaded.
 public struct CandidateFigures: Encodable, Sendable {
     public var layout: String
     public var kernel: String
+    public var prefetch: String
     public var columns: Int
     public var groupColumns: Int?
     public var multiplyAddsPerSecond: Double
     public var isChosen: Bool
 
     public init(
-        layout: String, kernel: String, columns: Int, groupColumns: Int?, multiplyAddsPerSecond: Double, isChosen: Bool
+        layout: String, kernel: String, prefetch: String, columns: Int, groupColumns: Int?,
+        multiplyAddsPerSecond: Double, isChosen: Bool
     ) {
-        (self.layout, self.kernel, self.columns, self.groupColumns) = (layout, kernel, columns, groupColumns)
+        (self.layout, self.kernel, self.prefetch) = (layout, kernel, prefetch)
+        (self.columns, self.groupColumns) = (columns, groupColumns)
         (self.multiplyAddsPerSecond, self.isChosen) = (multiplyAddsPerSecond, isChosen)
     }
 
     private enum CodingKeys: String, CodingKey {
-        case layout, kernel, columns
+        case layout, kernel, prefetch, columns
         case groupColumns = "group_columns"
         case multiplyAddsPerSecond = "multiply_adds_per_second"
         case isChosen = "chosen"

@@ -18,6 +18,8 @@ public struct StageLoader: Sendable {
     public var ternaryLayout: TernaryLayout?
     /// How products with one row of activations are computed, where the layout leaves a choice; nil takes the faster.
     public var kernel: MatrixKernel?
+    /// How they ask for weights in advance; nil takes the fastest.
+    public var prefetch: Prefetch?
     /// Where it is kept what was measured to choose them; nil measures at each load.
     public var tuningFolder: String?
     /// Where a model file is looked for by its name if it isn't where the coordinator has it.
@@ -57,6 +59,7 @@ public struct StageLoader: Sendable {
             contextLength: assignment.contextLength, keyValueTokenCapacity: assignment.keyValueTokenCapacity,
             maximumStepRowCount: assignment.maximumStepRowCount, ternaryLayout: ternaryLayout, kernel: kernel,
             headPrecision: assignment.headPrecision, tuningFolder: tuningFolder)
+        options.prefetch = prefetch
         options.activationGrid = assignment.activationGrid
         do throws(InferenceError) {
             return ModelStage(

@@ -39,6 +39,7 @@ struct ModelMeasurement {
             threadCount: pool.threadCount, cpus: pool.cpus, instructionSet: pool.instructionSet, contextLength: length,
             keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows, ternaryLayout: task.kernels.layout,
             kernel: task.kernels.kernel, headPrecision: task.headPrecision, tuningFolder: RyzHome.tuningFolder)
+        options.prefetch = task.kernels.prefetch
         options.measuresAgain = task.measuresAgain
         let start = ContinuousClock.now
         stage = try Stage(
@@ -142,6 +143,7 @@ extension KernelChoice {
         rates.map { rate in
             CandidateFigures(
                 layout: rate.candidate.layout.rawValue, kernel: rate.candidate.kernel.rawValue,
+                prefetch: rate.candidate.prefetch.rawValue,
                 columns: rate.candidate.columns, groupColumns: rate.candidate.groupColumns,
                 multiplyAddsPerSecond: rate.weightsPerSecond, isChosen: isChosen(rate.candidate))
         }

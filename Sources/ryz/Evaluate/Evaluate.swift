@@ -56,11 +56,11 @@ struct Evaluate: AsyncParsableCommand {
         guard
             coordinator == nil
                 || (!shape.isGiven && threads == nil && context == nil && head == nil && kernels.layout == nil
-                    && kernels.kernel == nil)
+                    && kernels.kernel == nil && kernels.prefetch == nil)
         else {
             throw ValidationError(
                 "--workers, --placement, --activation-grid, --worker-isa, --threads, --context, --head, "
-                    + "--ternary-layout and --kernel are settled by the running cluster")
+                    + "--ternary-layout, --kernel and --prefetch are settled by the running cluster")
         }
         guard try !shape.needsCluster || shape.workerCount != nil else {
             throw ValidationError(
@@ -104,6 +104,7 @@ struct Evaluate: AsyncParsableCommand {
         options.headPrecision = head
         options.ternaryLayout = kernels.layout
         options.kernel = kernels.kernel
+        options.prefetch = kernels.prefetch
         let progress = ProgressLine()
         defer { progress.clear() }
         return try await Interruption.cancelling { [options] in
@@ -166,6 +167,7 @@ struct Evaluate: AsyncParsableCommand {
             instructionSet: try .selected(), contextLength: contextLength, keyValueTokenCapacity: contextLength,
             maximumStepRowCount: min(chunk, tokens.count), ternaryLayout: kernels.layout, kernel: kernels.kernel,
             headPrecision: head ?? .automatic, tuningFolder: RyzHome.tuningFolder)
+        options.prefetch = kernels.prefetch
         options.activationGrid = grid ?? .exact
         return try OwnProcessScore.score(tokens, model: model, options: options, top: top) {
             progress.show("scored \($0) of \(tokens.count) tokens")
