@@ -31,8 +31,8 @@ ryz_isa ryz_isa_detect(void) {
 ryz_prefetch ryz_usual_prefetch(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_is("intel")) return RYZ_PREFETCH_FAR_AND_NEAR;
-    if (__builtin_cpu_is("amdfam19h")) return RYZ_PREFETCH_NONE;
+    if (__builtin_cpu_is("intel")) return RYZ_PREFETCH_NEAR;
+    if (__builtin_cpu_is("znver4")) return RYZ_PREFETCH_HARDWARE;
 #endif
     return RYZ_PREFETCH_FAR;
 }

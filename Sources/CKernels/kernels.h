@@ -12,7 +12,7 @@ typedef struct {
     size_t group_blocks;    // layouts B1 … B4
     const uint8_t *tables;  // of the only row of activations; NULL: multiply and add
     bool as_sums;           // the integers are wanted as they are, before they become floats
-    ryz_prefetch prefetch;  // for one row of activations
+    ryz_prefetch prefetch;
 } ryz_tile_shape;
 
 // What a tile gives for one row of activations: floats, or sums of one of two kinds; see RYZ_SUMS.

@@ -59,7 +59,7 @@ INLINE void add_plane_blocks(plane_walk *walk, const int bits, const bool look_u
             at.w += GROUP_HEADER_BYTES;
             at.group_left = group_blocks;
         }
-        if (T == 1) prefetch_lines(at.w, bits * PLANE_BYTES, shape->prefetch);
+        prefetch_lines(at.w, bits * PLANE_BYTES, shape->prefetch);
         vi dots[T];
         if (look_up)
             dots[0] = look_up_planes(at.w, bits, tables + b * TABLE_STEP_BYTES);

@@ -32,6 +32,11 @@ INLINE void add_run_in_groups(const uint8_t *codes, size_t quads, const int8_t *
 #undef ADD_GROUPS
 }
 
+// Where a step begins in a tile, or its signs.
+INLINE size_t step_offset(size_t step_columns, size_t step) {
+    return step_columns == L3_COLUMNS ? l3_group_at(step) : step * TERNARY_STEP_BYTES;
+}
+
 // Steps `first` to `last` of a tile times `q`, row by row `stride` apart.
 INLINE void add_steps(const uint8_t *tile, size_t step_columns, unpack_function unpack, size_t first, size_t last,
                       const int8_t *q, size_t stride, size_t rows, ryz_prefetch prefetch, vi *dots) {
@@ -39,7 +44,8 @@ INLINE void add_steps(const uint8_t *tile, size_t step_columns, unpack_function 
     _Alignas(64) uint8_t codes[RUN_COLUMNS * RYZ_TILE_ROWS];
     for (size_t end; first < last; first = end) {
         end = first + run < last ? first + run : last;
-        if (rows == 1) prefetch_lines(tile + first * TERNARY_STEP_BYTES, (end - first) * TERNARY_STEP_BYTES, prefetch);
+        size_t from = step_offset(step_columns, first);
+        prefetch_lines(tile + from, step_offset(step_columns, end) - from, prefetch);
         unpack(tile, first, end, codes);
         add_run_in_groups(codes, (end - first) * step_columns / 4, q, stride, rows, dots);
         q += (end - first) * step_columns;

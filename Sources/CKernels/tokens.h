@@ -13,19 +13,19 @@
 // Asks for weights that are read once and in order, where `w` is one line of 64 bytes: far ahead into the second-level
 // cache, beyond a tile's end, whose successor would come late otherwise; and shortly before they are read into the nearest.
 INLINE void prefetch_weights(const uint8_t *w, ryz_prefetch prefetch) {
-    if (prefetch == RYZ_PREFETCH_NONE) return;
+    if (prefetch == RYZ_PREFETCH_HARDWARE) return;
     __builtin_prefetch(w + 8192, 0, 2);
-    if (prefetch == RYZ_PREFETCH_FAR_AND_NEAR) __builtin_prefetch(w + 1024, 0, 3);
+    if (prefetch == RYZ_PREFETCH_NEAR) __builtin_prefetch(w + 1024, 0, 3);
 }
 
 // Calls a function with a constant for `prefetch`, its last argument, so that it does not decide anew for every line.
 #define WITH_PREFETCH(prefetch, function, ...)                                         \
-    ((prefetch) == RYZ_PREFETCH_NONE  ? function(__VA_ARGS__, RYZ_PREFETCH_NONE)       \
+    ((prefetch) == RYZ_PREFETCH_HARDWARE  ? function(__VA_ARGS__, RYZ_PREFETCH_HARDWARE)       \
      : (prefetch) == RYZ_PREFETCH_FAR ? function(__VA_ARGS__, RYZ_PREFETCH_FAR)        \
-                                      : function(__VA_ARGS__, RYZ_PREFETCH_FAR_AND_NEAR))
+                                      : function(__VA_ARGS__, RYZ_PREFETCH_NEAR))
 
 INLINE void prefetch_lines(const uint8_t *w, size_t bytes, ryz_prefetch prefetch) {
-    if (prefetch == RYZ_PREFETCH_NONE) return;
+    if (prefetch == RYZ_PREFETCH_HARDWARE) return;
     for (size_t i = 0; i < bytes; i += 64) prefetch_weights(w + i, prefetch);
 }
 

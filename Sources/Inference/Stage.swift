@@ -35,7 +35,8 @@ public struct StageOptions: Sendable {
     public init(
         threadCount: Int, cpus: [Int32] = [], instructionSet: InstructionSet, contextLength: Int,
         keyValueTokenCapacity: Int, maximumStepRowCount: Int = 512, ternaryLayout: TernaryLayout? = nil,
-        kernel: MatrixKernel? = nil, headPrecision: HeadPrecision = .automatic, tuningFolder: String? = nil
+        kernel: MatrixKernel? = nil, prefetch: Prefetch? = nil, headPrecision: HeadPrecision = .automatic,
+        tuningFolder: String? = nil
     ) {
         self.threadCount = threadCount
         self.cpus = cpus
@@ -45,6 +46,7 @@ public struct StageOptions: Sendable {
         self.maximumStepRowCount = maximumStepRowCount
         self.ternaryLayout = ternaryLayout
         self.kernel = kernel
+        self.prefetch = prefetch
         self.headPrecision = headPrecision
         self.tuningFolder = tuningFolder
     }
@@ -67,7 +69,7 @@ public final class Stage {
     public let layers: Range<Int>
     /// Resident bytes of the weights, in kernel layout.
     public let weightsByteCount: Int
-    /// Which layouts and kernels were chosen.
+    /// Which layouts, kernels and prefetches were chosen.
     public let choice: KernelChoice
 
     private let compute: Compute

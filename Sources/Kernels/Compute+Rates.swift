@@ -84,7 +84,7 @@ extension Compute {
     ) throws(KernelError) -> [Double] {
         let memory = try Self.memory(for: candidates, byteCount: byteCount)
         var rates = [[Double]](repeating: [], count: candidates.count)
-        let deadline = ContinuousClock.now + Self.budget
+        let deadline = ContinuousClock.now + Self.budget * candidates.count
         for number in 0..<Self.rounds where number == 0 || ContinuousClock.now < deadline {
             for (index, candidate) in candidates.enumerated() {
                 rates[index].append(try multiplyAddRate(of: candidate, activationRows: activationRows, memory))
@@ -171,8 +171,8 @@ extension Compute {
     /// More than the last cache of most processors holds.
     public static var measuredByteCount: Int { 64 << 20 }
     private static var rounds: Int { 5 }
-    /// No further round begins after that: slow kernels are measured as exactly in fewer.
-    private static var budget: Duration { .milliseconds(250) }
+    /// Of each candidate; no further round begins after that: slow kernels are measured as exactly in fewer.
+    private static var budget: Duration { .milliseconds(25) }
     private static var prefillRowCount: Int { 64 }
     /// Times the rows, some hundred million multiply–adds.
     private static var prefillWeightCount: Int { 1 << 21 }

@@ -137,7 +137,7 @@ public struct PackedMatrix: ~Copyable {
     /// Rows of all stacked matrices together.
     public var rows: Int { plan.rows }
     public var columns: Int { plan.columns }
-    /// The layout of its tiles; stacked matrices are in one.
+    /// The layout of its tiles; if matrices are stacked, of those of the first.
     public var layout: TileLayout { TileLayout(plan.parts[0].layout) }
     /// Columns that share a scale and a minimum; nil in layouts without groups.
     public var groupColumns: Int? { layout.hasGroups ? plan.parts[0].groupBlocks * WeightType.blockColumns : nil }

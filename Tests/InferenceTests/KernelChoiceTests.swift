@@ -13,7 +13,7 @@ import Testing
         cpu: "AMD \"Ryzen\" 9", instructionSet: .avx2, threadCount: 4,
         candidates: [
             KernelCandidate(layout: .l3, columns: 320, kernel: .multiplyAdd, prefetch: .far),
-            KernelCandidate(layout: .b2, columns: 320, groupColumns: 64, kernel: .lookUp, prefetch: .none),
+            KernelCandidate(layout: .b2, columns: 320, groupColumns: 64, kernel: .lookUp, prefetch: .hardware),
         ])
 
     init() throws {
@@ -162,16 +162,33 @@ import Testing
             cpu: Processor.modelName, instructionSet: .best, threadCount: 1, candidates: rates.map(\.candidate))
         try cache.keep(
             rates.map {
-                let fastest: Prefetch = $0.candidate.layout != .t2 ? .none : $0.candidate.columns == 320 ? .near : .far
+                let fastest: Prefetch =
+                    $0.candidate.layout != .t2 ? .hardware : $0.candidate.columns == 320 ? .near : .far
                 return KernelRate(
                     candidate: $0.candidate, weightsPerSecond: $0.candidate.prefetch == fastest ? 2e9 : 1e9)
             }, key)
         let choice = try stage { $0.ternaryLayout = .twoBits }.choice
         #expect(choice.prefetch(.t2, columns: 320, groupColumns: nil) == .near)
         #expect(choice.prefetch(.t2, columns: 640, groupColumns: nil) == .far)
-        #expect(choice.prefetch(.t2, columns: 160, groupColumns: nil) != .none)
-        #expect(rates.map(\.candidate).filter { $0.layout != .t2 && choice.isChosen($0) }.map(\.prefetch) == [.none])
+        #expect(choice.prefetch(.t2, columns: 160, groupColumns: nil) == .near)
+        #expect(
+            rates.map(\.candidate).filter { $0.layout != .t2 && choice.isChosen($0) }.map(\.prefetch) == [.hardware])
         #expect(choice.prefetch(.q4_0, columns: 320, groupColumns: nil) == .usual)
+        // And so it comes to a stage's matrices, its head, and what a rank has of them.
+        let weights = WeightPreparation(model: model, choice: choice, headPrecision: .automatic)
+        let layer = model.layers[0]
+        let parts = [
+            (MatrixPart(layer.query), Prefetch.near), (MatrixPart(layer.down), .far),
+            (MatrixPart(layer.down, columns: 0..<160), .near),
+        ]
+        for (part, expected) in parts {
+            let matrix = try weights.packed(part)
+            let prefetch = matrix.prefetch
+            #expect(prefetch == expected, "\(part.tensor.name), columns \(part.columns)")
+        }
+        let head = try weights.packedHead(rows: 0..<16)
+        let prefetch = head.prefetch
+        #expect(prefetch == .hardware)
     }
 
     @Test func `measures nothing where nothing is left to choose, or little depends on it`() throws {
@@ -187,7 +204,7 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder.path + "/tuning"))
         // A layout may be given and its kernel be left open, or only how weights are asked for.
         let open = try stage { ($0.ternaryLayout, $0.prefetch) = (.threeToAnIndex, .far) }.choice
-        #expect(open.rates.count == 5 && open.ternaryLayout == .threeToAnIndex)
+        #expect(open.rates.count == 4 && open.ternaryLayout == .threeToAnIndex)
         #expect(try stage { $0.ternaryLayout = .twoBits }.choice.rates.count == 9)
     }
 

@@ -85,17 +85,23 @@ import Testing
     }
 
     @Test func `a node that fails is given up when it fails again, or at once if it isn't tried again`() {
-        var failures = StartFailures()
-        var failed = node("worker-2", .joining)
-        (failed.detail, failed.secondsUntilRetry) = ("no memory", 2)
         let ready = node("worker-1", .ready)
-        #expect(failures.final(of: [ready, failed]) == nil)
-        #expect(failures.final(of: [ready, failed]) == nil)
+        var failed = node("worker-2", .joining)
+        failed.detail = "no memory"
+        func final(_ failures: inout StartFailures, _ delay: Double?) -> NodeHealth? {
+            failed.secondsUntilRetry = delay
+            return failures.final(of: [ready, failed])
+        }
+        var failures = StartFailures()
+        #expect(final(&failures, 2) == nil && final(&failures, 1.9) == nil && final(&failures, 0) == nil)
         #expect(failures.final(of: [ready, node("worker-2", .loading)]) == nil)
-        #expect(failures.final(of: [ready, failed]) == failed)
-        failed.name = "worker-3"
-        failed.secondsUntilRetry = nil
-        #expect(failures.final(of: [ready, failed]) == failed)
+        #expect(final(&failures, 3.9) == failed)
+        // Even if it failed again before it was seen to load.
+        failures = StartFailures()
+        #expect(final(&failures, 0.1) == nil)
+        #expect(final(&failures, 4) == failed)
+        failures = StartFailures()
+        #expect(final(&failures, nil) == failed)
     }
 
     @Test func `a missing program is named`() async {

@@ -153,7 +153,7 @@ private func output(
 
                 peer: llama-bench, a turn in each round; ratios are those of the rounds.
 
-                rates of layouts and kernels, threads 1: measured
+                rates of layouts, kernels and prefetches, threads 1: measured
                 """)
         let alone = report(peer: nil).text
         #expect(alone.contains("| matvec q4_1 2560×6912 "))

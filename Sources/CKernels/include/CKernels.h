@@ -183,14 +183,14 @@ void ryz_apply_norm(ryz_activations activations, size_t rows, const float *squar
 
 // MARK: matrices
 
-// What is asked of memory before a matrix is read for one row of activations, besides what the processor does by itself.
-// Shares of what reading alone reaches, two threads: on Sapphire Rapids 97 % with all, as a core that unpacks what it reads
-// keeps too few lines in flight; on Zen 5 96 to 98 % far ahead only, 82 to 89 % near as well; on Zen 4 eight bits a weight 98 %
-// with none, 73 % far ahead, but five ternary weights to a byte 73 and 83 %.
+// What is asked of memory in advance when a matrix is read, besides what the processor does by itself. Shares of what
+// reading alone reaches, two threads: on Sapphire Rapids 97 % with all, as a core that unpacks what it reads keeps too few
+// lines in flight; on Zen 5 96 to 98 % far ahead only, 82 to 89 % near as well; on Zen 4 eight bits a weight 98 % with
+// nothing, 73 % far ahead, but five ternary weights to a byte 73 and 83 %.
 typedef enum {
-    RYZ_PREFETCH_NONE = 0,
-    RYZ_PREFETCH_FAR = 1,           // 8 KiB ahead, into the second-level cache
-    RYZ_PREFETCH_FAR_AND_NEAR = 2,  // and 1 KiB ahead into the first
+    RYZ_PREFETCH_HARDWARE = 0,  // nothing
+    RYZ_PREFETCH_FAR = 1,       // 8 KiB ahead, into the second-level cache
+    RYZ_PREFETCH_NEAR = 2,      // that, and 1 KiB ahead into the first
 } ryz_prefetch;
 
 // What mostly suits this processor.

@@ -216,11 +216,12 @@ public struct Placement: Sendable {
             return []
         case .closed: return close(at: now)
         case .tick:
-            let expired = expire(at: now)
+            var effects = expire(at: now)
             for index in workers.indices where workers[index].setAside?.isOver(at: now) == true {
                 workers[index].setAside = nil
+                effects.append(.detail(workers[index].peer.node, ""))
             }
-            return expired + open(at: now)
+            return effects + open(at: now)
         }
     }
 }

@@ -10,6 +10,9 @@ public struct NodeMeter: Sendable {
     public var instructionSet: InstructionSet
     /// How ternary weights are laid out; nil takes what is usually fastest.
     public var ternaryLayout: TernaryLayout?
+    /// How products are computed, and weights asked for in advance; nil takes what is fastest.
+    public var kernel: MatrixKernel?
+    public var prefetch: Prefetch?
     /// Where figures are kept; nil keeps none.
     public var folder: String?
 
@@ -45,6 +48,7 @@ public struct NodeMeter: Sendable {
         let key =
             "node \(Self.version); \(Processor.modelName); \(instructionSet.rawValue); \(threadCount) threads; "
             + "\(Processor.allowed.count) processors; \(cpus.isEmpty ? "free" : "pinned"); \(layouts.map(\.rawValue).joined(separator: "/"))"
+            + [kernel?.rawValue, prefetch?.rawValue].compactMap { $0 }.map { "; \($0)" }.joined()
         func kept() -> NodeRates? { files?.figures(key, count: Self.figureCount).map { NodeRates(figures: $0) } }
         if !again, let rates = kept() { return rates }
         // Whoever had the lock may have measured the very same. Without a lock it is measured all the same.
@@ -65,11 +69,11 @@ public struct NodeMeter: Sendable {
 
     private func measure(_ layouts: [TernaryLayout]) throws(KernelError) -> [Double] {
         let compute = try Compute(threadCount: threadCount, cpus: cpus, instructionSet: instructionSet)
-        // Of all ways to compute products, stages take the fastest, and of the layouts for ternary weights. Other models mostly have blocks of four
-        // bits, and heads of eight: what is slower of these two is not promised too much.
+        // Stages take the fastest layout for ternary weights, and the fastest way to compute products. Other models mostly
+        // have blocks of four bits, and heads of eight: what is slower of these two is not promised too much.
         let fastest = [
-            try Self.fastest(layouts.map { TileLayout($0) }, compute), try Self.fastest([.q4_1], compute),
-            try Self.fastest([.r8], compute),
+            try fastest(layouts.map { TileLayout($0) }, compute), try fastest([.q4_1], compute),
+            try fastest([.r8], compute),
         ]
         let decoding = try compute.rates(of: fastest, byteCount: Self.affordableByteCount, .median)
         let prefill = try compute.prefillRates(of: fastest, .median)
@@ -84,10 +88,12 @@ public struct NodeMeter: Sendable {
         ]
     }
 
-    private static func fastest(
+    private func fastest(
         _ layouts: [TileLayout], _ compute: borrowing Compute
     ) throws(KernelError) -> KernelCandidate {
-        let candidates = layouts.flatMap { KernelCandidate.all($0, columns: columns) }
+        let candidates = layouts.flatMap {
+            KernelCandidate.all($0, columns: Self.columns, kernel: kernel, prefetch: prefetch)
+        }
         let rates = try compute.rates(of: candidates)
         return rates.max { $0.weightsPerSecond < $1.weightsPerSecond }?.candidate ?? candidates[0]
     }

@@ -7,7 +7,7 @@ import Transport
 public struct KernelChoice: Sendable {
     /// Where the rates come from.
     public enum Origin: Equatable, Sendable {
-        /// There was one candidate only, or too little weight for a choice to matter.
+        /// There was one candidate for each shape only, or too little weight for a choice to matter.
         case nothingMeasured
         case measured
         /// From the file at `path`.
@@ -48,9 +48,11 @@ public struct KernelChoice: Sendable {
             prefetch: options.prefetch, candidates: layouts)
         let ternary = options.ternaryLayout.map { [$0] } ?? layouts
         let shapes = Shape.all(of: model, layers: layers, ternary: ternary, headPrecision: options.headPrecision)
+            .filter { $0.candidates(options).count > 1 }
         let candidates = shapes.flatMap { $0.candidates(options) }
-        let byteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
-        guard byteCount >= options.leastMeasuredByteCount, candidates.count > shapes.count else { return }
+        var byteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
+        if layers.upperBound == model.configuration.layerCount { byteCount += model.head.byteCount }
+        guard byteCount >= options.leastMeasuredByteCount, !candidates.isEmpty else { return }
         let cache = options.tuningFolder.map { TuningCache(folder: $0) }
         let key = TuningCache.Key(
             cpu: Processor.modelName, instructionSet: compute.instructionSet, threadCount: compute.threadCount,
@@ -88,18 +90,21 @@ public struct KernelChoice: Sendable {
         forcedKernel ?? candidate(layout, columns, groupColumns)?.kernel ?? .lookUp
     }
 
-    /// How their weights are asked for; for shapes that were not measured, as for another of the same layout.
+    /// How their weights are asked for in advance.
     func prefetch(_ layout: TileLayout, columns: Int, groupColumns: Int?) -> Prefetch {
-        forcedPrefetch ?? candidate(layout, columns, groupColumns)?.prefetch
-            ?? rates.first { $0.candidate.layout == layout && isChosen($0.candidate) }?.candidate.prefetch ?? .usual
+        forcedPrefetch ?? candidate(layout, columns, groupColumns)?.prefetch ?? .usual
     }
 
+    /// What was chosen for that shape; where it was not measured, as the columns that a rank has, for another of the same layout.
     private func candidate(_ layout: TileLayout, _ columns: Int, _ groupColumns: Int?) -> KernelCandidate? {
-        chosen.first { ($0.layout, $0.columns, $0.groupColumns) == (layout, columns, groupColumns) }
+        let alike = rates.map(\.candidate).filter {
+            ($0.layout, $0.groupColumns) == (layout, groupColumns) && isChosen($0)
+        }
+        return alike.first { $0.columns == columns } ?? alike.first
     }
 
-    /// One layout for all matrices, as far as it is free, so that a token takes the least time; then the fastest kernel for
-    /// each shape.
+    /// One layout for all matrices, as far as it is free, so that a token takes the least time; then the fastest kernel and
+    /// prefetch for each shape.
     private mutating func choose(for shapes: [Shape]) {
         var best: (layouts: [TileLayout], seconds: Double)?
         for index in 0..<(shapes.map(\.layouts.count).max() ?? 0) {

@@ -36,7 +36,7 @@ struct TuningCache {
 }
 
 extension TuningCache.Key {
-    /// Such as `1; AMD EPYC; avx512; 2 threads; t2 2560 multiply far; l3 2560 lookup none`.
+    /// Such as `2; AMD EPYC; avx512; 2 threads; t2 2560 multiply far; l3 2560 lookup hardware`.
     fileprivate var text: String {
         let candidates = candidates.map { candidate in
             let groups = candidate.groupColumns.map { "/\($0)" } ?? ""

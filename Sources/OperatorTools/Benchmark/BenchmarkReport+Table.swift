@@ -61,7 +61,7 @@ extension BenchmarkReport {
         if let peer { notes.append("peer: \(peer.printable), a turn in each round; ratios are those of the rounds.") }
         for run in runs {
             guard let origin = run.model?.candidatesOrigin else { continue }
-            notes.append("rates of layouts and kernels, threads \(run.threads): \(origin.printable)")
+            notes.append("rates of layouts, kernels and prefetches, threads \(run.threads): \(origin.printable)")
         }
         return notes
     }

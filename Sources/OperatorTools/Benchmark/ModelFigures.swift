@@ -3,7 +3,7 @@ public struct ModelFigures: Encodable, Sendable {
     public var name: String
     /// Resident weights that every token reads.
     public var weightsByteCount: Int
-    /// The layouts and kernels that there were to choose from.
+    /// The layouts, kernels and prefetches that there were to choose from.
     public var candidates: [CandidateFigures]
     /// Where their rates come from: `measured`, or the path of the file that they were kept in.
     public var candidatesOrigin: String?

@@ -7,9 +7,10 @@ extension StageLoader {
     ///
     /// - Parameter again: measure even if it was measured before.
     public func measure(again: Bool) throws(StageError) -> NodeRates {
-        let meter = NodeMeter(
+        var meter = NodeMeter(
             threadCount: threadCount, cpus: cpus, instructionSet: instructionSet, ternaryLayout: ternaryLayout,
             folder: tuningFolder)
+        (meter.kernel, meter.prefetch) = (kernel, prefetch)
         do throws(KernelError) {
             return try meter.rates(again: again)
         } catch {

@@ -58,8 +58,7 @@ public struct StageLoader: Sendable {
             threadCount: threadCount, cpus: cpus, instructionSet: instructionSet,
             contextLength: assignment.contextLength, keyValueTokenCapacity: assignment.keyValueTokenCapacity,
             maximumStepRowCount: assignment.maximumStepRowCount, ternaryLayout: ternaryLayout, kernel: kernel,
-            headPrecision: assignment.headPrecision, tuningFolder: tuningFolder)
-        options.prefetch = prefetch
+            prefetch: prefetch, headPrecision: assignment.headPrecision, tuningFolder: tuningFolder)
         options.activationGrid = assignment.activationGrid
         do throws(InferenceError) {
             return ModelStage(

@@ -1,4 +1,5 @@
 import BasicContainers
+import CommandSupport
 import Kernels
 import OperatorTools
 
@@ -11,18 +12,23 @@ enum KernelMeasurement {
     private static let workingSet = 256 << 20
     private static let repetitions = 5
 
-    static func run(_ pool: PoolShape, roofs: Roofs, progress: (String) -> Void) throws -> [KernelFigures] {
+    static func run(
+        _ pool: PoolShape, _ kernels: KernelOptions, roofs: Roofs, progress: (String) -> Void
+    ) throws -> [KernelFigures] {
+        let prefetches = kernels.prefetch.map { [$0] } ?? Prefetch.allCases
         let compute = try pool.makeCompute()
         var figures: [KernelFigures] = []
         for type in WeightType.allCases {
             progress("bench: products with \(type) weights")
             let source = try SyntheticWeights.source(type: type, name: "bench.\(type)", rows: rows, columns: columns)
-            figures += try measure("\(type)", grouping: .blocks, compute, roofs) { try PackedMatrix([source]) }
+            figures += try measure("\(type)", grouping: .blocks, compute, prefetches, roofs) {
+                try PackedMatrix([source])
+            }
         }
         let source = try SyntheticWeights.ternarySource(name: "bench.ternary", rows: rows, columns: columns)
         for layout in TernaryLayout.allCases {
             progress("bench: products with ternary weights in layout \(layout.rawValue)")
-            figures += try measure("ternary \(layout.rawValue)", grouping: .rows, compute, roofs) {
+            figures += try measure("ternary \(layout.rawValue)", grouping: .rows, compute, prefetches, roofs) {
                 try PackedMatrix([source], layout: layout)
             }
         }
@@ -30,7 +36,8 @@ enum KernelMeasurement {
     }
 
     private static func measure(
-        _ type: String, grouping: Activations.Grouping, _ compute: borrowing Compute, _ roofs: Roofs,
+        _ type: String, grouping: Activations.Grouping, _ compute: borrowing Compute,
+        _ prefetches: [Prefetch], _ roofs: Roofs,
         make: () throws -> PackedMatrix
     ) throws -> [KernelFigures] {
         var input = try Activations(rows: batch, columns: columns, grouping: grouping)
@@ -40,7 +47,7 @@ enum KernelMeasurement {
         var matrices = try matrices(make)
         // Stages take the fastest.
         var vector = Double.infinity
-        for prefetch in Prefetch.allCases {
+        for prefetch in prefetches {
             for index in 0..<matrices.count { matrices[index].prefetch = prefetch }
             let seconds = Stopwatch.median(of: repetitions) {
                 for index in 0..<matrices.count { compute.multiply(matrices[index], input, rows: 1, into: &output) }

@@ -12,7 +12,7 @@ struct ModelTask {
     var generatedCount: Int
     var rounds: Int
     var kernels: KernelOptions
-    /// Whether layouts and kernels are measured although it is kept which are fastest.
+    /// Whether layouts, kernels and prefetches are measured although it is kept which are fastest.
     var measuresAgain: Bool
     var headPrecision: HeadPrecision
     /// Takes its turn in each round.
@@ -38,8 +38,8 @@ struct ModelMeasurement {
         var options = StageOptions(
             threadCount: pool.threadCount, cpus: pool.cpus, instructionSet: pool.instructionSet, contextLength: length,
             keyValueTokenCapacity: length, maximumStepRowCount: Self.stepRows, ternaryLayout: task.kernels.layout,
-            kernel: task.kernels.kernel, headPrecision: task.headPrecision, tuningFolder: RyzHome.tuningFolder)
-        options.prefetch = task.kernels.prefetch
+            kernel: task.kernels.kernel, prefetch: task.kernels.prefetch, headPrecision: task.headPrecision,
+            tuningFolder: RyzHome.tuningFolder)
         options.measuresAgain = task.measuresAgain
         let start = ContinuousClock.now
         stage = try Stage(

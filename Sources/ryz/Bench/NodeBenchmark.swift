@@ -40,7 +40,7 @@ struct NodeBenchmark: ParsableCommand {
     @Option(help: "How exactly the model's head is kept, which changes answers.")
     var head = HeadPrecision.automatic
     @OptionGroup var kernels: KernelOptions
-    @Flag(help: "Measure which layouts and kernels are fastest, although it is kept from another time.")
+    @Flag(help: "Measure which layouts, kernels and prefetches are fastest, although it is kept from another time.")
     var remeasure = false
     @Flag(help: "Print JSON, in bytes, multiply–adds and tokens per second.")
     var json = false
@@ -67,8 +67,9 @@ struct NodeBenchmark: ParsableCommand {
         for threadCount in threads?.counts ?? [Processor.topology.cores.count] {
             let pool = PoolShape(threadCount: threadCount, instructionSet: instructionSet)
             let roofs = try RoofMeasurement.run(pool, progress: progress.show)
-            let kernels = try peer == nil ? KernelMeasurement.run(pool, roofs: roofs, progress: progress.show) : []
-            var run = BenchmarkRun(threads: threadCount, roofs: roofs, kernels: kernels, model: nil)
+            let figures =
+                try peer == nil ? KernelMeasurement.run(pool, kernels, roofs: roofs, progress: progress.show) : []
+            var run = BenchmarkRun(threads: threadCount, roofs: roofs, kernels: figures, model: nil)
             if let task {
                 var measurement = try ModelMeasurement(task, pool: pool, progress: progress.show)
                 run.model = try measurement.run(progress: progress.show)

@@ -166,8 +166,7 @@ struct Evaluate: AsyncParsableCommand {
             threadCount: threadCount, cpus: ThreadOptions.processors(threadCount: threadCount),
             instructionSet: try .selected(), contextLength: contextLength, keyValueTokenCapacity: contextLength,
             maximumStepRowCount: min(chunk, tokens.count), ternaryLayout: kernels.layout, kernel: kernels.kernel,
-            headPrecision: head ?? .automatic, tuningFolder: RyzHome.tuningFolder)
-        options.prefetch = kernels.prefetch
+            prefetch: kernels.prefetch, headPrecision: head ?? .automatic, tuningFolder: RyzHome.tuningFolder)
         options.activationGrid = grid ?? .exact
         return try OwnProcessScore.score(tokens, model: model, options: options, top: top) {
             progress.show("scored \($0) of \(tokens.count) tokens")
