@@ -158,14 +158,72 @@ void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, s
         }
 }
 
-void ryz_recode_ternary(ryz_layout from, ryz_layout to, const void *tiles, size_t bytes, void *out) {
+// The codes k = 0 … 4 of a byte, two bits each, the first one lowest.
+static uint16_t five_codes(ryz_layout layout, uint8_t byte) {
+    int codes = 0;
+    for (size_t k = 0; k < 5; k++) codes |= (layout == RYZ_T5 ? t5_code(byte, k) : i5_code(byte, k)) << (k * 2);
+    return (uint16_t)codes;
+}
+
+static uint8_t byte_of_codes(ryz_layout layout, unsigned bits) {
+    uint8_t codes[5];
+    for (size_t k = 0; k < 5; k++) codes[k] = bits >> (k * 2) & 3;
+    return layout == RYZ_T5 ? t5_byte(codes) : i5_byte(codes);
+}
+
+// Byte for byte.
+static void recode_fives(ryz_layout from, ryz_layout to, const uint8_t *in, size_t bytes, uint8_t *out) {
     uint8_t recoded[256];
-    for (int byte = 0; byte < 256; byte++) {
-        uint8_t codes[5];
-        for (size_t k = 0; k < 5; k++)
-            codes[k] = (uint8_t)(from == RYZ_T5 ? t5_code((uint8_t)byte, k) : i5_code((uint8_t)byte, k));
-        recoded[byte] = to == RYZ_T5 ? t5_byte(codes) : i5_byte(codes);
+    for (int byte = 0; byte < 256; byte++) recoded[byte] = byte_of_codes(to, five_codes(from, (uint8_t)byte));
+    for (size_t i = 0; i < bytes; i++) out[i] = recoded[in[i]];
+}
+
+// 40 bits are the codes that a place in the lines of four steps of T5 or I5 has, and of five steps of T2. Both begin with
+// the tile's first column; steps past the last one have code 0, as columns past the last one have.
+enum { FIVES_RUN = 4, TWOS_RUN = 5 };
+
+static size_t steps_of_run(size_t steps, size_t first, size_t run) { return steps - first < run ? steps - first : run; }
+
+static void fives_to_twos(const uint16_t five[256], const uint8_t *in, size_t columns, uint8_t *out) {
+    const size_t fives = ternary_steps(columns, T5_COLUMNS), twos = ternary_steps(columns, T2_COLUMNS);
+    for (size_t f = 0, t = 0; t < twos; f += FIVES_RUN, t += TWOS_RUN) {
+        const size_t taken = steps_of_run(fives, f, FIVES_RUN), given = steps_of_run(twos, t, TWOS_RUN);
+        for (size_t i = 0; i < TERNARY_STEP_BYTES; i++) {
+            uint64_t bits = 0;
+            for (size_t s = 0; s < taken; s++)
+                bits |= (uint64_t)five[in[(f + s) * TERNARY_STEP_BYTES + i]] << (s * 10);
+            for (size_t s = 0; s < given; s++) out[(t + s) * TERNARY_STEP_BYTES + i] = (uint8_t)(bits >> (s * 8));
+        }
     }
-    const uint8_t *in = tiles;
-    for (size_t i = 0; i < bytes; i++) ((uint8_t *)out)[i] = recoded[in[i]];
+}
+
+static void twos_to_fives(const uint8_t byte[1024], const uint8_t *in, size_t columns, uint8_t *out) {
+    const size_t fives = ternary_steps(columns, T5_COLUMNS), twos = ternary_steps(columns, T2_COLUMNS);
+    for (size_t f = 0, t = 0; f < fives; f += FIVES_RUN, t += TWOS_RUN) {
+        const size_t taken = steps_of_run(twos, t, TWOS_RUN), given = steps_of_run(fives, f, FIVES_RUN);
+        for (size_t i = 0; i < TERNARY_STEP_BYTES; i++) {
+            uint64_t bits = 0;
+            for (size_t s = 0; s < taken; s++) bits |= (uint64_t)in[(t + s) * TERNARY_STEP_BYTES + i] << (s * 8);
+            for (size_t s = 0; s < given; s++) out[(f + s) * TERNARY_STEP_BYTES + i] = byte[bits >> (s * 10) & 1023];
+        }
+    }
+}
+
+void ryz_recode_ternary(ryz_layout from, ryz_layout to, const void *tiles, size_t tile_count, size_t columns, void *out) {
+    const size_t taken = ryz_tile_bytes(from, columns, 0), given = ryz_tile_bytes(to, columns, 0);
+    uint16_t five[256];
+    uint8_t byte[1024];
+    for (unsigned i = 0; i < 256 && to == RYZ_T2; i++) five[i] = five_codes(from, (uint8_t)i);
+    for (unsigned i = 0; i < 1024 && from == RYZ_T2; i++) byte[i] = byte_of_codes(to, i);
+    if (from != RYZ_T2 && to != RYZ_T2) {
+        recode_fives(from, to, tiles, tile_count * taken, out);
+        return;
+    }
+    for (size_t tile = 0; tile < tile_count; tile++) {
+        const uint8_t *in = (const uint8_t *)tiles + tile * taken;
+        if (to == RYZ_T2)
+            fives_to_twos(five, in, columns, (uint8_t *)out + tile * given);
+        else
+            twos_to_fives(byte, in, columns, (uint8_t *)out + tile * given);
+    }
 }

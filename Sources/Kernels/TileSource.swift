@@ -41,8 +41,10 @@ public enum TileLayout: String, CaseIterable, Sendable {
     /// Whether it holds −1, 0 and 1 and takes activations of one scale for each row.
     public var isTernary: Bool { [.t2, .t5, .i5, .l3].contains(self) }
 
-    /// Layouts that tiles can be brought into byte by byte when they are loaded, this one among them.
-    public var recodings: [TileLayout] { self == .t5 || self == .i5 ? [.t5, .i5] : [self] }
+    /// Layouts that tiles can quickly be brought into when they are loaded, this one among them.
+    public var recodings: [TileLayout] { Self.recodable.contains(self) ? Self.recodable : [self] }
+
+    private static let recodable: [TileLayout] = [.t2, .t5, .i5]
 
     /// Whether groups of columns share a scale and a minimum, so that how many is to be known.
     public var hasGroups: Bool { planeBits != nil }
@@ -165,9 +167,10 @@ public struct TileSource {
     /// Copies the tiles, having checked that they are such as packing makes: kernels for different instruction sets
     /// agree on no others.
     func copy(to memory: UnsafeMutableRawPointer) throws(KernelError) {
-        let tileByteCount = tileByteCount(columns: storedColumns)
+        let tileByteCount = tileByteCount(storedLayout, columns: storedColumns)
+        let tileCount = (rows + 15) / 16
         let offset = byteOffset + firstRow / 16 * tileByteCount
-        let byteCount = (rows + 15) / 16 * tileByteCount
+        let byteCount = tileCount * tileByteCount
         let start = file.base + offset
         guard ryz_check_tiles(storedLayout.code, start, rows, storedColumns, (groupColumns ?? 0) / 32) == 0 else {
             let wrong = layout.hasGroups ? "a scale or minimum that is not finite" : "what is none of −1, 0 and 1"
@@ -177,18 +180,19 @@ public struct TileSource {
             if layout == storedLayout {
                 memory.copyMemory(from: start, byteCount: byteCount)
             } else {
-                ryz_recode_ternary(storedLayout.code, layout.code, start, byteCount, memory)
+                ryz_recode_ternary(storedLayout.code, layout.code, start, tileCount, columns, memory)
             }
         } else {
-            for tile in 0..<(rows + 15) / 16 {
-                copyColumns(of: start + tile * tileByteCount, to: memory + tile * self.tileByteCount(columns: columns))
+            let copiedByteCount = self.tileByteCount(layout, columns: columns)
+            for tile in 0..<tileCount {
+                copyColumns(of: start + tile * tileByteCount, to: memory + tile * copiedByteCount)
             }
         }
         // The copy is what runs; the file's pages need not stay in this process.
         file.adviseDontNeed(offset..<offset + byteCount)
     }
 
-    private func tileByteCount(columns: Int) -> Int {
+    private func tileByteCount(_ layout: TileLayout, columns: Int) -> Int {
         ryz_tile_bytes(layout.code, columns, (groupColumns ?? 0) / 32)
     }
 
@@ -196,7 +200,8 @@ public struct TileSource {
     private func copyColumns(of tile: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
         guard layout.isTernary else {
             target.copyMemory(
-                from: tile + tileByteCount(columns: firstColumn), byteCount: tileByteCount(columns: columns))
+                from: tile + tileByteCount(layout, columns: firstColumn),
+                byteCount: tileByteCount(layout, columns: columns))
             return
         }
         withUnsafeTemporaryAllocation(of: Int8.self, capacity: 16 * columns) { weights in

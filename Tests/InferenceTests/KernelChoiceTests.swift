@@ -215,11 +215,13 @@ import Testing
         #expect(choice.cacheProblem?.contains("Not a directory") == true)
     }
 
-    @Test func `recodes tiles that its processor has no kernel for`() {
+    @Test func `recodes tiles to what is faster, and those that its processor has no kernel for`() {
         let avx2 = KernelChoice(ternaryLayout: .twoBits, candidates: TernaryLayout.candidates(on: .avx2))
-        #expect(avx2.layout(of: .i5) == .t5 && avx2.layout(of: .t5) == .t5 && avx2.layout(of: .l3) == .l3)
+        #expect(avx2.layout(of: .i5) == .t2 && avx2.layout(of: .t5) == .t2 && avx2.layout(of: .l3) == .l3)
         #expect(avx2.layout(of: nil) == .t2 && avx2.layout(of: .q8_0) == .q8_0)
         let avx512 = KernelChoice(ternaryLayout: .fiveToAnIndex, candidates: TernaryLayout.candidates(on: .avx512))
-        #expect(avx512.layout(of: .t5) == .i5 && avx512.layout(of: .t2) == .t2)
+        #expect(avx512.layout(of: .t5) == .i5 && avx512.layout(of: .t2) == .i5)
+        let triples = KernelChoice(ternaryLayout: .threeToAnIndex, candidates: TernaryLayout.candidates(on: .avx2))
+        #expect(triples.layout(of: .i5) == .t2 && triples.layout(of: .t5) == .t5)
     }
 }

@@ -215,22 +215,33 @@ import Testing
         }
     }
 
-    @Test(arguments: [TileLayout.t5, .i5])
-    func `tiles of five weights to a byte lie in memory in either way, whole and in part`(stored: TileLayout) throws {
+    @Test(arguments: [TileLayout.t2, .t5, .i5], [864, 960, 32, 96])
+    func `tiles of one ternary layout lie in memory in another, whole and in part`(
+        stored: TileLayout, columnCount: Int
+    ) throws {
         var random = SeededGenerator(seed: 5)
-        let (_, source, _) = try ternary(rows: 40, columns: 864) { _, _ in Int.random(in: -1...1, using: &random) }
+        let (_, source, _) = try ternary(rows: 40, columns: columnCount) { _, _ in
+            Int.random(in: -1...1, using: &random)
+        }
         let layout = try #require(TernaryLayout(rawValue: stored.rawValue))
         let folder = try TemporaryFolder()
         let path = folder.path + "/tiles"
         var file = try OutputFile(creating: path)
         try PackedMatrix([source], layout: layout).write(to: &file)
         let tiles = try TileSource(
-            name: "w", file: MappedFile(path: path), byteOffset: 0, layout: stored, rows: 40, columns: 864, scale: 0.5)
-        for (rows, columns) in [(0..<40, 0..<864), (16..<40, 0..<864), (0..<32, 96..<416)] {
-            let expected = try PackedMatrix([source.part(rows: rows, columns: columns)], layout: .twoBits)
+            name: "w", file: MappedFile(path: path), byteOffset: 0, layout: stored, rows: 40, columns: columnCount,
+            scale: 0.5)
+        let all = 0..<columnCount
+        for (rows, columns) in [(0..<40, all), (16..<40, all), (0..<32, columnCount / 64 * 32..<columnCount)] {
+            let expected = try PackedMatrix([source.part(rows: rows, columns: columns)], layout: .threeToAnIndex)
             let inputs = randomRows(3, columns.count)
-            for layout in [TileLayout.t5, .i5] {
-                let matrix = try PackedMatrix([tiles.part(rows: rows, columns: columns).recoded(layout)])
+            for layout in [TernaryLayout.twoBits, .fiveToAByte, .fiveToAnIndex] {
+                let matrix = try PackedMatrix([tiles.part(rows: rows, columns: columns).recoded(TileLayout(layout))])
+                // Not only the same products: the very bytes that packing gives, but for rows past the last one.
+                if rows.count % 16 == 0 {
+                    let packed = try PackedMatrix([source.part(rows: rows, columns: columns)], layout: layout)
+                    #expect(try bytes(of: matrix) == bytes(of: packed), "\(layout)")
+                }
                 for count in [1, 3] {
                     let rows = Array(inputs.prefix(count))
                     #expect(
@@ -239,6 +250,13 @@ import Testing
                 }
             }
         }
+    }
+
+    private func bytes(of matrix: borrowing PackedMatrix) throws -> Data {
+        let folder = try TemporaryFolder()
+        var file = try OutputFile(creating: folder.path + "/tiles")
+        try matrix.write(to: &file)
+        return try Data(contentsOf: URL(fileURLWithPath: folder.path + "/tiles"))
     }
 
     @Test(arguments: TernaryLayout.allCases, [(864, 256), (2560, 512), (96, 96), (160, 32)])

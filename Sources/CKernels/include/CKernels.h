@@ -94,9 +94,8 @@ void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, s
 // The other way about: some columns of all 16 rows of a tile, [16 × column_count].
 void ryz_unpack_ternary(ryz_layout layout, const void *tile, size_t first_column, size_t column_count, int8_t *rows);
 
-// Copies tiles of RYZ_T5 as RYZ_I5, or the other way about: the same weights lie in the same bytes. `tiles` have passed
-// ryz_check_tiles.
-void ryz_recode_ternary(ryz_layout from, ryz_layout to, const void *tiles, size_t bytes, void *out);
+// Copies tiles of RYZ_T2, RYZ_T5 or RYZ_I5 as those of another of these. `tiles` have passed ryz_check_tiles.
+void ryz_recode_ternary(ryz_layout from, ryz_layout to, const void *tiles, size_t tile_count, size_t columns, void *out);
 
 // Whether tiles that come from a file are such as the functions above write, as far as kernels rely on it: 0 if so.
 size_t ryz_check_tiles(ryz_layout layout, const void *tiles, size_t rows, size_t columns, size_t group_blocks);
