@@ -4,6 +4,7 @@
 #include "kernels.h"
 #include "planes.h"
 #include "ternary.h"
+#include "tokens.h"
 #include "vector_portable.h"
 
 size_t ryz_ternary_source_bytes(ryz_ternary_source form, size_t rows, size_t columns) {
@@ -182,31 +183,41 @@ static void recode_fives(ryz_layout from, ryz_layout to, const uint8_t *in, size
 // the tile's first column; steps past the last one have code 0, as columns past the last one have.
 enum { FIVES_RUN = 4, TWOS_RUN = 5 };
 
-static size_t steps_of_run(size_t steps, size_t first, size_t run) { return steps - first < run ? steps - first : run; }
-
-static void fives_to_twos(const uint16_t five[256], const uint8_t *in, size_t columns, uint8_t *out) {
-    const size_t fives = ternary_steps(columns, T5_COLUMNS), twos = ternary_steps(columns, T2_COLUMNS);
-    for (size_t f = 0, t = 0; t < twos; f += FIVES_RUN, t += TWOS_RUN) {
-        const size_t taken = steps_of_run(fives, f, FIVES_RUN), given = steps_of_run(twos, t, TWOS_RUN);
-        for (size_t i = 0; i < TERNARY_STEP_BYTES; i++) {
-            uint64_t bits = 0;
-            for (size_t s = 0; s < taken; s++)
-                bits |= (uint64_t)five[in[(f + s) * TERNARY_STEP_BYTES + i]] << (s * 10);
-            for (size_t s = 0; s < given; s++) out[(t + s) * TERNARY_STEP_BYTES + i] = (uint8_t)(bits >> (s * 8));
-        }
+// One run, of which `taken` steps are there and `given` are wanted.
+INLINE void run_to_twos(const uint16_t five[256], const uint8_t *in, const size_t taken, uint8_t *out, const size_t given) {
+    for (size_t i = 0; i < TERNARY_STEP_BYTES; i++) {
+        uint64_t bits = 0;
+        for (size_t s = 0; s < taken; s++) bits |= (uint64_t)five[in[s * TERNARY_STEP_BYTES + i]] << (s * 10);
+        for (size_t s = 0; s < given; s++) out[s * TERNARY_STEP_BYTES + i] = (uint8_t)(bits >> (s * 8));
     }
 }
 
-static void twos_to_fives(const uint8_t byte[1024], const uint8_t *in, size_t columns, uint8_t *out) {
-    const size_t fives = ternary_steps(columns, T5_COLUMNS), twos = ternary_steps(columns, T2_COLUMNS);
-    for (size_t f = 0, t = 0; f < fives; f += FIVES_RUN, t += TWOS_RUN) {
-        const size_t taken = steps_of_run(twos, t, TWOS_RUN), given = steps_of_run(fives, f, FIVES_RUN);
-        for (size_t i = 0; i < TERNARY_STEP_BYTES; i++) {
-            uint64_t bits = 0;
-            for (size_t s = 0; s < taken; s++) bits |= (uint64_t)in[(t + s) * TERNARY_STEP_BYTES + i] << (s * 8);
-            for (size_t s = 0; s < given; s++) out[(f + s) * TERNARY_STEP_BYTES + i] = byte[bits >> (s * 10) & 1023];
-        }
+INLINE void run_to_fives(const uint8_t byte[1024], const uint8_t *in, const size_t taken, uint8_t *out, const size_t given) {
+    for (size_t i = 0; i < TERNARY_STEP_BYTES; i++) {
+        uint64_t bits = 0;
+        for (size_t s = 0; s < taken; s++) bits |= (uint64_t)in[s * TERNARY_STEP_BYTES + i] << (s * 8);
+        for (size_t s = 0; s < given; s++) out[s * TERNARY_STEP_BYTES + i] = byte[bits >> (s * 10) & 1023];
     }
+}
+
+static void fives_to_twos(const uint16_t five[256], const uint8_t *in, size_t columns, uint8_t *out) {
+    size_t fives = ternary_steps(columns, T5_COLUMNS), twos = ternary_steps(columns, T2_COLUMNS);
+    for (; fives >= FIVES_RUN && twos >= TWOS_RUN; fives -= FIVES_RUN, twos -= TWOS_RUN) {
+        run_to_twos(five, in, FIVES_RUN, out, TWOS_RUN);
+        in += FIVES_RUN * TERNARY_STEP_BYTES;
+        out += TWOS_RUN * TERNARY_STEP_BYTES;
+    }
+    if (twos) run_to_twos(five, in, fives, out, twos);
+}
+
+static void twos_to_fives(const uint8_t byte[1024], const uint8_t *in, size_t columns, uint8_t *out) {
+    size_t fives = ternary_steps(columns, T5_COLUMNS), twos = ternary_steps(columns, T2_COLUMNS);
+    for (; fives >= FIVES_RUN && twos >= TWOS_RUN; fives -= FIVES_RUN, twos -= TWOS_RUN) {
+        run_to_fives(byte, in, TWOS_RUN, out, FIVES_RUN);
+        in += TWOS_RUN * TERNARY_STEP_BYTES;
+        out += FIVES_RUN * TERNARY_STEP_BYTES;
+    }
+    if (fives) run_to_fives(byte, in, twos, out, fives);
 }
 
 void ryz_recode_ternary(ryz_layout from, ryz_layout to, const void *tiles, size_t tile_count, size_t columns, void *out) {

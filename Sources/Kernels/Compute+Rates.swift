@@ -63,8 +63,8 @@ extension Compute {
 
     /// How fast these threads get through the weights of each candidate, one row of activations at a time.
     ///
-    /// It is measured on weights that do not fit the caches, some ten milliseconds for each, in rounds, so that what else
-    /// the machine does meets all of them alike; what is chosen by it changes no bit of the results.
+    /// It is measured on weights that come from memory, a few milliseconds for each, in rounds, so that what else the machine
+    /// does meets all of them alike; what is chosen by it changes no bit of the results.
     /// - Parameter byteCount: weights of each candidate; more than the caches hold.
     public func rates(
         of candidates: [KernelCandidate], byteCount: Int = Self.measuredByteCount, _ round: Round = .best
@@ -82,12 +82,15 @@ extension Compute {
     private func rates(
         of candidates: [KernelCandidate], activationRows: Int, byteCount: Int, _ round: Round
     ) throws(KernelError) -> [Double] {
-        let memory = try Self.memory(for: candidates, byteCount: byteCount)
+        let memories = try Self.memories(for: candidates, byteCount: byteCount)
         var rates = [[Double]](repeating: [], count: candidates.count)
         let deadline = ContinuousClock.now + Self.budget * candidates.count
+        var turn = 0
         for number in 0..<Self.rounds where number == 0 || ContinuousClock.now < deadline {
             for (index, candidate) in candidates.enumerated() {
+                let memory = memories[turn % memories.count]
                 rates[index].append(try multiplyAddRate(of: candidate, activationRows: activationRows, memory))
+                turn += 1
             }
         }
         return rates.map(round.of)
@@ -115,15 +118,21 @@ extension Compute {
         return byteCount
     }
 
-    /// In all layouts it stands for finite weights. Written, so that every page is really there.
-    private static func memory(
+    /// Several, to be read in turn, so that nothing is left of one in a cache when it is read again. In all layouts they
+    /// stand for finite weights. Written, so that every page is really there.
+    private static func memories(
         for candidates: [KernelCandidate], byteCount: Int
-    ) throws(KernelError) -> WeightMemory {
+    ) throws(KernelError) -> [WeightMemory] {
         var byteCount = byteCount
         for candidate in candidates { byteCount = max(byteCount, try tileByteCount(candidate)) }
-        let memory = try WeightMemory(byteCount: byteCount, purpose: "measuring kernels")
-        memory.base.initializeMemory(as: UInt8.self, repeating: 0x55, count: memory.byteCount)
-        return memory
+        let affordable = min(allMemoriesByteCount, Int(clamping: Processor.memory.available / 4))
+        var memories: [WeightMemory] = []
+        repeat {
+            let memory = try WeightMemory(byteCount: byteCount, purpose: "measuring kernels")
+            memory.base.initializeMemory(as: UInt8.self, repeating: 0x55, count: memory.byteCount)
+            memories.append(memory)
+        } while (memories.count + 1) * byteCount <= affordable
+        return memories
     }
 
     private func activations(
@@ -170,6 +179,7 @@ extension Compute {
 
     /// More than the last cache of most processors holds.
     public static var measuredByteCount: Int { 64 << 20 }
+    private static var allMemoriesByteCount: Int { 256 << 20 }
     private static var rounds: Int { 5 }
     /// Of each candidate; no further round begins after that: slow kernels are measured as exactly in fewer.
     private static var budget: Duration { .milliseconds(25) }

@@ -155,6 +155,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [(1.03, false), (1.1, true)])
+    func `takes more memory only for a gain that it is worth`(gain: Double, isWorthIt: Bool) throws {
+        let rates = try stage().choice.rates
+        let cache = TuningCache(folder: folder.path + "/tuning")
+        let key = TuningCache.Key(
+            cpu: Processor.modelName, instructionSet: .best, threadCount: 1, candidates: rates.map(\.candidate))
+        try cache.keep(
+            rates.map {
+                KernelRate(candidate: $0.candidate, weightsPerSecond: $0.candidate.layout == .t2 ? gain * 1e9 : 1e9)
+            }, key)
+        #expect((try stage().choice.ternaryLayout == .twoBits) == isWorthIt)
+    }
+
     @Test func `asks for weights as was fastest for their layout and width, or for their layout`() throws {
         let rates = try stage { $0.ternaryLayout = .twoBits }.choice.rates
         let cache = TuningCache(folder: folder.path + "/tuning")

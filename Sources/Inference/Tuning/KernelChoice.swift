@@ -104,22 +104,29 @@ public struct KernelChoice: Sendable {
     }
 
     /// One layout for all matrices, as far as it is free, so that a token takes the least time; then the fastest kernel and
-    /// prefetch for each shape.
+    /// prefetch for each shape. More memory is taken only for a gain that it is worth: what reads fewer bytes suffers less
+    /// from what else the machine does with its memory.
     private mutating func choose(for shapes: [Shape]) {
-        var best: (layouts: [TileLayout], seconds: Double)?
-        for index in 0..<(shapes.map(\.layouts.count).max() ?? 0) {
+        let choices = (0..<(shapes.map(\.layouts.count).max() ?? 0)).map { index in
             let layouts = shapes.map { $0.layouts[min(index, $0.layouts.count - 1)] }
-            let seconds = zip(shapes, layouts).reduce(0) { sum, pair in
-                sum + Double(pair.0.weightCount) / (fastest(pair.1, pair.0)?.weightsPerSecond ?? 1)
+            let pairs = zip(shapes, layouts)
+            let byteCount = pairs.reduce(0) { $0 + $1.0.byteCount($1.1) }
+            let seconds = pairs.reduce(0) {
+                $0 + Double($1.0.weightCount) / (fastest($1.1, $1.0)?.weightsPerSecond ?? 1)
             }
-            if best.map({ seconds < $0.seconds }) ?? true { best = (layouts, seconds) }
+            return (layouts: layouts, byteCount: byteCount, seconds: seconds)
         }
-        guard let best else { return }
+        let inOrder = choices.sorted { ($0.byteCount, $0.seconds) < ($1.byteCount, $1.seconds) }
+        guard var best = inOrder.first else { return }
+        for choice in inOrder.dropFirst() where choice.seconds < best.seconds * Self.worthwhile { best = choice }
         chosen = Set(zip(shapes, best.layouts).compactMap { fastest($1, $0)?.candidate })
         if let layout = zip(shapes, best.layouts).first(where: { $0.0.layouts.count > 1 })?.1 {
             ternaryLayout = TernaryLayout.allCases.first { TileLayout($0) == layout } ?? ternaryLayout
         }
     }
+
+    /// The share of the time that a layout with more bytes has to get by with.
+    private static let worthwhile = 0.95
 
     private func fastest(_ layout: TileLayout, _ shape: Shape) -> KernelRate? {
         rates.filter {
@@ -135,6 +142,11 @@ private struct Shape {
     var columns: Int
     var groupColumns: Int?
     var weightCount = 0
+
+    /// Bytes of a tile in a layout; of all tiles in proportion.
+    func byteCount(_ layout: TileLayout) -> Int {
+        (layout.byteCount(rows: 16, columns: columns, groupColumns: groupColumns) ?? 0) * (weightCount / columns / 16)
+    }
 
     /// Those of the layers, and of the head behind the last one, in the order in which they come first.
     static func all(
