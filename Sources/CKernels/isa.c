@@ -28,12 +28,13 @@ ryz_isa ryz_isa_detect(void) {
     return RYZ_ISA_PORTABLE;
 }
 
-ryz_prefetch ryz_usual_prefetch(void) {
+ryz_prefetch ryz_usual_prefetch(ryz_layout layout) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_is("intel")) return RYZ_PREFETCH_NEAR;
-    if (__builtin_cpu_is("znver4")) return RYZ_PREFETCH_HARDWARE;
+    if (__builtin_cpu_is("znver4") && layout <= RYZ_R8) return RYZ_PREFETCH_HARDWARE;
 #endif
+    (void)layout;
     return RYZ_PREFETCH_FAR;
 }
 

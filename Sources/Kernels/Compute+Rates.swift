@@ -10,10 +10,10 @@ public struct KernelCandidate: Hashable, Sendable {
     public var prefetch: Prefetch
 
     public init(
-        layout: TileLayout, columns: Int, groupColumns: Int? = nil, kernel: MatrixKernel, prefetch: Prefetch = .usual
+        layout: TileLayout, columns: Int, groupColumns: Int? = nil, kernel: MatrixKernel, prefetch: Prefetch? = nil
     ) {
         (self.layout, self.columns, self.groupColumns) = (layout, columns, groupColumns)
-        (self.kernel, self.prefetch) = (kernel, prefetch)
+        (self.kernel, self.prefetch) = (kernel, prefetch ?? .usual(for: layout))
     }
 
     /// All ways to compute products with a matrix of that shape, or those of one kernel or prefetch.

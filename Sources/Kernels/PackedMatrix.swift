@@ -7,8 +7,8 @@ public struct PackedMatrix: ~Copyable {
     private let memory: WeightMemory
     /// How products with a single row of activations are computed, for layouts that leave a choice; others ignore it.
     public var kernel = MatrixKernel.lookUp
-    /// How they ask for the weights in advance.
-    public var prefetch = Prefetch.usual
+    /// How they ask for the weights in advance; nil as is usual for the layout.
+    public var prefetch: Prefetch?
     /// What quantising has cost, if the weights were quantised here.
     public let measuredLoss: QuantisationLoss?
 
@@ -192,7 +192,8 @@ public struct PackedMatrix: ~Copyable {
         ryz_matrix(
             tiles: UnsafeRawPointer(memory.base + part.byteOffset), layout: part.layout, rows: part.rows,
             columns: columns, segment_blocks: plan.segmentBlocks, scale: part.scale,
-            group_blocks: part.groupBlocks, look_up: kernel == .lookUp, prefetch: prefetch.code)
+            group_blocks: part.groupBlocks, look_up: kernel == .lookUp,
+            prefetch: prefetch?.code ?? ryz_usual_prefetch(part.layout))
     }
 }
 

@@ -10,8 +10,8 @@ public enum Prefetch: String, CaseIterable, Sendable {
     /// That, and 1 KiB ahead into the first.
     case near
 
-    /// What mostly suits this processor.
-    public static let usual = Prefetch(ryz_usual_prefetch())
+    /// What mostly suits this processor for weights in a layout.
+    public static func usual(for layout: TileLayout) -> Prefetch { Prefetch(ryz_usual_prefetch(layout.code)) }
 
     private init(_ code: ryz_prefetch) {
         self = Prefetch.allCases.first { $0.code == code } ?? .hardware

@@ -186,7 +186,7 @@ import Testing
         #expect(choice.prefetch(.t2, columns: 160, groupColumns: nil) == .near)
         #expect(
             rates.map(\.candidate).filter { $0.layout != .t2 && choice.isChosen($0) }.map(\.prefetch) == [.hardware])
-        #expect(choice.prefetch(.q4_0, columns: 320, groupColumns: nil) == .usual)
+        #expect(choice.prefetch(.q4_0, columns: 320, groupColumns: nil) == .usual(for: .q4_0))
         // And so it comes to a stage's matrices, its head, and what a rank has of them.
         let weights = WeightPreparation(model: model, choice: choice, headPrecision: .automatic)
         let layer = model.layers[0]

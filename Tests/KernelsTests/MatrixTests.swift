@@ -8,7 +8,7 @@ import Testing
     /// matrix · rows, with the given kernels, threads and split of the rows into calls.
     private func product(
         _ matrix: TestMatrix, _ rows: [[Float]], instructionSet: InstructionSet = .best, threads: Int = 1,
-        segmentColumns: Int? = nil, chunk: Int = 1000, prefetch: Prefetch = .usual
+        segmentColumns: Int? = nil, chunk: Int = 1000, prefetch: Prefetch? = nil
     ) throws -> [UInt32] {
         let compute = try Compute(threadCount: threads, instructionSet: instructionSet)
         var packed = try PackedMatrix([matrix.source], segmentColumns: segmentColumns)

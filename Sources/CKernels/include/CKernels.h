@@ -192,8 +192,8 @@ typedef enum {
     RYZ_PREFETCH_NEAR = 2,      // that, and 1 KiB ahead into the first
 } ryz_prefetch;
 
-// What mostly suits this processor.
-ryz_prefetch ryz_usual_prefetch(void);
+// What mostly suits this processor for a layout.
+ryz_prefetch ryz_usual_prefetch(ryz_layout layout);
 
 typedef struct {
     const void *tiles;      // [rows / 16] tiles

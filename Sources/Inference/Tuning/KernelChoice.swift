@@ -92,7 +92,7 @@ public struct KernelChoice: Sendable {
 
     /// How their weights are asked for in advance.
     func prefetch(_ layout: TileLayout, columns: Int, groupColumns: Int?) -> Prefetch {
-        forcedPrefetch ?? candidate(layout, columns, groupColumns)?.prefetch ?? .usual
+        forcedPrefetch ?? candidate(layout, columns, groupColumns)?.prefetch ?? .usual(for: layout)
     }
 
     /// What was chosen for that shape; where it was not measured, as the columns that a rank has, for another of the same layout.
@@ -125,14 +125,19 @@ public struct KernelChoice: Sendable {
         }
     }
 
-    /// The share of the time that a layout with more bytes has to get by with.
+    /// The share of the time that has to suffice for a layout with more bytes, or for a prefetch that is not the usual one, as
+    /// rates vary by some per cent from one time to another.
     private static let worthwhile = 0.95
 
     private func fastest(_ layout: TileLayout, _ shape: Shape) -> KernelRate? {
-        rates.filter {
+        func fastest(_ rates: [KernelRate]) -> KernelRate? { rates.max { $0.weightsPerSecond < $1.weightsPerSecond } }
+        let all = rates.filter {
             $0.candidate.layout == layout && $0.candidate.columns == shape.columns
                 && $0.candidate.groupColumns == shape.groupColumns
-        }.max { $0.weightsPerSecond < $1.weightsPerSecond }
+        }
+        guard let best = fastest(all) else { return nil }
+        let usual = fastest(all.filter { $0.candidate.prefetch == .usual(for: layout) })
+        return usual.flatMap { $0.weightsPerSecond >= best.weightsPerSecond * Self.worthwhile ? $0 : nil } ?? best
     }
 }
 
