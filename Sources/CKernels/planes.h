@@ -27,7 +27,7 @@ enum { L3_COLUMNS = 24, L3_STEP_BYTES = 64, L3_SIGN_BYTES = 16, L3_SIGNED_STEPS 
 
 static inline size_t l3_steps(size_t columns) { return (columns + L3_COLUMNS - 1) / L3_COLUMNS; }
 
-// Where the signs of a step lie, where those of all steps that share its line begin, and where its magnitudes lie.
+// Where the line begins that a step shares with others for its signs, where its own signs lie, and its magnitudes.
 static inline size_t l3_group_at(size_t step) { return step / L3_SIGNED_STEPS * (L3_SIGNED_STEPS + 1) * L3_STEP_BYTES; }
 static inline size_t l3_signs_at(size_t step) {
     return l3_group_at(step) + step % L3_SIGNED_STEPS * L3_SIGN_BYTES;

@@ -32,7 +32,7 @@ INLINE void add_run_in_groups(const uint8_t *codes, size_t quads, const int8_t *
 #undef ADD_GROUPS
 }
 
-// Where a step begins in a tile, or its signs.
+// Where a step begins in a tile, or the line that it shares with others for its signs.
 INLINE size_t step_offset(size_t step_columns, size_t step) {
     return step_columns == L3_COLUMNS ? l3_group_at(step) : step * TERNARY_STEP_BYTES;
 }

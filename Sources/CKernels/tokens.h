@@ -19,10 +19,10 @@ INLINE void prefetch_weights(const uint8_t *w, ryz_prefetch prefetch) {
 }
 
 // Calls a function with a constant for `prefetch`, its last argument, so that it does not decide anew for every line.
-#define WITH_PREFETCH(prefetch, function, ...)                                         \
-    ((prefetch) == RYZ_PREFETCH_HARDWARE  ? function(__VA_ARGS__, RYZ_PREFETCH_HARDWARE)       \
-     : (prefetch) == RYZ_PREFETCH_FAR ? function(__VA_ARGS__, RYZ_PREFETCH_FAR)        \
-                                      : function(__VA_ARGS__, RYZ_PREFETCH_NEAR))
+#define WITH_PREFETCH(prefetch, function, ...)                                           \
+    ((prefetch) == RYZ_PREFETCH_HARDWARE ? function(__VA_ARGS__, RYZ_PREFETCH_HARDWARE) \
+     : (prefetch) == RYZ_PREFETCH_FAR    ? function(__VA_ARGS__, RYZ_PREFETCH_FAR)      \
+                                         : function(__VA_ARGS__, RYZ_PREFETCH_NEAR))
 
 INLINE void prefetch_lines(const uint8_t *w, size_t bytes, ryz_prefetch prefetch) {
     if (prefetch == RYZ_PREFETCH_HARDWARE) return;

@@ -82,9 +82,9 @@ extension Compute {
     private func rates(
         of candidates: [KernelCandidate], activationRows: Int, byteCount: Int, _ round: Round
     ) throws(KernelError) -> [Double] {
-        let memories = try Self.memories(for: candidates, byteCount: byteCount)
+        let memories = try Self.memories(for: candidates, activationRows: activationRows, byteCount: byteCount)
         var rates = [[Double]](repeating: [], count: candidates.count)
-        let deadline = ContinuousClock.now + Self.budget * candidates.count
+        let deadline = ContinuousClock.now + Self.budget * candidates.count * max(1, byteCount / Self.measuredByteCount)
         var turn = 0
         for number in 0..<Self.rounds where number == 0 || ContinuousClock.now < deadline {
             for (index, candidate) in candidates.enumerated() {
@@ -118,14 +118,19 @@ extension Compute {
         return byteCount
     }
 
-    /// Several, to be read in turn, so that nothing is left of one in a cache when it is read again. In all layouts they
-    /// stand for finite weights. Written, so that every page is really there.
+    /// For one row of activations several, to be read in turn, so that nothing is left of one in a cache when it is read
+    /// again; for more, what they go through. In all layouts they stand for finite weights. Written, so that every page is
+    /// really there.
     private static func memories(
-        for candidates: [KernelCandidate], byteCount: Int
+        for candidates: [KernelCandidate], activationRows: Int, byteCount: Int
     ) throws(KernelError) -> [WeightMemory] {
-        var byteCount = byteCount
-        for candidate in candidates { byteCount = max(byteCount, try tileByteCount(candidate)) }
-        let affordable = min(allMemoriesByteCount, Int(clamping: Processor.memory.available / 4))
+        var byteCount = activationRows == 1 ? byteCount : 0
+        for candidate in candidates {
+            let tileCount = activationRows == 1 ? 1 : max(1, prefillWeightCount / candidate.columns / 16)
+            byteCount = max(byteCount, try tileByteCount(candidate) * tileCount)
+        }
+        let wanted = activationRows == 1 ? allMemoriesByteCount : 0
+        let affordable = min(wanted, Int(clamping: Processor.memory.available / 4))
         var memories: [WeightMemory] = []
         repeat {
             let memory = try WeightMemory(byteCount: byteCount, purpose: "measuring kernels")
@@ -181,7 +186,7 @@ extension Compute {
     public static var measuredByteCount: Int { 64 << 20 }
     private static var allMemoriesByteCount: Int { 256 << 20 }
     private static var rounds: Int { 5 }
-    /// Of each candidate; no further round begins after that: slow kernels are measured as exactly in fewer.
+    /// Of each candidate and so much memory; no further round begins after that: slow kernels are measured as exactly in fewer.
     private static var budget: Duration { .milliseconds(25) }
     private static var prefillRowCount: Int { 64 }
     /// Times the rows, some hundred million multiply–adds.

@@ -7,7 +7,7 @@ public struct PackedMatrix: ~Copyable {
     private let memory: WeightMemory
     /// How products with a single row of activations are computed, for layouts that leave a choice; others ignore it.
     public var kernel = MatrixKernel.lookUp
-    /// How they ask for the weights in advance; nil as is usual for the layout.
+    /// How products ask for the weights in advance; nil as is usual for the layout.
     public var prefetch: Prefetch?
     /// What quantising has cost, if the weights were quantised here.
     public let measuredLoss: QuantisationLoss?

@@ -1,7 +1,8 @@
 import CKernels
 
-/// How weights are asked for in advance when products read them. It changes no bit; which is fastest depends on the
-/// processor, the layout and the number of threads.
+/// How weights are asked for in advance when products read them, those of ternary layouts and bit planes for any number of
+/// rows of activations, others for one row. It changes no bit; which is fastest depends on the processor, the layout and the
+/// number of threads.
 public enum Prefetch: String, CaseIterable, Sendable {
     /// By the processor's own prefetcher alone.
     case hardware

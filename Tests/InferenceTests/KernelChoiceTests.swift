@@ -168,6 +168,22 @@ import Testing
         #expect((try stage().choice.ternaryLayout == .twoBits) == isWorthIt)
     }
 
+    @Test(arguments: [(1.03, false), (1.1, true)])
+    func `departs from the usual prefetch only for a gain that it is worth`(gain: Double, isWorthIt: Bool) throws {
+        let rates = try stage { $0.ternaryLayout = .twoBits }.choice.rates
+        let cache = TuningCache(folder: folder.path + "/tuning")
+        let key = TuningCache.Key(
+            cpu: Processor.modelName, instructionSet: .best, threadCount: 1, candidates: rates.map(\.candidate))
+        let usual = Prefetch.usual(for: .t2)
+        let other: Prefetch = usual == .near ? .far : .near
+        try cache.keep(
+            rates.map {
+                KernelRate(candidate: $0.candidate, weightsPerSecond: $0.candidate.prefetch == other ? gain * 1e9 : 1e9)
+            }, key)
+        let choice = try stage { $0.ternaryLayout = .twoBits }.choice
+        #expect(choice.prefetch(.t2, columns: 320, groupColumns: nil) == (isWorthIt ? other : usual))
+    }
+
     @Test func `asks for weights as was fastest for their layout and width, or for their layout`() throws {
         let rates = try stage { $0.ternaryLayout = .twoBits }.choice.rates
         let cache = TuningCache(folder: folder.path + "/tuning")

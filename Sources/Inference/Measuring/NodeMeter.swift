@@ -1,7 +1,7 @@
 public import Kernels
 public import Transport
 
-/// How fast this machine's kernels are with a worker's threads: measured in less than a second, and kept on disk, so that
+/// How fast this machine's kernels are with a worker's threads: measured in a second or two, and kept on disk, so that
 /// a worker that is started again knows it at once.
 public struct NodeMeter: Sendable {
     public var threadCount: Int
@@ -18,17 +18,19 @@ public struct NodeMeter: Sendable {
 
     public init(
         threadCount: Int, cpus: [Int32] = [], instructionSet: InstructionSet, ternaryLayout: TernaryLayout? = nil,
-        folder: String?
+        kernel: MatrixKernel? = nil, prefetch: Prefetch? = nil, folder: String?
     ) {
         self.threadCount = threadCount
         self.cpus = cpus
         self.instructionSet = instructionSet
         self.ternaryLayout = ternaryLayout
+        self.kernel = kernel
+        self.prefetch = prefetch
         self.folder = folder
     }
 
     /// Changes when kernels do, or what is measured, so that it is measured anew.
-    private static let version = 3
+    private static let version = 4
     private static let figureCount = 10
     /// Columns of a layer of some billion parameters.
     private static let columns = 2560
@@ -69,8 +71,8 @@ public struct NodeMeter: Sendable {
 
     private func measure(_ layouts: [TernaryLayout]) throws(KernelError) -> [Double] {
         let compute = try Compute(threadCount: threadCount, cpus: cpus, instructionSet: instructionSet)
-        // Stages take the fastest layout for ternary weights, and the fastest way to compute products. Other models mostly
-        // have blocks of four bits, and heads of eight: what is slower of these two is not promised too much.
+        // As stages choose. Other models than ternary ones mostly have blocks of four bits, and heads of eight: what is slower
+        // of these two is not promised too much.
         let fastest = [
             try fastest(layouts.map { TileLayout($0) }, compute), try fastest([.q4_1], compute),
             try fastest([.r8], compute),
@@ -95,7 +97,15 @@ public struct NodeMeter: Sendable {
             KernelCandidate.all($0, columns: Self.columns, kernel: kernel, prefetch: prefetch)
         }
         let rates = try compute.rates(of: candidates)
-        return rates.max { $0.weightsPerSecond < $1.weightsPerSecond }?.candidate ?? candidates[0]
+        let ofLayouts = layouts.compactMap { layout in
+            Preference.fastest(rates.filter { $0.candidate.layout == layout })
+        }
+        let best = Preference.best(of: ofLayouts) {
+            $0.candidate.bitsPerWeight
+        } seconds: {
+            1 / $0.weightsPerSecond
+        }
+        return best?.candidate ?? candidates[0]
     }
 
     private static var affordableByteCount: Int {

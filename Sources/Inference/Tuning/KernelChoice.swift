@@ -47,8 +47,11 @@ public struct KernelChoice: Sendable {
             ternaryLayout: options.ternaryLayout ?? .preferred(on: compute.instructionSet), kernel: options.kernel,
             prefetch: options.prefetch, candidates: layouts)
         let ternary = options.ternaryLayout.map { [$0] } ?? layouts
-        let shapes = Shape.all(of: model, layers: layers, ternary: ternary, headPrecision: options.headPrecision)
-            .filter { $0.candidates(options).count > 1 }
+        let shapes = Shape.all(
+            of: model, layers: layers, ternary: ternary.map { TileLayout($0) }, usable: self.candidates,
+            headPrecision: options.headPrecision
+        )
+        .filter { $0.candidates(options).count > 1 }
         let candidates = shapes.flatMap { $0.candidates(options) }
         var byteCount = layers.reduce(0) { $0 + model.layerByteCounts[$1] }
         if layers.upperBound == model.configuration.layerCount { byteCount += model.head.byteCount }
@@ -75,8 +78,7 @@ public struct KernelChoice: Sendable {
     func layout(of stored: TileLayout?) -> TileLayout {
         let chosen = TileLayout(ternaryLayout)
         guard let stored else { return chosen }
-        if stored.recodings.contains(chosen) { return chosen }
-        return candidates.contains(stored) ? stored : stored.recodings.first(where: candidates.contains) ?? stored
+        return stored.recodings.contains(chosen) ? chosen : stored.kept(among: candidates)
     }
 
     /// Has products of a matrix computed as was chosen for its layout and shape.
@@ -104,40 +106,29 @@ public struct KernelChoice: Sendable {
     }
 
     /// One layout for all matrices, as far as it is free, so that a token takes the least time; then the fastest kernel and
-    /// prefetch for each shape. More memory is taken only for a gain that it is worth: what reads fewer bytes suffers less
-    /// from what else the machine does with its memory.
+    /// prefetch for each shape. All as `Preference` has it.
     private mutating func choose(for shapes: [Shape]) {
         let choices = (0..<(shapes.map(\.layouts.count).max() ?? 0)).map { index in
-            let layouts = shapes.map { $0.layouts[min(index, $0.layouts.count - 1)] }
-            let pairs = zip(shapes, layouts)
-            let byteCount = pairs.reduce(0) { $0 + $1.0.byteCount($1.1) }
-            let seconds = pairs.reduce(0) {
-                $0 + Double($1.0.weightCount) / (fastest($1.1, $1.0)?.weightsPerSecond ?? 1)
-            }
-            return (layouts: layouts, byteCount: byteCount, seconds: seconds)
+            zip(shapes, shapes.map { $0.layouts[min(index, $0.layouts.count - 1)] })
         }
-        let inOrder = choices.sorted { ($0.byteCount, $0.seconds) < ($1.byteCount, $1.seconds) }
-        guard var best = inOrder.first else { return }
-        for choice in inOrder.dropFirst() where choice.seconds < best.seconds * Self.worthwhile { best = choice }
-        chosen = Set(zip(shapes, best.layouts).compactMap { fastest($1, $0)?.candidate })
-        if let layout = zip(shapes, best.layouts).first(where: { $0.0.layouts.count > 1 })?.1 {
+        let best = Preference.best(of: choices) {
+            $0.reduce(0) { $0 + $1.0.byteCount($1.1) }
+        } seconds: {
+            $0.reduce(0) { $0 + Double($1.0.weightCount) / (fastest($1.1, $1.0)?.weightsPerSecond ?? 1) }
+        }
+        guard let best else { return }
+        chosen = Set(best.compactMap { fastest($1, $0)?.candidate })
+        if let layout = best.first(where: { $0.0.layouts.count > 1 })?.1 {
             ternaryLayout = TernaryLayout.allCases.first { TileLayout($0) == layout } ?? ternaryLayout
         }
     }
 
-    /// The share of the time that has to suffice for a layout with more bytes, or for a prefetch that is not the usual one, as
-    /// rates vary by some per cent from one time to another.
-    private static let worthwhile = 0.95
-
     private func fastest(_ layout: TileLayout, _ shape: Shape) -> KernelRate? {
-        func fastest(_ rates: [KernelRate]) -> KernelRate? { rates.max { $0.weightsPerSecond < $1.weightsPerSecond } }
-        let all = rates.filter {
-            $0.candidate.layout == layout && $0.candidate.columns == shape.columns
-                && $0.candidate.groupColumns == shape.groupColumns
-        }
-        guard let best = fastest(all) else { return nil }
-        let usual = fastest(all.filter { $0.candidate.prefetch == .usual(for: layout) })
-        return usual.flatMap { $0.weightsPerSecond >= best.weightsPerSecond * Self.worthwhile ? $0 : nil } ?? best
+        Preference.fastest(
+            rates.filter {
+                $0.candidate.layout == layout && $0.candidate.columns == shape.columns
+                    && $0.candidate.groupColumns == shape.groupColumns
+            })
     }
 }
 
@@ -148,16 +139,21 @@ private struct Shape {
     var groupColumns: Int?
     var weightCount = 0
 
-    /// Bytes of a tile in a layout; of all tiles in proportion.
-    func byteCount(_ layout: TileLayout) -> Int {
-        (layout.byteCount(rows: 16, columns: columns, groupColumns: groupColumns) ?? 0) * (weightCount / columns / 16)
+    /// In a layout.
+    func byteCount(_ layout: TileLayout) -> Double {
+        let tile = layout.byteCount(rows: 16, columns: columns, groupColumns: groupColumns) ?? 0
+        return Double(tile) * Double(weightCount) / Double(16 * columns)
     }
 
     /// Those of the layers, and of the head behind the last one, in the order in which they come first.
+    ///
+    /// - Parameters:
+    ///   - ternary: the layouts that the options leave for ternary weights.
+    ///   - usable: those that this processor has kernels for.
     static func all(
-        of model: ModelFile, layers: Range<Int>, ternary: [TernaryLayout], headPrecision: HeadPrecision
+        of model: ModelFile, layers: Range<Int>, ternary: [TileLayout], usable: [TileLayout],
+        headPrecision: HeadPrecision
     ) -> [Shape] {
-        let ternary = ternary.map { TileLayout($0) }
         var shapes: [Shape] = []
         func add(_ tensor: TensorDescription, _ layouts: [TileLayout]) {
             let shape = Shape(layouts: layouts, columns: tensor.columns, groupColumns: tensor.tiles?.groupColumns)
@@ -170,7 +166,8 @@ private struct Shape {
         }
         for tensor in layers.flatMap({ model.layers[$0].all }) where tensor.rows > 1 {
             if let stored = tensor.packedLayout {
-                add(tensor, stored.free(among: ternary))
+                let free = stored.recodings.filter(ternary.contains)
+                add(tensor, free.isEmpty ? [stored.kept(among: usable)] : free)
             } else if tensor.type.isTernary {
                 add(tensor, ternary)
             }
@@ -199,9 +196,8 @@ extension TensorDescription {
 }
 
 extension TileLayout {
-    /// What tiles of this layout in a file can be recoded to among `layouts`; itself if that is nothing.
-    fileprivate func free(among layouts: [TileLayout]) -> [TileLayout] {
-        let free = recodings.filter(layouts.contains)
-        return free.isEmpty ? [self] : free
+    /// What tiles of this layout in a file stay in, where none of their recodings is wanted: it, if that can be computed with.
+    fileprivate func kept(among usable: [TileLayout]) -> TileLayout {
+        usable.contains(self) ? self : recodings.first(where: usable.contains) ?? self
     }
 }

@@ -17,7 +17,7 @@ struct TuningCache {
     }
 
     /// Changes when kernels do, so that they are measured anew.
-    static let version = 2
+    static let version = 3
 
     /// Where the rates for a key are.
     func path(_ key: Key) -> String { files.path(key.text) }
@@ -36,7 +36,7 @@ struct TuningCache {
 }
 
 extension TuningCache.Key {
-    /// Such as `2; AMD EPYC; avx512; 2 threads; t2 2560 multiply far; l3 2560 lookup hardware`.
+    /// Such as `3; AMD EPYC; avx512; 2 threads; t2 2560 multiply far; l3 2560 lookup hardware`.
     fileprivate var text: String {
         let candidates = candidates.map { candidate in
             let groups = candidate.groupColumns.map { "/\($0)" } ?? ""

@@ -7,10 +7,9 @@ extension StageLoader {
     ///
     /// - Parameter again: measure even if it was measured before.
     public func measure(again: Bool) throws(StageError) -> NodeRates {
-        var meter = NodeMeter(
+        let meter = NodeMeter(
             threadCount: threadCount, cpus: cpus, instructionSet: instructionSet, ternaryLayout: ternaryLayout,
-            folder: tuningFolder)
-        (meter.kernel, meter.prefetch) = (kernel, prefetch)
+            kernel: kernel, prefetch: prefetch, folder: tuningFolder)
         do throws(KernelError) {
             return try meter.rates(again: again)
         } catch {

@@ -45,7 +45,7 @@ enum KernelMeasurement {
         compute.quantise(&input, rows: batch)
         var output = try Tensor(rows: batch, columns: rows)
         var matrices = try matrices(make)
-        // Stages take the fastest.
+        // As stages do, but for what a usual one that is hardly slower would cost.
         var vector = Double.infinity
         for prefetch in prefetches {
             for index in 0..<matrices.count { matrices[index].prefetch = prefetch }

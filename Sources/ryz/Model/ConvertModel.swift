@@ -27,8 +27,8 @@ struct ConvertModel: AsyncParsableCommand {
     var out: String
     @Option(
         help: """
-            How ternary weights lie in tiles: t5 and i5, five to a byte in two ways, either of which a worker makes of the \
-            other when it loads them; t2, two bits each; l3, three to five bits. Answers are the same.
+            How ternary weights lie in tiles: t5 and i5, five to a byte in two ways, and t2, two bits each, any of which a \
+            worker makes of the others when it loads them; l3, three to five bits. Answers are the same.
             """)
     var ternaryLayout = TernaryLayout.fiveToAByte
     @Option(
