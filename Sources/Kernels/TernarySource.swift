@@ -154,10 +154,12 @@ public enum TernaryLayout: String, CaseIterable, Sendable {
     /// Three weights to an index of five bits, whose sums are looked up: 1.67 bits.
     case threeToAnIndex = "l3"
 
-    /// Those that may be the fastest.
+    /// Those that may be the fastest, beginning with the one that usually is.
     public static func candidates(on instructionSet: InstructionSet) -> [TernaryLayout] {
+        let usual = preferred(on: instructionSet)
         // Only there 64 bytes are looked up in one operation.
-        allCases.filter { $0 != .fiveToAnIndex || instructionSet == .avx512 }
+        return [usual]
+            + allCases.filter { $0 != usual && ($0 != .fiveToAnIndex || instructionSet == .avx512) }
     }
 
     /// The one that is usually faster.

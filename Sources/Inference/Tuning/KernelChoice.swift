@@ -166,7 +166,7 @@ private struct Shape {
         }
         for tensor in layers.flatMap({ model.layers[$0].all }) where tensor.rows > 1 {
             if let stored = tensor.packedLayout {
-                let free = stored.recodings.filter(ternary.contains)
+                let free = ternary.filter(stored.recodings.contains)
                 add(tensor, free.isEmpty ? [stored.kept(among: usable)] : free)
             } else if tensor.type.isTernary {
                 add(tensor, ternary)

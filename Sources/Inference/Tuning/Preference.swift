@@ -14,13 +14,15 @@ enum Preference {
     }
 
     /// What takes the least time; something that reads more bytes only if it is worth it, as what reads fewer suffers less from
-    /// what else the machine does with its memory.
+    /// what else the machine does with its memory; and of those that read as many, one that comes later.
     static func best<Choice>(
         of choices: [Choice], byteCount: (Choice) -> Double, seconds: (Choice) -> Double
     ) -> Choice? {
-        let inOrder = choices.sorted { (byteCount($0), seconds($0)) < (byteCount($1), seconds($1)) }
-        guard var best = inOrder.first else { return nil }
-        for choice in inOrder.dropFirst() where seconds(choice) < seconds(best) * worthwhile { best = choice }
+        let inOrder = choices.enumerated().sorted {
+            (byteCount($0.element), $0.offset) < (byteCount($1.element), $1.offset)
+        }
+        guard var best = inOrder.first?.element else { return nil }
+        for (_, choice) in inOrder.dropFirst() where seconds(choice) < seconds(best) * worthwhile { best = choice }
         return best
     }
 }
