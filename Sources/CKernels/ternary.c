@@ -159,82 +159,71 @@ void ryz_pack_ternary(ryz_layout layout, const int8_t *rows, size_t row_count, s
         }
 }
 
-// The codes k = 0 … 4 of a byte, two bits each, the first one lowest.
-static uint16_t five_codes(ryz_layout layout, uint8_t byte) {
+// The codes of a byte, two bits each, that of k = 0 lowest: as T2 has them.
+static uint16_t codes_of_byte(ryz_layout layout, uint8_t byte) {
+    if (layout == RYZ_T2) return byte;
     int codes = 0;
     for (size_t k = 0; k < 5; k++) codes |= (layout == RYZ_T5 ? t5_code(byte, k) : i5_code(byte, k)) << (k * 2);
     return (uint16_t)codes;
 }
 
 static uint8_t byte_of_codes(ryz_layout layout, unsigned bits) {
+    if (layout == RYZ_T2) return (uint8_t)bits;
     uint8_t codes[5];
     for (size_t k = 0; k < 5; k++) codes[k] = bits >> (k * 2) & 3;
     return layout == RYZ_T5 ? t5_byte(codes) : i5_byte(codes);
 }
 
-// Byte for byte.
-static void recode_fives(ryz_layout from, ryz_layout to, const uint8_t *in, size_t bytes, uint8_t *out) {
-    uint8_t recoded[256];
-    for (int byte = 0; byte < 256; byte++) recoded[byte] = byte_of_codes(to, five_codes(from, (uint8_t)byte));
-    for (size_t i = 0; i < bytes; i++) out[i] = recoded[in[i]];
-}
+// The codes that one place has in the lines of a run of steps are the same in every layout. Tiles begin with a run; steps past
+// the last one have code 0, as columns past the last one have.
+enum { RUN_BITS = 40, T2_RUN = 5, T5_RUN = 4 };
 
-// 40 bits are the codes that a place in the lines of four steps of T5 or I5 has, and of five steps of T2. Both begin with
-// the tile's first column; steps past the last one have code 0, as columns past the last one have.
-enum { FIVES_RUN = 4, TWOS_RUN = 5 };
+typedef struct {
+    uint16_t codes[256];  // of bytes as they are
+    uint8_t bytes[1024];  // of codes, as they are to be
+} recoding;
 
 // One run, of which `taken` steps are there and `given` are wanted.
-INLINE void run_to_twos(const uint16_t five[256], const uint8_t *in, const size_t taken, uint8_t *out, const size_t given) {
+INLINE void recode_run(const recoding *r, const uint8_t *in, const size_t in_run, const size_t taken, uint8_t *out,
+                       const size_t out_run, const size_t given) {
+    const size_t in_bits = RUN_BITS / in_run, out_bits = RUN_BITS / out_run;
     for (size_t i = 0; i < TERNARY_STEP_BYTES; i++) {
         uint64_t bits = 0;
-        for (size_t s = 0; s < taken; s++) bits |= (uint64_t)five[in[s * TERNARY_STEP_BYTES + i]] << (s * 10);
-        for (size_t s = 0; s < given; s++) out[s * TERNARY_STEP_BYTES + i] = (uint8_t)(bits >> (s * 8));
+        for (size_t s = 0; s < taken; s++) bits |= (uint64_t)r->codes[in[s * TERNARY_STEP_BYTES + i]] << (s * in_bits);
+        for (size_t s = 0; s < given; s++)
+            out[s * TERNARY_STEP_BYTES + i] = r->bytes[bits >> (s * out_bits) & ((1u << out_bits) - 1)];
     }
 }
 
-INLINE void run_to_fives(const uint8_t byte[1024], const uint8_t *in, const size_t taken, uint8_t *out, const size_t given) {
-    for (size_t i = 0; i < TERNARY_STEP_BYTES; i++) {
-        uint64_t bits = 0;
-        for (size_t s = 0; s < taken; s++) bits |= (uint64_t)in[s * TERNARY_STEP_BYTES + i] << (s * 8);
-        for (size_t s = 0; s < given; s++) out[s * TERNARY_STEP_BYTES + i] = byte[bits >> (s * 10) & 1023];
+INLINE void recode_tile(const recoding *r, const uint8_t *in, const size_t in_run, size_t in_steps, uint8_t *out,
+                        const size_t out_run, size_t out_steps) {
+    for (; in_steps >= in_run && out_steps >= out_run; in_steps -= in_run, out_steps -= out_run) {
+        recode_run(r, in, in_run, in_run, out, out_run, out_run);
+        in += in_run * TERNARY_STEP_BYTES;
+        out += out_run * TERNARY_STEP_BYTES;
     }
-}
-
-static void fives_to_twos(const uint16_t five[256], const uint8_t *in, size_t columns, uint8_t *out) {
-    size_t fives = ternary_steps(columns, T5_COLUMNS), twos = ternary_steps(columns, T2_COLUMNS);
-    for (; fives >= FIVES_RUN && twos >= TWOS_RUN; fives -= FIVES_RUN, twos -= TWOS_RUN) {
-        run_to_twos(five, in, FIVES_RUN, out, TWOS_RUN);
-        in += FIVES_RUN * TERNARY_STEP_BYTES;
-        out += TWOS_RUN * TERNARY_STEP_BYTES;
-    }
-    if (twos) run_to_twos(five, in, fives, out, twos);
-}
-
-static void twos_to_fives(const uint8_t byte[1024], const uint8_t *in, size_t columns, uint8_t *out) {
-    size_t fives = ternary_steps(columns, T5_COLUMNS), twos = ternary_steps(columns, T2_COLUMNS);
-    for (; fives >= FIVES_RUN && twos >= TWOS_RUN; fives -= FIVES_RUN, twos -= TWOS_RUN) {
-        run_to_fives(byte, in, TWOS_RUN, out, FIVES_RUN);
-        in += TWOS_RUN * TERNARY_STEP_BYTES;
-        out += FIVES_RUN * TERNARY_STEP_BYTES;
-    }
-    if (fives) run_to_fives(byte, in, twos, out, fives);
+    if (out_steps) recode_run(r, in, in_run, in_steps, out, out_run, out_steps);
 }
 
 void ryz_recode_ternary(ryz_layout from, ryz_layout to, const void *tiles, size_t tile_count, size_t columns, void *out) {
-    const size_t taken = ryz_tile_bytes(from, columns, 0), given = ryz_tile_bytes(to, columns, 0);
-    uint16_t five[256];
-    uint8_t byte[1024];
-    for (unsigned i = 0; i < 256 && to == RYZ_T2; i++) five[i] = five_codes(from, (uint8_t)i);
-    for (unsigned i = 0; i < 1024 && from == RYZ_T2; i++) byte[i] = byte_of_codes(to, i);
+    recoding r;
+    for (unsigned i = 0; i < 256; i++) r.codes[i] = codes_of_byte(from, (uint8_t)i);
+    for (unsigned i = 0; i < 1024; i++) r.bytes[i] = byte_of_codes(to, i);
+    const size_t in_bytes = ryz_tile_bytes(from, columns, 0), in_steps = in_bytes / TERNARY_STEP_BYTES;
+    const size_t out_bytes = ryz_tile_bytes(to, columns, 0), out_steps = out_bytes / TERNARY_STEP_BYTES;
+    const uint8_t *source = tiles;
+    uint8_t *target = out;
     if (from != RYZ_T2 && to != RYZ_T2) {
-        recode_fives(from, to, tiles, tile_count * taken, out);
+        // Byte for byte.
+        uint8_t recoded[256];
+        for (int byte = 0; byte < 256; byte++) recoded[byte] = r.bytes[r.codes[byte]];
+        for (size_t i = 0; i < tile_count * in_bytes; i++) target[i] = recoded[source[i]];
         return;
     }
-    for (size_t tile = 0; tile < tile_count; tile++) {
-        const uint8_t *in = (const uint8_t *)tiles + tile * taken;
+    for (size_t tile = 0; tile < tile_count; tile++, source += in_bytes, target += out_bytes) {
         if (to == RYZ_T2)
-            fives_to_twos(five, in, columns, (uint8_t *)out + tile * given);
+            recode_tile(&r, source, T5_RUN, in_steps, target, T2_RUN, out_steps);
         else
-            twos_to_fives(byte, in, columns, (uint8_t *)out + tile * given);
+            recode_tile(&r, source, T2_RUN, in_steps, target, T5_RUN, out_steps);
     }
 }

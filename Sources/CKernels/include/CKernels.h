@@ -182,11 +182,10 @@ void ryz_apply_norm(ryz_activations activations, size_t rows, const float *squar
 
 // MARK: matrices
 
-// What is asked of memory in advance when a matrix is read, besides what the processor does by itself: ternary layouts and bit
-// planes for any number of rows of activations, others for one. Shares, with one row, of what
-// reading alone reaches, two threads: on Sapphire Rapids 97 % with all, as a core that unpacks what it reads keeps too few
-// lines in flight; on Zen 5 96 to 98 % far ahead only, 82 to 89 % near as well; on Zen 4 eight bits a weight 98 % with
-// nothing, 73 % far ahead, but five ternary weights to a byte 73 and 83 %.
+// What is asked of memory in advance when a matrix is read, besides what the processor does by itself: with ternary layouts and
+// bit planes for any number of rows of activations, with others for one. Shares of what reading alone reaches, one row, two
+// threads: on Sapphire Rapids 97 % near, as a core that unpacks what it reads keeps too few lines in flight; on Zen 5 96 to 98 %
+// far, 82 to 89 % near; on Zen 4 eight bits a weight 98 % by hardware, 73 % far, but five ternary weights to a byte 73 and 83 %.
 typedef enum {
     RYZ_PREFETCH_HARDWARE = 0,  // nothing
     RYZ_PREFETCH_FAR = 1,       // 8 KiB ahead, into the second-level cache
